@@ -1,0 +1,86 @@
+/* An effect: the smallest thing that a request does, to one object. What rules judge. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include "base/cleanup.h"
+#include "base/error.h"
+
+/* contract.md §4: what `statements:` may name. Order is that of effect_kind_name(). */
+enum effect_kind {
+    EFFECT_SELECT,
+    EFFECT_INSERT,
+    EFFECT_UPDATE,
+    EFFECT_DELETE,
+    EFFECT_MERGE,
+    EFFECT_TRUNCATE,
+    EFFECT_COPY_TO,
+    EFFECT_COPY_FROM,
+    EFFECT_COPY_FILE,
+    EFFECT_COPY_PROGRAM,
+    EFFECT_CREATE,
+    EFFECT_ALTER,
+    EFFECT_DROP,
+    EFFECT_GRANT,
+    EFFECT_COMMENT,
+    EFFECT_CALL,
+    EFFECT_DO,
+    EFFECT_FUNCTION, /* a function that may write, or is not known not to */
+    EFFECT_EXPLAIN,
+    EFFECT_SHOW,
+    EFFECT_SET,
+    EFFECT_ROLE,
+    EFFECT_TRANSACTION,
+    EFFECT_LOCK,
+    EFFECT_LISTEN,
+    EFFECT_NOTIFY,
+    EFFECT_CURSOR,
+    EFFECT_MAINTENANCE,
+    EFFECT_UNMASK,
+    EFFECT_UNKNOWN,    /* understood, but what it does can't be decided */
+    EFFECT_UNPARSABLE, /* the statement is not understood at all */
+    EFFECT_KINDS
+};
+
+enum object_kind {
+    OBJECT_NONE,
+    OBJECT_TABLE,    /* "schema.table", or "table" when the statement names no schema */
+    OBJECT_FUNCTION, /* "schema.function" or "function" */
+    OBJECT_DATABASE,
+    OBJECT_SETTING,
+    OBJECT_OTHER, /* index, role, type, channel …; the name is for people */
+};
+
+enum {
+    EFFECTS_MAX = 4096,     /* of one request; more is EFFECT_UNPARSABLE */
+    EFFECT_NAME_MAX = 512,  /* bytes of an object's name; PostgreSQL's own are 3 × 63 */
+    EFFECT_COLUMNS_MAX = 1664,
+};
+
+struct effect {
+    enum effect_kind kind;
+    enum object_kind object_kind;
+    char *object;         /* or NULL */
+    char **columns;       /* named columns of the table, NULL-terminated; or NULL */
+    bool unbounded_write; /* UPDATE or DELETE whose WHERE is missing or always true */
+    char *why;            /* for unknown and unparsable: what could not be decided; or NULL */
+};
+
+/* A growing list; embedded. */
+struct effects {
+    struct effect *items;
+    size_t count, capacity;
+};
+
+void effects_free(struct effects *effects); /* empties it */
+/* Appends a zeroed effect; -ENOBUFS beyond EFFECTS_MAX. object is copied and may be NULL. Exact repeats are
+ * folded: *ret_effect is then the earlier one. ret_effect may be NULL. */
+MUST_USE int effects_add(struct effects *effects, enum effect_kind kind, enum object_kind object_kind,
+                         const char *object, struct effect **ret_effect);
+MUST_USE int effect_add_column(struct effect *effect, const char *column);
+
+/* "select", "copy_to", … as in rules. */
+const char *effect_kind_name(enum effect_kind kind);
+/* True for a known name; "copy" is both copy_to and copy_from and is not one kind: see rules. */
+MUST_USE bool effect_kind_of(const char *name, enum effect_kind *ret);
+/* "delete public.orders (unbounded)": for recordings, explain and messages. Returns out. */
+char *effect_describe(const struct effect *effect, char *out, size_t size);

@@ -1,0 +1,43 @@
+/* Rules: effects in, one verdict out. The first match decides each effect; the strictest decides the request. */
+#pragma once
+#include <stddef.h>
+#include "base/ipc.h"
+#include "policy/effect.h"
+
+enum action { ACTION_ALLOW, ACTION_HOLD, ACTION_DENY }; /* in order of strictness */
+
+/* What was decided about one request. The strings are borrowed from the rulebook or static. */
+struct verdict {
+    enum action action;
+    const char *code;   /* contract.md §3: "denied", "unparsable", …; "" when allowed */
+    const char *rule;   /* name of the deciding rule; "default" when none matched */
+    const char *reason; /* the rule's reason, or a default text; never NULL */
+    size_t effect;      /* index of the effect that decided */
+};
+
+struct rulebook;
+
+/* Who asks for what: everything that rules may look at besides the effects. */
+struct circumstances {
+    char *const *roles;
+    size_t n_roles;
+    const char *target;
+    const char *database; /* postgres; or NULL */
+};
+
+/* Keeps pointers into config, which must outlive it. */
+MUST_USE int rulebook_new(const Ipc__Config *config, struct rulebook **ret);
+void rulebook_free(struct rulebook *rulebook);
+DEFINE_CLEANUP(struct rulebook *, rulebook_free)
+
+/* Never fails: what can't be decided is denied. No effects at all (an empty statement) is allowed. */
+struct verdict rulebook_decide(const struct rulebook *rulebook, const struct circumstances *who,
+                               const struct effects *effects);
+/* Whether any rule could allow (or hold) anything for these roles on this target: who may see and reach it. */
+bool rulebook_reaches(const struct rulebook *rulebook, char *const *roles, size_t n_roles, const char *target);
+/* The rules that apply to roles and target, in order; for `describe`. Returns how many were put into ret. */
+size_t rulebook_applying(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
+                         const char *target, const Ipc__Rule **ret, size_t max);
+/* What an agent can do next after this verdict: one sentence, static or in out. */
+const char *verdict_next(const struct verdict *verdict, char *out, size_t size);
+const char *action_name(enum action action); /* "allow", "approve", "deny" */
