@@ -1,11 +1,14 @@
 # Third-party libraries. An executable's link list is its privileges: name them there, one by one.
 foreach(pair "SSH:libssh>=0.10" "SODIUM:libsodium" "CRYPTO:libcrypto" "YAML:yaml-0.1" "PQ:libpq" "SQLITE:sqlite3"
-             "ZSTD:libzstd" "SECCOMP:libseccomp" "CMOCKA:cmocka")
+             "ZSTD:libzstd" "SECCOMP:libseccomp")
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 name)
   list(GET pair 1 module)
   pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${module})
 endforeach()
+if(GATEHOUSE_TESTS)
+  pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+endif()
 
 # protobuf-c is linked statically: messages are part of base/, and so of every process (docs/adr).
 find_library(PROTOBUF_C_ARCHIVE NAMES libprotobuf-c.a REQUIRED)

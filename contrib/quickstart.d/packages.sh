@@ -1,0 +1,62 @@
+# Installing Debian packages, only the missing ones. Sourced by contrib/quickstart and tests/run.
+
+packages_build="gcc libc6-dev cmake ninja-build pkg-config libssh-dev libsodium-dev libseccomp-dev libzstd-dev
+  libprotobuf-c-dev protobuf-c-compiler libpg-query-dev libssl-dev libsqlite3-dev libyaml-dev libpq-dev"
+packages_use="openssh-client postgresql postgresql-client"
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# The parse nodes' headers carry PostgreSQL's major version in their package name.
+postgresql_headers() {
+    local major
+    if ls -d /usr/include/postgresql/*/server >/dev/null 2>&1; then return 0; fi
+    major=$(apt-cache show postgresql 2>/dev/null | sed -n 's/^Depends:.*postgresql-\([0-9][0-9]*\).*/\1/p' | head -n 1)
+    echo "postgresql-server-dev-${major:?apt knows no package postgresql}"
+}
+
+apt_install() {
+    echo "+ apt-get install $*"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" </dev/null
+}
+
+# Debian's server package makes and starts a cluster of its own. Nobody asked for one here: ours live in
+# private directories.
+install_postgresql() {
+    local conf=/etc/postgresql-common/createcluster.conf
+    apt_install postgresql-common || return
+    as_root pg_conftool "$conf" set create_main_cluster off
+    apt_install postgresql
+    local status=$?
+    as_root pg_conftool "$conf" remove create_main_cluster
+    return $status
+}
+
+# install_missing PACKAGE…
+install_missing() {
+    local missing=() headers package
+    for package in "$@"; do
+        is_installed "$package" || missing+=("$package")
+    done
+    headers=
+    ls -d /usr/include/postgresql/*/server >/dev/null 2>&1 || headers=wanted
+    if [ ${#missing[@]} = 0 ] && [ -z "$headers" ]; then
+        echo "packages: all $# are installed"
+        return 0
+    fi
+    if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+        echo "missing packages, and neither root nor sudo to install them: ${missing[*]}" >&2
+        return 1
+    fi
+    echo "+ apt-get update"
+    as_root apt-get update -q </dev/null || return
+    case " ${missing[*]} " in *" postgresql "*) install_postgresql || return ;; esac
+    # shellcheck disable=SC2046
+    set -- "${missing[@]}" $(postgresql_headers)
+    [ $# = 0 ] || apt_install "$@"
+}
