@@ -20,8 +20,8 @@ void buffer_free(struct buffer *b);
 /* Frees the memory of an empty buffer beyond `keep` bytes of capacity: idle sessions stay small. */
 void buffer_shrink(struct buffer *b, size_t keep);
 
-size_t buffer_size(const struct buffer *b);        /* bytes held */
-size_t buffer_room(const struct buffer *b);        /* bytes that may still be appended */
+size_t buffer_size(const struct buffer *b);         /* bytes held */
+size_t buffer_room(const struct buffer *b);         /* bytes that may still be appended */
 const uint8_t *buffer_head(const struct buffer *b); /* first byte; NULL when nothing was ever held */
 
 /* Makes room for n more bytes and points at it. -ENOBUFS beyond the limit, -ENOMEM. */

@@ -31,8 +31,8 @@ void chain_wipe(struct chain *chain);
 
 /* Writes one entry to fd (O_APPEND) in one writev(). Negative errno when not all of it was written:
  * the session must then stop. */
-MUST_USE int chain_append(struct chain *chain, int fd, const void *head, size_t head_n,
-                          const void *body, size_t body_n);
+MUST_USE int chain_append(struct chain *chain, int fd, const void *head, size_t head_n, const void *body,
+                          size_t body_n);
 
 enum chain_fault {
     CHAIN_CUT = 1, /* the bytes end inside an entry */

@@ -5,8 +5,8 @@
 /* A fallible function returns 0 when all is well, a negative errno when the
  * caller can only hand it up unchanged, and a positive value of its module's
  * own enum when the caller must tell the cases apart. */
-#define MUST_USE __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define MUST_USE                      __attribute__((warn_unused_result))
+#define PRINTF_LIKE(text_at, args_at) __attribute__((format(printf, text_at, args_at)))
 
 enum { DETAIL_MAX = 512 }; /* bytes, terminating NUL included */
 

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/cleanup.h"
 #include "base/error.h"
 
 void fd_close(int fd); /* -1 is taken; errno stays */

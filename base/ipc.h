@@ -16,10 +16,10 @@ enum {
 };
 
 /* `Ipc__Message m = IPC_MESSAGE(EXIT, exit, &body);` — wraps one body. */
-#define IPC_MESSAGE(CASE, field, pointer)                                             \
-    {                                                                                 \
-        .base = PROTOBUF_C_MESSAGE_INIT(&ipc__message__descriptor),                   \
-        .body_case = IPC__MESSAGE__BODY_##CASE, .field = (pointer)                    \
+#define IPC_MESSAGE(CASE, field, pointer)                                                                    \
+    {                                                                                                        \
+        .base = PROTOBUF_C_MESSAGE_INIT(&ipc__message__descriptor), .body_case = IPC__MESSAGE__BODY_##CASE,  \
+        .field = (pointer)                                                                                   \
     }
 
 /* ---- one message at a time, for processes that do one thing ---- */
@@ -29,7 +29,8 @@ MUST_USE int ipc_send_now(int fd, const Ipc__Message *message, const int *fds, s
 /* Waits at most timeout_ms (negative: for ever). *ret is freed with ipc__message__free_unpacked(m, NULL).
  * fds beyond *ret_n are -1; received fds are close-on-exec and the caller's. -EPIPE when the peer is gone,
  * -EBADMSG for what does not decode. */
-MUST_USE int ipc_receive_now(int fd, int timeout_ms, Ipc__Message **ret, int ret_fds[IPC_FDS_MAX], size_t *ret_n);
+MUST_USE int ipc_receive_now(int fd, int timeout_ms, Ipc__Message **ret, int ret_fds[IPC_FDS_MAX],
+                             size_t *ret_n);
 
 static inline void ipc_message_free(Ipc__Message *message)
 {
@@ -61,8 +62,8 @@ struct ipc_rule {
  * log. The handler frees the peer. */
 typedef void ipc_gone_handler(void *owner, const char *reason);
 
-/* fd is the peer's from here on, also on failure. `name` (static) is for reasons. The table is static and borrowed.
- * Starts in state bit 1. */
+/* fd is the peer's from here on, also on failure. `name` (static) is for reasons. The table is static and
+ * borrowed. Starts in state bit 1. */
 MUST_USE int ipc_peer_new(struct loop *loop, int fd, const char *name, const struct ipc_rule *rules,
                           size_t n_rules, ipc_gone_handler *gone, void *owner, struct ipc_peer **ret);
 void ipc_peer_free(struct ipc_peer *peer);

@@ -22,8 +22,8 @@ void loop_free(struct loop *loop); /* after all of its sources and timers */
 DEFINE_CLEANUP(struct loop *, loop_free)
 
 /* fd stays the caller's; free the source before closing it. */
-MUST_USE int source_new(struct loop *loop, int fd, uint32_t interest, source_handler *handler,
-                        void *owner, struct source **ret);
+MUST_USE int source_new(struct loop *loop, int fd, uint32_t interest, source_handler *handler, void *owner,
+                        struct source **ret);
 void source_free(struct source *source);
 /* No system call when the interest is what it was. */
 void source_interest(struct source *source, uint32_t interest);

@@ -1,0 +1,289 @@
+/* Level-triggered epoll. A freed source may still stand in the batch of events that is being handled, so
+ * freeing only marks it and the memory goes at the end of the round. Timers sit in a binary heap. */
+#include "base/loop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+
+enum { BATCH = 64, NOT_SET = -1 };
+
+struct source {
+    struct loop *loop;
+    int fd;
+    uint32_t interest;
+    source_handler *handler;
+    void *owner;
+    bool dead;
+    struct source *next_dead;
+};
+
+struct timer {
+    struct loop *loop;
+    timer_handler *handler;
+    void *owner;
+    uint64_t at_ms;
+    long place; /* in the heap, or NOT_SET */
+};
+
+struct loop {
+    int epoll_fd;
+    struct source *dead;
+    struct timer **heap;
+    size_t timers, capacity;
+    bool stopped;
+    int status;
+    int signal_fd;
+    struct source *signal_source;
+    signal_handler *on_signal;
+    void *signal_owner;
+};
+
+int loop_new(struct loop **ret)
+{
+    CLEANUP(loop_free) struct loop *loop = calloc(1, sizeof *loop);
+    if (!loop)
+        return -ENOMEM;
+    loop->signal_fd = -1;
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (loop->epoll_fd < 0)
+        return -errno;
+    *ret = STEAL(loop);
+    return 0;
+}
+
+static void bury_dead(struct loop *loop)
+{
+    while (loop->dead) {
+        struct source *source = loop->dead;
+        loop->dead = source->next_dead;
+        free(source);
+    }
+}
+
+void loop_free(struct loop *loop)
+{
+    if (!loop)
+        return;
+    source_free(loop->signal_source);
+    bury_dead(loop);
+    fd_close(loop->signal_fd);
+    fd_close(loop->epoll_fd);
+    free(loop->heap);
+    free(loop);
+}
+
+/* ---- sources ---- */
+
+static uint32_t to_epoll(uint32_t interest)
+{
+    return (interest & LOOP_READ ? (uint32_t)EPOLLIN : 0) | (interest & LOOP_WRITE ? (uint32_t)EPOLLOUT : 0);
+}
+
+static uint32_t from_epoll(uint32_t events)
+{
+    return (events & EPOLLIN ? LOOP_READ : 0) | (events & EPOLLOUT ? LOOP_WRITE : 0) |
+           (events & (EPOLLHUP | EPOLLERR) ? LOOP_HANGUP : 0);
+}
+
+int source_new(struct loop *loop, int fd, uint32_t interest, source_handler *handler, void *owner,
+               struct source **ret)
+{
+    struct source *source = calloc(1, sizeof *source);
+    if (!source)
+        return -ENOMEM;
+    *source =
+        (struct source){ .loop = loop, .fd = fd, .interest = interest, .handler = handler, .owner = owner };
+    struct epoll_event event = { .events = to_epoll(interest), .data.ptr = source };
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+        int r = -errno;
+        free(source);
+        return r;
+    }
+    *ret = source;
+    return 0;
+}
+
+void source_free(struct source *source)
+{
+    if (!source || source->dead)
+        return;
+    (void)epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+    source->dead = true;
+    source->next_dead = source->loop->dead;
+    source->loop->dead = source;
+}
+
+void source_interest(struct source *source, uint32_t interest)
+{
+    if (source->interest == interest || source->dead)
+        return;
+    struct epoll_event event = { .events = to_epoll(interest), .data.ptr = source };
+    if (epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event) == 0)
+        source->interest = interest;
+}
+
+/* ---- timers: a binary heap by at_ms ---- */
+
+static void put_at(struct loop *loop, size_t place, struct timer *timer)
+{
+    loop->heap[place] = timer;
+    timer->place = (long)place;
+}
+
+static void sift(struct loop *loop, size_t place, struct timer *timer)
+{
+    while (place > 0 && loop->heap[(place - 1) / 2]->at_ms > timer->at_ms) {
+        put_at(loop, place, loop->heap[(place - 1) / 2]);
+        place = (place - 1) / 2;
+    }
+    for (;;) {
+        size_t child = 2 * place + 1;
+        if (child >= loop->timers)
+            break;
+        if (child + 1 < loop->timers && loop->heap[child + 1]->at_ms < loop->heap[child]->at_ms)
+            child++;
+        if (loop->heap[child]->at_ms >= timer->at_ms)
+            break;
+        put_at(loop, place, loop->heap[child]);
+        place = child;
+    }
+    put_at(loop, place, timer);
+}
+
+/* Room for one more timer is made here, so that setting a timer never fails. */
+int timer_new(struct loop *loop, timer_handler *handler, void *owner, struct timer **ret)
+{
+    if (loop->capacity == 0 || loop->timers + 1 > loop->capacity / 2) {
+        size_t capacity = loop->capacity ? loop->capacity * 2 : 16;
+        struct timer **heap = reallocarray(loop->heap, capacity, sizeof(struct timer *));
+        if (!heap)
+            return -ENOMEM;
+        loop->heap = heap;
+        loop->capacity = capacity;
+    }
+    struct timer *timer = calloc(1, sizeof *timer);
+    if (!timer)
+        return -ENOMEM;
+    *timer = (struct timer){ .loop = loop, .handler = handler, .owner = owner, .place = NOT_SET };
+    *ret = timer;
+    return 0;
+}
+
+void timer_stop(struct timer *timer)
+{
+    struct loop *loop = timer->loop;
+    if (timer->place == NOT_SET)
+        return;
+    size_t place = (size_t)timer->place;
+    timer->place = NOT_SET;
+    struct timer *last = loop->heap[--loop->timers];
+    if (last != timer)
+        sift(loop, place, last);
+}
+
+void timer_free(struct timer *timer)
+{
+    if (!timer)
+        return;
+    timer_stop(timer);
+    free(timer);
+}
+
+void timer_set(struct timer *timer, uint64_t ms)
+{
+    timer_stop(timer);
+    timer->at_ms = clock_ms() + ms;
+    struct loop *loop = timer->loop;
+    loop->timers++;
+    sift(loop, loop->timers - 1, timer);
+}
+
+static void run_timers(struct loop *loop)
+{
+    uint64_t now = clock_ms();
+    while (loop->timers > 0 && loop->heap[0]->at_ms <= now && !loop->stopped) {
+        struct timer *timer = loop->heap[0];
+        timer_stop(timer);
+        timer->handler(timer->owner);
+    }
+}
+
+static int until_next(const struct loop *loop, int timeout_ms)
+{
+    if (loop->timers == 0)
+        return timeout_ms;
+    uint64_t now = clock_ms(), at = loop->heap[0]->at_ms;
+    uint64_t wait = at > now ? at - now : 0;
+    if (wait > 60 * 60 * 1000)
+        wait = 60 * 60 * 1000;
+    return timeout_ms >= 0 && (uint64_t)timeout_ms < wait ? timeout_ms : (int)wait;
+}
+
+/* ---- signals ---- */
+
+static void signal_ready(void *owner, uint32_t ready)
+{
+    struct loop *loop = owner;
+    (void)ready;
+    struct signalfd_siginfo info;
+    if (read(loop->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
+        loop->on_signal(loop->signal_owner, (int)info.ssi_signo);
+}
+
+int loop_signals(struct loop *loop, const int *signals, signal_handler *handler, void *owner)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    for (; *signals; signals++)
+        sigaddset(&set, *signals);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return -errno;
+    loop->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (loop->signal_fd < 0)
+        return -errno;
+    loop->on_signal = handler;
+    loop->signal_owner = owner;
+    return source_new(loop, loop->signal_fd, LOOP_READ, signal_ready, loop, &loop->signal_source);
+}
+
+/* ---- running ---- */
+
+int loop_round(struct loop *loop, int timeout_ms)
+{
+    struct epoll_event batch[BATCH];
+    int n = epoll_wait(loop->epoll_fd, batch, BATCH, until_next(loop, timeout_ms));
+    if (n < 0 && errno != EINTR)
+        return -errno;
+    for (int i = 0; i < n && !loop->stopped; i++) {
+        struct source *source = batch[i].data.ptr;
+        uint32_t ready = from_epoll(batch[i].events) & (source->interest | LOOP_HANGUP);
+        if (!source->dead && ready)
+            source->handler(source->owner, ready);
+    }
+    run_timers(loop);
+    bury_dead(loop);
+    return 0;
+}
+
+int loop_run(struct loop *loop)
+{
+    while (!loop->stopped) {
+        int r = loop_round(loop, -1);
+        if (r)
+            return r;
+    }
+    return loop->status;
+}
+
+void loop_stop(struct loop *loop, int status)
+{
+    loop->stopped = true;
+    loop->status = status;
+}
