@@ -1,0 +1,131 @@
+"""Fixtures: one PostgreSQL and one bastion for most tests, a bastion of one's own for those that break things."""
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from harness.bastion import Bastion, settings  # noqa: E402
+from harness.postgres import Postgres  # noqa: E402
+from harness.system import GATEHOUSE, must  # noqa: E402
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: more than some seconds; left out by tests/run --quick")
+    config.addinivalue_line("markers", "asan: also run on the sanitizer build")
+    config.addinivalue_line("markers", "kills: processes die by signals in this test, and shall")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def orphans():
+    """Processes that lose their parent become ours, so that one which was left behind can be seen."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    for name in [name for name in os.environ if name.startswith("PG") or name == "SSH_AUTH_SOCK"]:
+        del os.environ[name]
+    assert GATEHOUSE.exists(), f"{GATEHOUSE} is missing: build it, or set GATEHOUSE_BUILD"
+    yield
+    from harness import processes
+    left = [p for p in processes.below(os.getpid()) if p.kind in ("front", "gate", "vault", "ledger", "listener",
+                                                                   "connector", "launcher", "gatehouse", "postgres", "ssh")
+            and p.alive()]
+    for process in left:
+        process.kill(signal.SIGKILL)
+    assert not left, f"left behind: {left}"
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    cluster = Postgres()
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def tls_files(tmp_path_factory):
+    """A CA and a server certificate for 127.0.0.1: (ca, certificate, key)."""
+    at = tmp_path_factory.mktemp("tls")
+    must("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", at / "ca.key", "-out", at / "ca.crt",
+         "-subj", "/CN=Test CA", "-days", "2")
+    must("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout", at / "server.key", "-out", at / "server.csr",
+         "-subj", "/CN=localhost")
+    (at / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    must("openssl", "x509", "-req", "-in", at / "server.csr", "-CA", at / "ca.crt", "-CAkey", at / "ca.key",
+         "-CAcreateserial", "-out", at / "server.crt", "-days", "2", "-extfile", at / "names")
+    return at / "ca.crt", at / "server.crt", at / "server.key"
+
+
+@pytest.fixture(scope="session")
+def tls_postgres(tls_files):
+    cluster = Postgres(tls=tls_files[1:])
+    yield cluster
+    cluster.remove()
+
+
+@pytest.fixture(scope="session")
+def shared_bastion(postgres):
+    made = Bastion(postgres)
+    made.start()
+    yield made
+    try:
+        made.stop()
+        assert made.leaks() == []
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def bastion(shared_bastion, request):
+    """The bastion that tests share: each must leave it as it was."""
+    known = len(shared_bastion.trouble())
+    yield shared_bastion
+    shared_bastion.wait_idle()
+    if not request.node.get_closest_marker("kills"):
+        assert shared_bastion.trouble()[known:] == []
+
+
+@pytest.fixture(scope="session")
+def agent(shared_bastion):
+    return shared_bastion.client("agent-7", principals=["agent"])
+
+
+@pytest.fixture(scope="session")
+def ops(shared_bastion):
+    return shared_bastion.client("olga", principals=["ops"])
+
+
+@pytest.fixture
+def new_bastion(postgres, request):
+    """Makes a bastion of the test's own: new_bastion(**top-level keys of gatehouse.yaml), started."""
+    made = []
+
+    def make(start=True, credentials=True, cluster=None, **changes):
+        cluster = cluster or postgres
+        one = Bastion(cluster, settings(cluster, **changes), credentials)
+        made.append(one)
+        return one.start() if start else one
+
+    yield make
+    faults = []
+    for one in made:
+        try:
+            one.stop()
+            faults += one.leaks()
+            if not request.node.get_closest_marker("kills"):
+                faults += one.trouble()
+        finally:
+            one.remove()
+    assert faults == []
+
+
+@pytest.fixture
+def forward(bastion, agent):
+    with agent.forward() as made:
+        yield made
+
+

@@ -1,0 +1,61 @@
+"""Who of Gatehouse's processes is there, and what the kernel says of them."""
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PREFIX = "gatehouse-"
+
+
+@dataclass(frozen=True)
+class Process:
+    pid: int
+    parent: int
+    kind: str  # "front", "gate", …; "gatehouse" for the command itself; else the program's name
+
+    def status(self, field):
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(field + ":"):
+                return line.split(":", 1)[1].strip()
+        raise KeyError(field)
+
+    def alive(self):
+        try:
+            return not self.status("State").startswith("Z")
+        except OSError:
+            return False
+
+    def memory_kib(self):
+        """Private memory: what this process alone costs."""
+        return int(self.status("RssAnon").split()[0])
+
+    def kill(self, number):
+        os.kill(self.pid, number)
+
+
+def _one(pid):
+    try:
+        parent = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, IndexError):
+        return None
+    program = os.path.basename(words[0].decode(errors="replace")).split(" ")[0].rstrip(":") if words[0] else ""
+    kind = program[len(PREFIX):] if program.startswith(PREFIX) else program
+    return Process(pid, parent, kind) if kind else None
+
+
+def everybody():
+    found = (_one(int(name)) for name in os.listdir("/proc") if name.isdigit())
+    return [process for process in found if process]
+
+
+def below(pid):
+    """All descendants of a process, nearest first."""
+    children = {}
+    for process in everybody():
+        children.setdefault(process.parent, []).append(process)
+    result, queue = [], [pid]
+    while queue:
+        for process in children.get(queue.pop(0), []):
+            result.append(process)
+            queue.append(process.pid)
+    return result
