@@ -92,17 +92,26 @@ static uint32_t from_epoll(uint32_t events)
            (events & (EPOLLHUP | EPOLLERR) ? LOOP_HANGUP : 0);
 }
 
+/* A pause takes the descriptor out of the epoll set: EPOLLHUP could not be masked otherwise. */
+static int apply_interest(struct source *source, uint32_t interest)
+{
+    struct epoll_event event = { .events = to_epoll(interest), .data.ptr = source };
+    int operation = interest == 0 ? EPOLL_CTL_DEL : source->interest == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (epoll_ctl(source->loop->epoll_fd, operation, source->fd, &event) < 0)
+        return -errno;
+    source->interest = interest;
+    return 0;
+}
+
 int source_new(struct loop *loop, int fd, uint32_t interest, source_handler *handler, void *owner,
                struct source **ret)
 {
     struct source *source = calloc(1, sizeof *source);
     if (!source)
         return -ENOMEM;
-    *source =
-        (struct source){ .loop = loop, .fd = fd, .interest = interest, .handler = handler, .owner = owner };
-    struct epoll_event event = { .events = to_epoll(interest), .data.ptr = source };
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
-        int r = -errno;
+    *source = (struct source){ .loop = loop, .fd = fd, .handler = handler, .owner = owner };
+    int r = interest ? apply_interest(source, interest) : 0;
+    if (r) {
         free(source);
         return r;
     }
@@ -114,7 +123,7 @@ void source_free(struct source *source)
 {
     if (!source || source->dead)
         return;
-    (void)epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+    source_interest(source, 0);
     source->dead = true;
     source->next_dead = source->loop->dead;
     source->loop->dead = source;
@@ -122,11 +131,10 @@ void source_free(struct source *source)
 
 void source_interest(struct source *source, uint32_t interest)
 {
-    if (source->interest == interest || source->dead)
-        return;
-    struct epoll_event event = { .events = to_epoll(interest), .data.ptr = source };
-    if (epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event) == 0)
-        source->interest = interest;
+    /* The kernel fails this only for a descriptor that is closed already or for want of memory; what was
+     * waited for then never comes, and the limit of that wait ends it. */
+    if (source->interest != interest && !source->dead)
+        (void)apply_interest(source, interest);
 }
 
 /* ---- timers: a binary heap by at_ms ---- */
@@ -264,7 +272,7 @@ int loop_round(struct loop *loop, int timeout_ms)
     for (int i = 0; i < n && !loop->stopped; i++) {
         struct source *source = batch[i].data.ptr;
         uint32_t ready = from_epoll(batch[i].events) & (source->interest | LOOP_HANGUP);
-        if (!source->dead && ready)
+        if (!source->dead && source->interest && ready)
             source->handler(source->owner, ready);
     }
     run_timers(loop);

@@ -10,7 +10,8 @@ struct loop;
 struct source;
 struct timer;
 
-/* LOOP_HANGUP is always reported, also when not asked for (EPOLLHUP, EPOLLERR). */
+/* LOOP_HANGUP (EPOLLHUP, EPOLLERR) is reported with every interest but 0; an interest of 0 is a pause, in
+ * which nothing is reported, so that a peer that hung up does not wake a loop that can't act on it yet. */
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 4 };
 
 typedef void source_handler(void *owner, uint32_t ready);
