@@ -1,0 +1,24 @@
+/* Paths, and the files that the configuration names. Private to policy/config*. */
+#pragma once
+#include "policy/config_reader.h"
+
+enum { CONFIG_NAMED_FILE_MAX = 1024 * 1024 }; /* bytes of a file that the configuration names */
+
+/* base/path without "." and doubled slashes; an absolute path stays. malloc'ed, NULL when memory ran out.
+ * ".." stays: what it means is up to the links on the way. */
+char *config_path(const char *base, const char *path);
+/* The path against `state`, malloc'ed; NULL after a report or without memory. node may be NULL. */
+char *config_state_path(struct config_reader *reader, const struct config_node *node, const char *fallback);
+
+/* What is asked of a named file beyond being a readable file. */
+enum config_file_kind {
+    CONFIG_PRIVATE_KEY, /* OpenSSH or PEM form, nobody but owner and group may read it */
+    CONFIG_CERTIFICATES /* PEM */
+};
+/* Reports at place what is wrong with the file. */
+void config_file_check(struct config_reader *reader, const struct config_node *place, const char *path,
+                       enum config_file_kind kind);
+/* Reads the public key file of a CA into a message that the caller owns; its blob stays empty after a report.
+ * `name` is how the configuration calls it. NULL when memory ran out. */
+Ipc__Ca *config_file_ca(struct config_reader *reader, const struct config_node *place, const char *path,
+                        const char *name);

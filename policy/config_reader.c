@@ -1,0 +1,239 @@
+/* The readers of single values. A value that was reported once (CONFIG_BROKEN, a missing key) stays silent.
+ */
+#include "policy/config_reader.h"
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/text.h"
+
+static const char *const KIND_WORDS[] = {
+    [CONFIG_TEXT] = "text", [CONFIG_LIST] = "a list", [CONFIG_MAP] = "a map", [CONFIG_BROKEN] = "broken"
+};
+
+void config_fault(struct config_reader *reader, const struct config_node *place, const char *format, ...)
+{
+    char message[CONFIG_MESSAGE_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    config_faults_add(reader->faults, place->line, place->column, "%s", message);
+}
+
+/* The node is there, was not reported before, and is of this kind; reported when it is of another. */
+static bool is_kind(struct config_reader *reader, const struct config_node *node, enum config_kind kind)
+{
+    if (!node || node->kind == CONFIG_BROKEN)
+        return false;
+    if (node->kind == kind && !config_node_is_null(node))
+        return true;
+    if (config_node_is_null(node))
+        config_fault(reader, node, "\"%s\" has no value", node->name);
+    else
+        config_fault(reader, node, "\"%s\" must be %s, not %s", node->name, KIND_WORDS[kind],
+                     KIND_WORDS[node->kind]);
+    return false;
+}
+
+bool config_text(struct config_reader *reader, const struct config_node *node, const char **ret)
+{
+    if (!is_kind(reader, node, CONFIG_TEXT))
+        return false;
+    if (!node->size) {
+        config_fault(reader, node, "\"%s\" is empty", node->name);
+        return false;
+    }
+    if (node->size > CONFIG_TEXT_MAX) {
+        config_fault(reader, node, "\"%s\" is longer than %d bytes", node->name, CONFIG_TEXT_MAX);
+        return false;
+    }
+    for (size_t i = 0; i < node->size; i++) {
+        unsigned char c = (unsigned char)node->text[i];
+        if (c < 0x20 || c == 0x7f) {
+            config_fault(reader, node, "\"%s\" must be one line without control characters", node->name);
+            return false;
+        }
+    }
+    *ret = node->text;
+    return true;
+}
+
+bool config_name(struct config_reader *reader, const struct config_node *node, const char **ret)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@";
+    const char *text = NULL;
+
+    if (!config_text(reader, node, &text))
+        return false;
+    if (node->size > CONFIG_NAME_MAX) {
+        config_fault(reader, node, "\"%s\" is longer than %d bytes", node->name, CONFIG_NAME_MAX);
+        return false;
+    }
+    if (!strchr(letters, text[0]) || text[strspn(text, allowed)]) {
+        config_fault(reader, node,
+                     "\"%s\" is no name: letters, digits and . _ - @, the first a letter or digit", text);
+        return false;
+    }
+    *ret = text;
+    return true;
+}
+
+bool config_flag(struct config_reader *reader, const struct config_node *node, bool *ret)
+{
+    if (!is_kind(reader, node, CONFIG_TEXT))
+        return false;
+    if (!node->plain || (strcmp(node->text, "true") && strcmp(node->text, "false"))) {
+        config_fault(reader, node, "\"%s\" must be true or false", node->name);
+        return false;
+    }
+    *ret = node->text[0] == 't';
+    return true;
+}
+
+bool config_duration(struct config_reader *reader, const struct config_node *node, uint64_t max,
+                     uint64_t *ret_ms)
+{
+    char longest[24];
+    const char *text = NULL;
+    uint64_t ms = 0;
+
+    if (!config_text(reader, node, &text))
+        return false;
+    if (!text_to_duration(text, &ms)) {
+        config_fault(reader, node, "\"%s\" is no duration; write 500ms, 30s, 15m, 12h or 90d", text);
+        return false;
+    }
+    if (ms > max) {
+        config_fault(reader, node, "\"%s\" is at most %s", node->name, text_duration(longest, max));
+        return false;
+    }
+    *ret_ms = ms;
+    return true;
+}
+
+bool config_size(struct config_reader *reader, const struct config_node *node, uint64_t min, uint64_t max,
+                 uint64_t *ret_bytes)
+{
+    const char *text = NULL;
+    uint64_t bytes = 0;
+
+    if (!config_text(reader, node, &text))
+        return false;
+    if (!text_to_size(text, &bytes)) {
+        config_fault(reader, node, "\"%s\" is no size; write 64KiB, 10MiB or 1GiB", text);
+        return false;
+    }
+    if (bytes < min || bytes > max) {
+        config_fault(reader, node, "\"%s\" must be between %" PRIu64 "KiB and %" PRIu64 "GiB", node->name,
+                     min >> 10, max >> 30);
+        return false;
+    }
+    *ret_bytes = bytes;
+    return true;
+}
+
+/* Adds "a, b, c" of the words to out. */
+static void list_words(const char *const *words, char *out, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; words[i] && used < size; i++) {
+        int n = snprintf(out + used, size - used, "%s%s", i ? ", " : "", words[i]);
+        used += n > 0 ? (size_t)n : 0;
+    }
+}
+
+bool config_choice(struct config_reader *reader, const struct config_node *node, const char *const *words,
+                   const char **ret)
+{
+    char known[CONFIG_MESSAGE_MAX / 2], near[CONFIG_HINT_MAX];
+    const char *text = NULL;
+
+    if (!config_text(reader, node, &text))
+        return false;
+    struct config_hint hint = { .word = text };
+    for (size_t i = 0; words[i]; i++) {
+        if (!strcmp(words[i], text)) {
+            *ret = words[i];
+            return true;
+        }
+        config_hint_try(&hint, words[i]);
+    }
+    list_words(words, known, sizeof known);
+    config_fault(reader, node, "\"%s\" must be one of %s, not \"%.80s\"%s", node->name, known, text,
+                 config_hint_text(&hint, near));
+    return false;
+}
+
+const struct config_node *config_list(struct config_reader *reader, const struct config_node *node,
+                                      enum config_emptiness emptiness)
+{
+    if (!is_kind(reader, node, CONFIG_LIST))
+        return NULL;
+    if (!node->first && emptiness == CONFIG_NOT_EMPTY)
+        config_fault(reader, node, "\"%s\" is an empty list", node->name);
+    if (node->count > CONFIG_LIST_MAX) {
+        config_fault(reader, node, "\"%s\" has more than %d items", node->name, CONFIG_LIST_MAX);
+        return NULL;
+    }
+    return node->first;
+}
+
+void config_set(struct config_reader *reader, char **slot, const char *text)
+{
+    char *copy = strdup(text);
+
+    if (copy)
+        *slot = copy;
+    else
+        reader->no_memory = true;
+}
+
+bool config_grow(struct config_reader *reader, size_t count, void ***list)
+{
+    void **grown = realloc(*list, (count + 1) * sizeof *grown);
+
+    if (!grown) {
+        reader->no_memory = true;
+        return false;
+    }
+    *list = grown;
+    return true;
+}
+
+void config_push(struct config_reader *reader, size_t *count, char ***list, const char *text)
+{
+    char *copy = strdup(text);
+
+    if (!copy || !config_grow(reader, *count, (void ***)list)) {
+        free(copy);
+        reader->no_memory = true;
+        return;
+    }
+    (*list)[(*count)++] = copy;
+}
+
+bool config_repeats(struct config_reader *reader, const struct config_node *item, const char *text,
+                    size_t count, char *const *list)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(list[i], text) != 0)
+            continue;
+        config_fault(reader, item, "\"%.80s\" is listed twice", text);
+        return true;
+    }
+    return false;
+}
+
+void config_texts(struct config_reader *reader, const struct config_node *node, size_t *count, char ***list)
+{
+    const struct config_node *item = config_list(reader, node, CONFIG_NOT_EMPTY);
+    const char *text = NULL;
+
+    for (; item; item = item->next)
+        if (config_text(reader, item, &text) && !config_repeats(reader, item, text, *count, *list))
+            config_push(reader, count, list, text);
+}

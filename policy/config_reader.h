@@ -1,0 +1,76 @@
+/* Reading typed values out of the tree; every reader reports what it does not like. Private to
+ * policy/config*. */
+#pragma once
+#include "policy/config_tree.h"
+
+enum {
+    CONFIG_NAME_MAX = 63,    /* bytes of the name of a role, target or rule, of a credential */
+    CONFIG_TEXT_MAX = 1024,  /* bytes of any other text */
+    CONFIG_REASON_MAX = 256, /* bytes of a rule's reason: it travels in one-line messages */
+    CONFIG_LIST_MAX = 2048,  /* items of one list */
+};
+
+/* What is being read, and into what; lives as long as config_load(). */
+struct config_reader {
+    Ipc__Config *config;
+    struct config_faults *faults;
+    const char *directory; /* of the file, absolute */
+    bool files;            /* look at the files that are named; false: fuzzing */
+    bool state_missing;    /* reported; its files are not reported one by one */
+    bool no_memory;        /* the result is worthless, whatever was found */
+};
+
+/* Whether a key may come, must come, or is known but its feature is not there yet. */
+enum config_key_kind { CONFIG_OPTIONAL, CONFIG_REQUIRED, CONFIG_LATER };
+
+struct config_key {
+    const char *name;
+    enum config_key_kind kind;
+};
+
+struct config_keys {
+    const struct config_key *items;
+    size_t count;
+};
+#define CONFIG_KEYS(array) ((struct config_keys){ (array), sizeof(array) / sizeof(array)[0] })
+
+void config_fault(struct config_reader *reader, const struct config_node *place, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+/* How a fault ends that is about something known whose feature is not there yet. */
+#define CONFIG_NOT_YET "is not supported in this version"
+
+/* The node is a map: reports keys that are unknown, repeated, missing or for later. Nothing is reported as
+ * missing next to a key for later. False when it is no map. `what` begins messages: "target \"orders\"" or
+ * NULL. */
+bool config_map(struct config_reader *reader, const struct config_node *node, struct config_keys keys,
+                const char *what);
+
+enum config_emptiness { CONFIG_NOT_EMPTY, CONFIG_MAY_BE_EMPTY };
+/* The first item of a list; NULL when it has none or is no list. node may be NULL, as below. */
+const struct config_node *config_list(struct config_reader *reader, const struct config_node *node,
+                                      enum config_emptiness emptiness);
+
+/* Each: false, after a report where one is due, when there is no good value; *ret is then untouched. */
+bool config_text(struct config_reader *reader, const struct config_node *node, const char **ret);
+/* A name: ASCII letters, digits and . _ - @ inside, at most CONFIG_NAME_MAX. */
+bool config_name(struct config_reader *reader, const struct config_node *node, const char **ret);
+bool config_flag(struct config_reader *reader, const struct config_node *node, bool *ret);
+bool config_duration(struct config_reader *reader, const struct config_node *node, uint64_t max,
+                     uint64_t *ret_ms);
+bool config_size(struct config_reader *reader, const struct config_node *node, uint64_t min, uint64_t max,
+                 uint64_t *ret_bytes);
+/* One of the words (NULL-terminated); *ret is that word. */
+bool config_choice(struct config_reader *reader, const struct config_node *node, const char *const *words,
+                   const char **ret);
+
+/* Copies into a string of the Config. */
+void config_set(struct config_reader *reader, char **slot, const char *text);
+/* Appends a copy to a list of strings of the Config. */
+void config_push(struct config_reader *reader, size_t *count, char ***list, const char *text);
+/* A list of texts into a list of strings; a text that comes twice is a fault. */
+void config_texts(struct config_reader *reader, const struct config_node *node, size_t *count, char ***list);
+/* Reports that the text is among the first `count` already. */
+bool config_repeats(struct config_reader *reader, const struct config_node *item, const char *text,
+                    size_t count, char *const *list);
+/* Memory for the next pointer of a list of messages; false without. */
+bool config_grow(struct config_reader *reader, size_t count, void ***list);

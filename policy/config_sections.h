@@ -1,0 +1,18 @@
+/* One function per section of gatehouse.yaml. Each takes the section's node (NULL: not given), reports its
+ * faults and fills the Config; they run in this order, since later ones refer to what earlier ones read.
+ * Private to policy/config*. */
+#pragma once
+#include "policy/config_reader.h"
+
+/* state: before all others, because paths are relative to it. */
+void config_read_state(struct config_reader *reader, const struct config_node *root);
+/* listen, host_keys, drain */
+void config_read_server(struct config_reader *reader, const struct config_node *root);
+void config_read_identity(struct config_reader *reader, const struct config_node *root);
+void config_read_roles(struct config_reader *reader, const struct config_node *node);
+void config_read_targets(struct config_reader *reader, const struct config_node *node);
+void config_read_rules(struct config_reader *reader, const struct config_node *node);
+void config_read_recording(struct config_reader *reader, const struct config_node *node);
+
+/* A rule's match, which is one block, a list of them, or `anything`. */
+void config_read_match(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule);
