@@ -1,0 +1,131 @@
+/* Who may see which recording: one's own, by the identity's name; all of them with `may: [replay]`. What is not
+ * there and what may not be seen look the same. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "replay/entries.h"
+#include "replay/ledger.h"
+
+static bool sees_all(const Ipc__Identity *who)
+{
+    for (size_t i = 0; i < who->n_may; i++)
+        if (strcmp(who->may[i], "replay") == 0)
+            return true;
+    return false;
+}
+
+/* ---- sessions ---- */
+
+static void json_time(struct json *j, const char *key, uint64_t unix_ms)
+{
+    char text[32];
+    json_string(j, key, unix_ms ? text_time(text, unix_ms) : NULL);
+}
+
+static int write_session(void *owner, const struct store_session *s)
+{
+    struct json j = json_to(owner);
+    json_object(&j, NULL);
+    json_string(&j, "id", s->id);
+    json_time(&j, "started", s->started_ms);
+    json_time(&j, "ended", s->ended_ms);
+    json_string(&j, "state", s->state);
+    json_string(&j, "identity", s->identity);
+    json_string(&j, "source", s->source);
+    json_string(&j, "target", s->target);
+    json_string(&j, "target_kind", s->target_kind);
+    json_string(&j, "kind", s->kind);
+    json_string(&j, "login", s->login);
+    json_string(&j, "command", s->command);
+    json_u64(&j, "requests", s->requests);
+    json_u64(&j, "denied", s->denied);
+    json_u64(&j, "bytes", s->bytes);
+    json_u64(&j, "status", s->status);
+    json_close_object(&j);
+    return json_line(&j) ? 0 : -ENOBUFS;
+}
+
+static const char *or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
+int ledger_sessions(struct ledger *ledger, const Ipc__Identity *who, const Ipc__AskSessions *ask, int *ret_fd)
+{
+    struct store_query query = {
+        .identity = or_null(ask->identity), .target = or_null(ask->target),
+        .grep = or_null(ask->grep), .since_ms = ask->since_ms,
+    };
+    struct buffer lines;
+    buffer_init(&lines, LEDGER_SESSIONS_MAX);
+    bool nothing = !sees_all(who) && query.identity && strcmp(query.identity, who->name) != 0;
+    if (!sees_all(who))
+        query.identity = who->name;
+    int r = nothing ? 0 : store_search(ledger->store, &query, write_session, &lines, NULL);
+    if (r == 0)
+        r = fd_of_bytes("sessions", buffer_head(&lines), buffer_size(&lines), ret_fd);
+    buffer_free(&lines);
+    return r;
+}
+
+/* ---- replay ---- */
+
+/* Whose it is stands in the first entry, which only a ledger with the master key can have written. */
+static int check_owner(struct ledger *ledger, int fd, const char *id, const Ipc__Identity *who)
+{
+    CLEANUP(entries_free) struct entries *entries = NULL;
+    struct chain_entry entry;
+    struct chain chain;
+    uint8_t key[CHAIN_KEY];
+    int r = entries_new(fd, magic_recording, &entries, NULL);
+    if (r == 0)
+        r = entries_next(entries, &entry);
+    if (r)
+        return -ENOENT;
+    keys_recording(ledger->keys, id, key);
+    chain_start(&chain, key);
+    keys_wipe(key);
+    r = chain_check(&chain, &entry);
+    chain_wipe(&chain);
+    if (r)
+        return -ENOENT;
+    CLEANUP(event_free) Ipc__Event *event = entry_event(&entry);
+    if (!event || event->what_case != IPC__EVENT__WHAT_HEADER || !event->header->identity)
+        return -ENOENT;
+    return strcmp(event->header->identity->name, who->name) == 0 ? 0 : -ENOENT;
+}
+
+static int enter_replay(struct ledger *ledger, const Ipc__Identity *who, const char *id)
+{
+    Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
+    event.event = lent("replay");
+    event.by = lent("ledger");
+    event.connection = who->connection;
+    event.identity = who->name;
+    event.source_address = who->source_address;
+    event.recording = lent(id);
+    return ledger_enter(ledger, &event);
+}
+
+int ledger_replay(struct ledger *ledger, const Ipc__Identity *who, const char *id, int *ret_fd)
+{
+    char place[RECORDING_PLACE + 1];
+    if (!recording_id_valid(id))
+        return -ENOENT;
+    CLEANUP(fd_close) int fd = openat(ledger->recordings_fd, recording_place(place, id),
+                                      O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return errno == ELOOP ? -ENOENT : -errno;
+    /* A broken recording of theirs stays visible to those who see all. */
+    int r = sees_all(who) ? 0 : check_owner(ledger, fd, id, who);
+    if (r == 0)
+        r = enter_replay(ledger, who, id);
+    if (r == 0)
+        *ret_fd = STEAL_FD(fd);
+    return r;
+}
