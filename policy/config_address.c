@@ -32,7 +32,7 @@ static const char *split(const char *text, const char **ret_host, size_t *ret_ho
     if (!colon)
         return "there is no port";
     if (strchr(text, ':') != colon)
-        return "an IPv6 address needs brackets, as in [::1]:5432";
+        return "an IPv6 address needs brackets, as in [::1]:PORT";
     *ret_host = text;
     *ret_host_n = (size_t)(colon - text);
     *ret_port = colon + 1;

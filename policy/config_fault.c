@@ -89,28 +89,34 @@ size_t config_faults_total(const struct config_faults *faults)
 
 enum { HINT_WORD_MAX = 63 }; /* longer words get no hint */
 
+static bool is_same(char a, char b)
+{
+    return strncasecmp(&a, &b, 1) == 0;
+}
+
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
 
-/* Levenshtein's distance, case ignored, row by row. */
+/* Edits that make a of b, a swap of neighbours counting as one (optimal string alignment); case ignored. */
 static size_t edit_distance(const char *a, size_t a_n, const char *b, size_t b_n)
 {
-    size_t row[HINT_WORD_MAX + 1];
+    size_t table[HINT_WORD_MAX + 1][HINT_WORD_MAX + 1]; /* of the first i bytes of a, the first j of b */
 
-    for (size_t j = 0; j <= b_n; j++)
-        row[j] = j;
-    for (size_t i = 0; i < a_n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < b_n; j++) {
-            size_t swap = diagonal + (strncasecmp(&a[i], &b[j], 1) != 0);
-            diagonal = row[j + 1];
-            row[j + 1] = least(swap, 1 + least(row[j], row[j + 1]));
+    for (size_t i = 0; i <= a_n; i++) {
+        for (size_t j = 0; j <= b_n; j++) {
+            if (i == 0 || j == 0) {
+                table[i][j] = i + j;
+                continue;
+            }
+            size_t replaced = table[i - 1][j - 1] + !is_same(a[i - 1], b[j - 1]);
+            table[i][j] = least(replaced, 1 + least(table[i - 1][j], table[i][j - 1]));
+            if (i > 1 && j > 1 && is_same(a[i - 1], b[j - 2]) && is_same(a[i - 2], b[j - 1]))
+                table[i][j] = least(table[i][j], 1 + table[i - 2][j - 2]);
         }
     }
-    return row[b_n];
+    return table[a_n][b_n];
 }
 
 /* One slip in a short word, up to three in a long one: more would be another word. */
@@ -136,6 +142,6 @@ char *config_hint_text(const struct config_hint *hint, char out[CONFIG_HINT_MAX]
 {
     out[0] = '\0';
     if (hint->best)
-        snprintf(out, CONFIG_HINT_MAX, ", did you mean \"%s\"?", hint->best);
+        snprintf(out, CONFIG_HINT_MAX, "; did you mean \"%s\"?", hint->best);
     return out;
 }

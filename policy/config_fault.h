@@ -19,5 +19,5 @@ struct config_hint {
 };
 void config_hint_try(struct config_hint *hint, const char *known);
 enum { CONFIG_HINT_MAX = 160 };
-/* `, did you mean "best"?` or an empty string. Returns out. */
+/* `; did you mean "best"?` or an empty string. Returns out. */
 char *config_hint_text(const struct config_hint *hint, char out[CONFIG_HINT_MAX]);

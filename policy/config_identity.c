@@ -11,6 +11,13 @@ static const struct config_key KEYS[] = {
     { "certificate", CONFIG_LATER }, { "issuers", CONFIG_LATER },
 };
 
+static bool ends_in_pub(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n > 4 && !strcmp(name + n - 4, ".pub");
+}
+
 /* user_ca names the private key; certificates are checked with its public half beside it. */
 static void read_user_ca(struct config_reader *reader, const struct config_node *place,
                          const struct config_node *node)
@@ -24,6 +31,11 @@ static void read_user_ca(struct config_reader *reader, const struct config_node 
     if (node)
         name = node->text;
     config_set(reader, &config->user_ca, path);
+    if (ends_in_pub(name)) {
+        config_fault(reader, place,
+                     "\"user_ca\" names the private key; its public half has .pub added to that");
+        return;
+    }
 
     CLEANUP(free) char *public_path = NULL;
     if (asprintf(&public_path, "%s.pub", path) < 0) {

@@ -26,12 +26,15 @@ static bool is_known(const struct config_node *value, struct config_keys keys)
     return false;
 }
 
+/* Those that can be used, separated by commas. */
 static void list_keys(struct config_keys keys, char *out, size_t size)
 {
     size_t used = 0;
 
     for (size_t i = 0; i < keys.count && used < size; i++) {
-        int n = snprintf(out + used, size - used, "%s%s", i ? ", " : "", keys.items[i].name);
+        if (keys.items[i].kind == CONFIG_LATER)
+            continue;
+        int n = snprintf(out + used, size - used, "%s%s", used ? ", " : "", keys.items[i].name);
         used += n > 0 ? (size_t)n : 0;
     }
 }
@@ -85,19 +88,15 @@ static void check_missing(struct config_reader *reader, const struct config_node
 bool config_map(struct config_reader *reader, const struct config_node *node, struct config_keys keys,
                 const char *what)
 {
-    char prefix[CONFIG_HINT_MAX];
+    char prefix[CONFIG_HINT_MAX], subject[CONFIG_SUBJECT_MAX];
     bool later = false;
 
     if (!node || node->kind == CONFIG_BROKEN)
         return false;
     prefix_of(what, prefix);
-    if (config_node_is_null(node)) {
-        config_fault(reader, node, "%s\"%s\" has no value", prefix, node->name);
-        return false;
-    }
     if (node->kind != CONFIG_MAP) {
-        config_fault(reader, node, "%s%s%s%s must be a map (key: value)", prefix, *node->name ? "\"" : "",
-                     *node->name ? node->name : "the file", *node->name ? "\"" : "");
+        config_fault(reader, node, "%s %s", config_subject(node, subject),
+                     config_node_is_null(node) ? "has no value" : "must be a map (key: value)");
         return false;
     }
     for (const struct config_node *value = node->first; value; value = value->next)

@@ -22,37 +22,51 @@ void config_fault(struct config_reader *reader, const struct config_node *place,
     config_faults_add(reader->faults, place->line, place->column, "%s", message);
 }
 
+const char *config_subject(const struct config_node *node, char out[CONFIG_SUBJECT_MAX])
+{
+    if (!*node->name)
+        snprintf(out, CONFIG_SUBJECT_MAX, "the file");
+    else
+        snprintf(out, CONFIG_SUBJECT_MAX, "%s\"%.64s\"", node->key ? "" : "an item of ", node->name);
+    return out;
+}
+
 /* The node is there, was not reported before, and is of this kind; reported when it is of another. */
 static bool is_kind(struct config_reader *reader, const struct config_node *node, enum config_kind kind)
 {
+    char subject[CONFIG_SUBJECT_MAX];
+
     if (!node || node->kind == CONFIG_BROKEN)
         return false;
     if (node->kind == kind && !config_node_is_null(node))
         return true;
     if (config_node_is_null(node))
-        config_fault(reader, node, "\"%s\" has no value", node->name);
+        config_fault(reader, node, "%s has no value", config_subject(node, subject));
     else
-        config_fault(reader, node, "\"%s\" must be %s, not %s", node->name, KIND_WORDS[kind],
+        config_fault(reader, node, "%s must be %s, not %s", config_subject(node, subject), KIND_WORDS[kind],
                      KIND_WORDS[node->kind]);
     return false;
 }
 
 bool config_text(struct config_reader *reader, const struct config_node *node, const char **ret)
 {
+    char subject[CONFIG_SUBJECT_MAX];
+
     if (!is_kind(reader, node, CONFIG_TEXT))
         return false;
+    config_subject(node, subject);
     if (!node->size) {
-        config_fault(reader, node, "\"%s\" is empty", node->name);
+        config_fault(reader, node, "%s is empty", subject);
         return false;
     }
     if (node->size > CONFIG_TEXT_MAX) {
-        config_fault(reader, node, "\"%s\" is longer than %d bytes", node->name, CONFIG_TEXT_MAX);
+        config_fault(reader, node, "%s is longer than %d bytes", subject, CONFIG_TEXT_MAX);
         return false;
     }
     for (size_t i = 0; i < node->size; i++) {
         unsigned char c = (unsigned char)node->text[i];
         if (c < 0x20 || c == 0x7f) {
-            config_fault(reader, node, "\"%s\" must be one line without control characters", node->name);
+            config_fault(reader, node, "%s must be one line without control characters", subject);
             return false;
         }
     }
@@ -60,25 +74,40 @@ bool config_text(struct config_reader *reader, const struct config_node *node, c
     return true;
 }
 
-bool config_name(struct config_reader *reader, const struct config_node *node, const char **ret)
+/* Letters and digits, and of these others; beginning with one of the former. */
+static bool read_name(struct config_reader *reader, const struct config_node *node, const char *others,
+                      size_t max, const char **ret)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-@";
+    char subject[CONFIG_SUBJECT_MAX];
     const char *text = NULL;
 
     if (!config_text(reader, node, &text))
         return false;
-    if (node->size > CONFIG_NAME_MAX) {
-        config_fault(reader, node, "\"%s\" is longer than %d bytes", node->name, CONFIG_NAME_MAX);
+    if (node->size > max) {
+        config_fault(reader, node, "%s is longer than %zu bytes", config_subject(node, subject), max);
         return false;
     }
-    if (!strchr(letters, text[0]) || text[strspn(text, allowed)]) {
-        config_fault(reader, node,
-                     "\"%s\" is no name: letters, digits and . _ - @, the first a letter or digit", text);
+    const char *at = strchr(letters, text[0]) ? text : NULL;
+    while (at && *at && (strchr(letters, *at) || strchr(others, *at)))
+        at++;
+    if (!at || *at) {
+        config_fault(reader, node, "\"%s\" is no name: letters, digits and %s, the first a letter or digit",
+                     text, others);
         return false;
     }
     *ret = text;
     return true;
+}
+
+bool config_name(struct config_reader *reader, const struct config_node *node, const char **ret)
+{
+    return read_name(reader, node, "._-@", CONFIG_NAME_MAX, ret);
+}
+
+bool config_credential(struct config_reader *reader, const struct config_node *node, const char **ret)
+{
+    return read_name(reader, node, "._-@+/", CONFIG_CREDENTIAL_MAX, ret);
 }
 
 bool config_flag(struct config_reader *reader, const struct config_node *node, bool *ret)
@@ -93,10 +122,10 @@ bool config_flag(struct config_reader *reader, const struct config_node *node, b
     return true;
 }
 
-bool config_duration(struct config_reader *reader, const struct config_node *node, uint64_t max,
+bool config_duration(struct config_reader *reader, const struct config_node *node, uint64_t min, uint64_t max,
                      uint64_t *ret_ms)
 {
-    char longest[24];
+    char shortest[24], longest[24];
     const char *text = NULL;
     uint64_t ms = 0;
 
@@ -106,8 +135,9 @@ bool config_duration(struct config_reader *reader, const struct config_node *nod
         config_fault(reader, node, "\"%s\" is no duration; write 500ms, 30s, 15m, 12h or 90d", text);
         return false;
     }
-    if (ms > max) {
-        config_fault(reader, node, "\"%s\" is at most %s", node->name, text_duration(longest, max));
+    if (ms < min || ms > max) {
+        config_fault(reader, node, "\"%s\" must be between %s and %s", node->name,
+                     text_duration(shortest, min), text_duration(longest, max));
         return false;
     }
     *ret_ms = ms;
@@ -149,7 +179,7 @@ static void list_words(const char *const *words, char *out, size_t size)
 bool config_choice(struct config_reader *reader, const struct config_node *node, const char *const *words,
                    const char **ret)
 {
-    char known[CONFIG_MESSAGE_MAX / 2], near[CONFIG_HINT_MAX];
+    char known[CONFIG_MESSAGE_MAX / 2], near[CONFIG_HINT_MAX], subject[CONFIG_SUBJECT_MAX];
     const char *text = NULL;
 
     if (!config_text(reader, node, &text))
@@ -163,8 +193,8 @@ bool config_choice(struct config_reader *reader, const struct config_node *node,
         config_hint_try(&hint, words[i]);
     }
     list_words(words, known, sizeof known);
-    config_fault(reader, node, "\"%s\" must be one of %s, not \"%.80s\"%s", node->name, known, text,
-                 config_hint_text(&hint, near));
+    config_fault(reader, node, "%s must be one of %s, not \"%.80s\"%s", config_subject(node, subject), known,
+                 text, config_hint_text(&hint, near));
     return false;
 }
 

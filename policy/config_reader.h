@@ -4,10 +4,11 @@
 #include "policy/config_tree.h"
 
 enum {
-    CONFIG_NAME_MAX = 63,    /* bytes of the name of a role, target or rule, of a credential */
-    CONFIG_TEXT_MAX = 1024,  /* bytes of any other text */
-    CONFIG_REASON_MAX = 256, /* bytes of a rule's reason: it travels in one-line messages */
-    CONFIG_LIST_MAX = 2048,  /* items of one list */
+    CONFIG_NAME_MAX = 63,        /* bytes of the name of a role, target or rule */
+    CONFIG_CREDENTIAL_MAX = 128, /* bytes of the name of an entry of the vault, as vault/sealed.h has it */
+    CONFIG_TEXT_MAX = 1024,      /* bytes of any other text */
+    CONFIG_REASON_MAX = 256,     /* bytes of a rule's reason: it travels in one-line messages */
+    CONFIG_LIST_MAX = 2048,      /* items of one list */
 };
 
 /* What is being read, and into what; lives as long as config_load(). */
@@ -34,6 +35,10 @@ struct config_keys {
 };
 #define CONFIG_KEYS(array) ((struct config_keys){ (array), sizeof(array) / sizeof(array)[0] })
 
+/* How messages call the node: `"listen"`, `an item of "listen"`, `the file`. Returns out. */
+enum { CONFIG_SUBJECT_MAX = 128 };
+const char *config_subject(const struct config_node *node, char out[CONFIG_SUBJECT_MAX]);
+
 void config_fault(struct config_reader *reader, const struct config_node *place, const char *format, ...)
     PRINTF_LIKE(3, 4);
 /* How a fault ends that is about something known whose feature is not there yet. */
@@ -54,8 +59,10 @@ const struct config_node *config_list(struct config_reader *reader, const struct
 bool config_text(struct config_reader *reader, const struct config_node *node, const char **ret);
 /* A name: ASCII letters, digits and . _ - @ inside, at most CONFIG_NAME_MAX. */
 bool config_name(struct config_reader *reader, const struct config_node *node, const char **ret);
+/* The same for an entry of the vault: + and / are allowed too. */
+bool config_credential(struct config_reader *reader, const struct config_node *node, const char **ret);
 bool config_flag(struct config_reader *reader, const struct config_node *node, bool *ret);
-bool config_duration(struct config_reader *reader, const struct config_node *node, uint64_t max,
+bool config_duration(struct config_reader *reader, const struct config_node *node, uint64_t min, uint64_t max,
                      uint64_t *ret_ms);
 bool config_size(struct config_reader *reader, const struct config_node *node, uint64_t min, uint64_t max,
                  uint64_t *ret_bytes);

@@ -6,10 +6,14 @@ static const uint64_t OUTPUT_LIMIT_DEFAULT = UINT64_C(64) << 20;
 static const uint64_t OUTPUT_LIMIT_MIN = UINT64_C(1) << 10;
 static const uint64_t OUTPUT_LIMIT_MAX = UINT64_C(1024) << 30;
 
+/* Nothing given: kept for ever, which the ledger knows as 0. */
+static const uint64_t RETENTION_MIN_MS = 1000;
+static const uint64_t RETENTION_MAX_MS = UINT64_C(36500) * 24 * 60 * 60 * 1000;
+
 static const struct config_key KEYS[] = {
     { "durability", CONFIG_OPTIONAL },
     { "output_limit", CONFIG_OPTIONAL },
-    { "retention", CONFIG_LATER },
+    { "retention", CONFIG_OPTIONAL },
 };
 /* written: handed to the kernel; synced: on the disk */
 static const char *const DURABILITY[] = { "written", "synced", NULL };
@@ -31,6 +35,8 @@ void config_read_recording(struct config_reader *reader, const struct config_nod
     config_map(reader, node, CONFIG_KEYS(KEYS), "recording");
     config_choice(reader, durability, DURABILITY, &word);
     config_size(reader, config_node_get(node, "output_limit"), OUTPUT_LIMIT_MIN, OUTPUT_LIMIT_MAX, &limit);
+    config_duration(reader, config_node_get(node, "retention"), RETENTION_MIN_MS, RETENTION_MAX_MS,
+                    &recording->retention_ms);
     config_set(reader, &recording->durability, word);
     recording->output_limit = limit;
 }

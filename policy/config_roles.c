@@ -77,7 +77,7 @@ static void read_role(struct config_reader *reader, const struct config_node *no
     char what[CONFIG_HINT_MAX] = "role";
     const char *name = NULL;
 
-    if (name_node && config_name(reader, name_node, &name)) {
+    if (config_name(reader, name_node, &name)) {
         snprintf(what, sizeof what, "role \"%s\"", name);
         check_name(reader, name_node, name);
         config_set(reader, &role->name, name);

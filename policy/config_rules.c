@@ -119,7 +119,7 @@ static void read_rule(struct config_reader *reader, const struct config_node *no
     const char *name = NULL;
 
     rule->line = node->line;
-    if (name_node && config_name(reader, name_node, &name)) {
+    if (config_name(reader, name_node, &name)) {
         snprintf(what, sizeof what, "rule \"%s\"", name);
         check_name(reader, name_node, name);
         config_set(reader, &rule->name, name);

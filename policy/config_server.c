@@ -100,5 +100,5 @@ void config_read_server(struct config_reader *reader, const struct config_node *
          item = item->next)
         read_host_key(reader, item, item, NULL);
     reader->config->drain_ms = DRAIN_DEFAULT_MS;
-    config_duration(reader, config_node_get(root, "drain"), DRAIN_MAX_MS, &reader->config->drain_ms);
+    config_duration(reader, config_node_get(root, "drain"), 0, DRAIN_MAX_MS, &reader->config->drain_ms);
 }

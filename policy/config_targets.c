@@ -118,8 +118,7 @@ static void read_postgres(struct config_reader *reader, const struct config_node
     read_address(reader, address, target);
     read_postgres_name(reader, config_node_get(map, "database"), &target->database);
     read_postgres_name(reader, config_node_get(map, "login"), &target->login);
-    if (config_node_get(map, "credential") &&
-        config_name(reader, config_node_get(map, "credential"), &credential))
+    if (config_credential(reader, config_node_get(map, "credential"), &credential))
         config_set(reader, &target->credential, credential);
     if (target->host[0] || target->socket[0])
         read_tls(reader, map, what, target);
@@ -145,7 +144,7 @@ static void read_target(struct config_reader *reader, const struct config_node *
     char what[CONFIG_HINT_MAX] = "target";
     const char *name = NULL, *word = "";
 
-    if (name_node && config_name(reader, name_node, &name)) {
+    if (config_name(reader, name_node, &name)) {
         snprintf(what, sizeof what, "target \"%s\"", name);
         check_name(reader, name_node, name);
         config_set(reader, &target->name, name);
