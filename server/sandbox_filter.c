@@ -1,0 +1,235 @@
+/* What a tool may ask of the kernel.
+ *
+ * An allow-list. What is not on it fails with ENOSYS, so that the C library falls back and psql prints an
+ * ordinary error; nothing is killed, since `\!` is a thing that users try, not an attack. Three calls are
+ * more than a number:
+ *
+ * - execve is asked of the supervisor. It lets the first one pass, which is our own code in the forked child;
+ * after that the answer is no. The kernel reads the arguments again after the supervisor's answer
+ * (seccomp(2)), which does not matter for the first, whose process runs nothing but our code, nor for the
+ * others.
+ * - socket is asked of the supervisor, which answers with a socket that is connected already. connect() then
+ * "succeeds" without doing anything. So there never is a socket that could be connected, bound or sent
+ * elsewhere.
+ * - kill and tgkill reach the process itself alone: tools share a uid with the launcher. The filter is
+ * compiled with a number in place of the pid, which is filled in after fork.
+ *
+ * Landlock (sandbox_files.c) decides about files. Calls that change them are left out here all the same. */
+#include "server/sandbox_filter.h"
+#include <asm/ioctls.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/io.h"
+
+enum {
+    SELF = 0x5e1f5e1f,         /* stands for the pid until it is known; above pid_max */
+    INSTRUCTIONS_MAX = 4096,   /* the kernel's BPF_MAXINSNS */
+    API_WITH_NOTIFICATION = 5, /* seccomp_api_get(3) */
+};
+
+struct sandbox_filter {
+    struct sock_filter *code;
+    unsigned short count;
+    unsigned short selves[16]; /* where code compares with the pid */
+    size_t n_selves;
+};
+
+/* clang-format off */
+static const char *const allowed[] = {
+    "read", "write", "readv", "writev", "pread64", "pwrite64", "close", "lseek", "sendfile",
+    "open", "openat", "fstat", "stat", "lstat", "newfstatat", "statx", "fstatfs", "access", "faccessat", "faccessat2",
+    "readlink", "readlinkat", "getcwd", "getdents64", "umask", "chdir",
+    "dup", "dup2", "dup3", "pipe", "pipe2", "poll", "ppoll", "select", "pselect6",
+    "mmap", "mprotect", "munmap", "mremap", "madvise", "brk",
+    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigsuspend", "rt_sigpending", "sigaltstack",
+    "rt_sigtimedwait",                                /* \watch waits by it */
+    "restart_syscall", "setitimer", "getitimer", "alarm", "pause", "wait4", "waitid",
+    "getpid", "gettid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getpgrp", "getpgid", "getsid",
+    "uname", "sysinfo", "getrusage", "times", "getrandom", "sched_getaffinity", "sched_yield",
+    "gettimeofday", "time", "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep",
+    "set_tid_address", "set_robust_list", "rseq", "futex", "arch_prctl", "getrlimit",
+    "exit", "exit_group",
+    "getsockname", "getpeername", "getsockopt", "sendto", "recvfrom", "sendmsg", "recvmsg", "shutdown",
+};
+
+/* Refused with an error that makes a good message: "Operation not permitted" for programs, … */
+static const struct { const char *name; int error; } refused[] = {
+    { "fork", EPERM }, { "vfork", EPERM }, { "clone", EPERM }, { "clone3", EPERM }, { "execveat", EPERM },
+    { "fchdir", EACCES }, { "unlink", EACCES }, { "unlinkat", EACCES }, { "rename", EACCES },
+    { "renameat", EACCES }, { "renameat2", EACCES }, { "mkdir", EACCES }, { "mkdirat", EACCES },
+    { "truncate", EACCES }, { "chmod", EACCES }, { "fchmodat", EACCES }, { "link", EACCES }, { "symlink", EACCES },
+    { "ptrace", EPERM }, { "process_vm_readv", EPERM }, { "process_vm_writev", EPERM }, { "tkill", EPERM },
+    { "setrlimit", EPERM }, { "bind", EACCES }, { "listen", EACCES }, { "socketpair", EACCES },
+};
+
+/* Of a terminal. Not TIOCSTI (typing for the user), not TIOCSCTTY, not FIOSETOWN (signals to others). */
+static const unsigned ioctls[] = {
+    TCGETS, TCSETS, TCSETSW, TCSETSF, TCSBRK, TCXONC, TCFLSH, TIOCGWINSZ, TIOCSWINSZ, TIOCGPGRP, TIOCSPGRP, TIOCOUTQ,
+    FIONREAD, FIONBIO, FIOCLEX, FIONCLEX,
+};
+
+/* Not F_SETOWN, F_SETSIG: the kernel would send signals to others on the tool's behalf. */
+static const int fcntls[] = {
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_GETPIPE_SZ,
+};
+/* clang-format on */
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Adds a rule for a system call that this architecture may not have. */
+static int add(scmp_filter_ctx context, uint32_t action, const char *name, unsigned n,
+               const struct scmp_arg_cmp *conditions)
+{
+    int number = seccomp_syscall_resolve_name(name);
+    if (number < 0)
+        return 0;
+    return seccomp_rule_add_array(context, action, number, n, conditions);
+}
+
+static int add_commands(scmp_filter_ctx context)
+{
+    int r = 0;
+    for (size_t i = 0; i < COUNT(ioctls) && r == 0; i++)
+        r = add(context, SCMP_ACT_ALLOW, "ioctl", 1, &SCMP_A1_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, ioctls[i]));
+    for (size_t i = 0; i < COUNT(fcntls) && r == 0; i++)
+        r = add(context, SCMP_ACT_ALLOW, "fcntl", 1,
+                &SCMP_A1_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)fcntls[i]));
+    return r;
+}
+
+static int add_signals(scmp_filter_ctx context)
+{
+    const struct scmp_arg_cmp self = SCMP_A0_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, SELF);
+    int r = add(context, SCMP_ACT_ALLOW, "kill", 1, &self);
+    return r ? r : add(context, SCMP_ACT_ALLOW, "tgkill", 1, &self);
+}
+
+static int add_sockets(scmp_filter_ctx context, bool sockets)
+{
+    const struct scmp_arg_cmp stream[2] = {
+        SCMP_A0_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_UNIX),
+        SCMP_A1_64(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM), /* the rest are SOCK_NONBLOCK and SOCK_CLOEXEC */
+    };
+    const struct scmp_arg_cmp other_family = SCMP_A0_64(SCMP_CMP_NE, AF_UNIX);
+    if (!sockets) {
+        int r = add(context, SCMP_ACT_ERRNO(EACCES), "socket", 0, NULL);
+        return r ? r : add(context, SCMP_ACT_ERRNO(EACCES), "connect", 0, NULL);
+    }
+    int r = add(context, SCMP_ACT_NOTIFY, "socket", 2, stream);
+    if (r == 0)
+        r = add(context, SCMP_ACT_ERRNO(EACCES), "socket", 1, &other_family);
+    return r ? r : add(context, SCMP_ACT_ERRNO(0), "connect", 0, NULL);
+}
+
+static int add_limits(scmp_filter_ctx context)
+{
+    /* Reading its own limits; other pids share our uid. */
+    const struct scmp_arg_cmp own[2] = { SCMP_A0_64(SCMP_CMP_EQ, 0), SCMP_A2_64(SCMP_CMP_EQ, 0) };
+    return add(context, SCMP_ACT_ALLOW, "prlimit64", 2, own);
+}
+
+static int add_rules(scmp_filter_ctx context, bool sockets)
+{
+    int r = 0;
+    for (size_t i = 0; i < COUNT(allowed) && r == 0; i++)
+        r = add(context, SCMP_ACT_ALLOW, allowed[i], 0, NULL);
+    for (size_t i = 0; i < COUNT(refused) && r == 0; i++)
+        r = add(context, SCMP_ACT_ERRNO((uint16_t)refused[i].error), refused[i].name, 0, NULL);
+    if (r == 0)
+        r = add_commands(context);
+    if (r == 0)
+        r = add_signals(context);
+    if (r == 0)
+        r = add_limits(context);
+    if (r == 0)
+        r = add(context, SCMP_ACT_NOTIFY, "execve", 0, NULL);
+    return r ? r : add_sockets(context, sockets);
+}
+
+/* The compiled program out of libseccomp, which knows only how to write it to a file. */
+static int take_code(scmp_filter_ctx context, struct sandbox_filter *filter)
+{
+    CLEANUP(fd_close) int fd = memfd_create("filter", MFD_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int r = seccomp_export_bpf(context, fd);
+    if (r < 0)
+        return r;
+    off_t size = lseek(fd, 0, SEEK_END);
+    if (size <= 0 || size % (off_t)sizeof(struct sock_filter) != 0 ||
+        size > (off_t)(INSTRUCTIONS_MAX * sizeof(struct sock_filter)))
+        return -EFBIG;
+    filter->code = malloc((size_t)size);
+    if (!filter->code)
+        return -ENOMEM;
+    if (pread(fd, filter->code, (size_t)size, 0) != size)
+        return -EIO;
+    filter->count = (unsigned short)((size_t)size / sizeof(struct sock_filter));
+    return 0;
+}
+
+static int find_selves(struct sandbox_filter *filter)
+{
+    for (unsigned short i = 0; i < filter->count; i++) {
+        const struct sock_filter *step = &filter->code[i];
+        if (step->k != SELF)
+            continue;
+        if (step->code != (BPF_JMP | BPF_JEQ | BPF_K) || filter->n_selves == COUNT(filter->selves))
+            return -EPROTO;
+        filter->selves[filter->n_selves++] = i;
+    }
+    return filter->n_selves ? 0 : -EPROTO;
+}
+
+static int compile(scmp_filter_ctx context, bool sockets, struct sandbox_filter *filter)
+{
+    int r = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    if (r == 0)
+        r = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a list */
+    if (r == 0)
+        r = add_rules(context, sockets);
+    if (r == 0)
+        r = take_code(context, filter);
+    return r ? r : find_selves(filter);
+}
+
+int sandbox_filter_new(bool sockets, struct sandbox_filter **ret, struct detail *detail)
+{
+    if (seccomp_api_get() < API_WITH_NOTIFICATION)
+        return detail_fail(detail, -ENOSYS, "the kernel has no seccomp user notification (Linux 5.14 has)");
+    CLEANUP(sandbox_filter_free) struct sandbox_filter *filter = calloc(1, sizeof *filter);
+    scmp_filter_ctx context = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+    if (!filter || !context) {
+        seccomp_release(context);
+        return detail_fail(detail, -ENOMEM, "out of memory");
+    }
+    int r = compile(context, sockets, filter);
+    seccomp_release(context);
+    if (r < 0)
+        return detail_fail(detail, r, "the seccomp filter can't be compiled: %s", strerror(-r));
+    *ret = STEAL(filter);
+    return 0;
+}
+
+void sandbox_filter_free(struct sandbox_filter *filter)
+{
+    if (!filter)
+        return;
+    free(filter->code);
+    free(filter);
+}
+
+struct sock_fprog sandbox_filter_for(struct sandbox_filter *filter, pid_t self)
+{
+    for (size_t i = 0; i < filter->n_selves; i++)
+        filter->code[filter->selves[i]].k = (uint32_t)self;
+    return (struct sock_fprog){ .len = filter->count, .filter = filter->code };
+}

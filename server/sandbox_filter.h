@@ -1,0 +1,19 @@
+/* The system calls of a caged program, as a BPF program that is compiled once. */
+#pragma once
+#include <stdbool.h>
+#include <linux/filter.h>
+#include <sys/types.h>
+#include "base/cleanup.h"
+#include "base/error.h"
+
+struct sandbox_filter;
+
+/* sockets: socket(AF_UNIX, SOCK_STREAM) is asked of the supervisor; otherwise every socket is refused.
+ * -ENOSYS when the kernel or libseccomp has no user notification. */
+MUST_USE int sandbox_filter_new(bool sockets, struct sandbox_filter **ret, struct detail *detail);
+void sandbox_filter_free(struct sandbox_filter *filter);
+DEFINE_CLEANUP(struct sandbox_filter *, sandbox_filter_free)
+
+/* The program for the process `self`, the only one that it may send signals to. Borrowed, and changed by the
+ * next call. */
+struct sock_fprog sandbox_filter_for(struct sandbox_filter *filter, pid_t self);
