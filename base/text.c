@@ -65,25 +65,36 @@ static bool is_deceptive(uint32_t code)
            (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) || code == 0xfeff;
 }
 
+/* Writes one character, escaped where it must be; returns how many bytes of the input it was. */
+static size_t escape_one(const uint8_t *p, size_t n, bool keep_layout, char piece[16], size_t *ret_length)
+{
+    uint32_t code = 0;
+    size_t step = utf8_decode(p, n, &code);
+    bool layout = keep_layout && (code == '\n' || code == '\t');
+    if (step > 0 && (!is_deceptive(code) || layout)) {
+        memcpy(piece, p, step);
+        *ret_length = step;
+        return step;
+    }
+    *ret_length =
+        (size_t)(step > 1 ? snprintf(piece, 16, "\\u{%04x}", code) : snprintf(piece, 16, "\\x%02x", p[0]));
+    return step ? step : 1;
+}
+
 char *text_escape(char *out, size_t size, const void *bytes, size_t n, bool keep_layout)
 {
     static const char cut[] = "…";
     const uint8_t *p = bytes;
-    size_t used = 0, at = 0;
+    size_t used = 0, at = 0, last_cut = 0; /* where the sign of a cut still fits */
+    if (size == 0)
+        return out;
     while (at < n) {
-        uint32_t code = 0;
         char piece[16];
-        size_t step = utf8_decode(p + at, n - at, &code), length;
-        bool layout = keep_layout && (code == '\n' || code == '\t');
-        if (step == 0 || (is_deceptive(code) && !layout)) {
-            length = (size_t)(step > 1 ? snprintf(piece, sizeof piece, "\\u{%04x}", code)
-                                       : snprintf(piece, sizeof piece, "\\x%02x", p[at]));
-            step = step ? step : 1;
-        } else {
-            memcpy(piece, p + at, step);
-            length = step;
-        }
-        if (used + length + (at + step < n ? sizeof cut : 1) > size) {
+        size_t length, step = escape_one(p + at, n - at, keep_layout, piece, &length);
+        if (used + sizeof cut <= size)
+            last_cut = used;
+        if (used + length + 1 > size) {
+            used = last_cut;
             if (used + sizeof cut <= size) {
                 memcpy(out + used, cut, sizeof cut - 1);
                 used += sizeof cut - 1;
@@ -94,8 +105,7 @@ char *text_escape(char *out, size_t size, const void *bytes, size_t n, bool keep
         used += length;
         at += step;
     }
-    if (size > 0)
-        out[used] = 0;
+    out[used] = 0;
     return out;
 }
 

@@ -1,0 +1,353 @@
+/* A channel lives from Open until Exit (sessions) or until its descriptor is closed (forwards). What it does
+ * is in stream.c (a PostgreSQL connection), tool.c (psql, the player) or commands/ (answered here). */
+#include "channels/channel.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "channels/commands/commands.h"
+#include "channels/forward.h"
+#include "channels/printer.h"
+#include "channels/recorder.h"
+#include "channels/stream.h"
+#include "channels/tool.h"
+
+enum { STATUS_LOST = 255 }; /* of a session whose client went away, as with ssh itself */
+
+static struct channel *find(struct gate *gate, uint32_t number)
+{
+    struct channel *channel = gate->channels;
+    while (channel && channel->number != number)
+        channel = channel->next;
+    return channel;
+}
+
+static struct channel *find_request(struct gate *gate, uint32_t request)
+{
+    struct channel *channel = gate->channels;
+    while (channel && (channel->request != request || request == 0))
+        channel = channel->next;
+    return channel;
+}
+
+static void channel_free(struct channel *channel)
+{
+    if (!channel)
+        return;
+    for (struct channel **slot = &channel->gate->channels; *slot; slot = &(*slot)->next) {
+        if (*slot == channel) {
+            *slot = channel->next;
+            break;
+        }
+    }
+    stream_free(channel->stream);
+    tool_free(channel->tool);
+    recorder_free(channel->recorder);
+    printer_free(channel->out);
+    printer_free(channel->err);
+    fd_close(channel->data_fd);
+    fd_close(channel->error_fd);
+    if (channel->pty)
+        ipc__pty__free_unpacked(channel->pty, NULL);
+    words_free(&channel->words);
+    free(channel->command);
+    free(channel);
+}
+
+/* ---- opening ---- */
+
+/* Messages are freed after their handler: what the channel keeps is copied. */
+static Ipc__Pty *copy_pty(const Ipc__Pty *pty)
+{
+    Ipc__Pty *copy = pty ? malloc(sizeof *copy) : NULL;
+    if (copy) {
+        *copy = *pty;
+        copy->base.n_unknown_fields = 0;
+        copy->base.unknown_fields = NULL;
+        copy->term = strdup(pty->term);
+        if (!copy->term) {
+            free(copy);
+            copy = NULL;
+        }
+    }
+    return copy;
+}
+
+static const char *command_of(const Ipc__Open *open, const Ipc__Identity *identity)
+{
+    if (open->what_case == IPC__OPEN__WHAT_FORWARD)
+        return NULL;
+    if (identity->force_command[0])
+        return identity->force_command;
+    if (open->what_case == IPC__OPEN__WHAT_EXEC)
+        return open->exec;
+    return open->what_case == IPC__OPEN__WHAT_SUBSYSTEM ? open->subsystem : "";
+}
+
+static struct channel *channel_new(struct gate *gate, const Ipc__Open *open, int *fds, size_t n_fds)
+{
+    struct channel *channel = calloc(1, sizeof *channel);
+    if (!channel)
+        return NULL;
+    const char *command = command_of(open, gate->identity);
+    *channel = (struct channel){ .next = gate->channels,
+                                 .gate = gate,
+                                 .number = open->channel,
+                                 .session = command != NULL,
+                                 .data_fd = STEAL_FD(fds[0]),
+                                 .error_fd = n_fds > 1 ? STEAL_FD(fds[1]) : -1,
+                                 .pty = copy_pty(open->pty),
+                                 .command = command ? strdup(command) : NULL };
+    gate->channels = channel;
+    if ((open->pty && !channel->pty) || (command && !channel->command)) {
+        channel_free(channel);
+        return NULL;
+    }
+    return channel;
+}
+
+int channel_open(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct gate *gate = owner;
+    const Ipc__Open *open = message->open;
+    bool session = open->what_case != IPC__OPEN__WHAT_FORWARD;
+    if (open->what_case == IPC__OPEN__WHAT__NOT_SET || n_fds != (session ? 2u : 1u) ||
+        find(gate, open->channel))
+        return -EPROTO;
+    struct channel *channel = channel_new(gate, open, fds, n_fds);
+    if (!channel)
+        return -ENOMEM;
+    if (!session) {
+        forward_begin(channel, open->forward);
+        return 0;
+    }
+    channel_accept(channel);
+    command_begin(channel);
+    return 0;
+}
+
+void channel_accept(struct channel *channel)
+{
+    Ipc__Opened opened = IPC__OPENED__INIT;
+    opened.channel = channel->number;
+    Ipc__Message message = IPC_MESSAGE(OPENED, opened, &opened);
+    (void)ipc_peer_send(channel->gate->front, &message, NULL, 0);
+}
+
+void channel_decline(struct channel *channel, const char *reason)
+{
+    Ipc__OpenRefused refused = IPC__OPEN_REFUSED__INIT;
+    refused.channel = channel->number;
+    refused.message = (char *)(uintptr_t)reason;
+    Ipc__Message message = IPC_MESSAGE(OPEN_REFUSED, open_refused, &refused);
+    (void)ipc_peer_send(channel->gate->front, &message, NULL, 0);
+    log_event(LOG_WARNING, "forward_refused", "connection", U64(channel->gate->connection), "identity",
+              channel->gate->identity->name, "reason", reason, NULL);
+    channel_free(channel);
+}
+
+int channel_window(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    (void)fds;
+    (void)n_fds;
+    struct channel *channel = find(owner, message->window->channel);
+    if (channel && channel->tool)
+        tool_window(channel->tool, message->window);
+    return 0; /* a channel that ended meanwhile is no fault */
+}
+
+int channel_signal(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    (void)fds;
+    (void)n_fds;
+    struct channel *channel = find(owner, message->signal->channel);
+    if (channel && channel->tool)
+        tool_signal(channel->tool, message->signal->name);
+    return 0;
+}
+
+/* ---- the recording ---- */
+
+void channel_record(struct channel *channel, channel_recorded *recorded)
+{
+    struct gate *gate = channel->gate;
+    if (!gate->ledger) {
+        channel_refuse(channel, &(struct refusal){ .code = "recording_unavailable",
+                                                   .reason = "the recording was lost" });
+        return;
+    }
+    channel->request = gate_request(gate);
+    channel->recorded = recorded;
+    Ipc__AskRecording ask = IPC__ASK_RECORDING__INIT;
+    ask.request = channel->request;
+    ask.kind = (char *)(uintptr_t)(channel->session ? "exec" : "forward");
+    ask.target = channel->target->name;
+    ask.target_kind = channel->target->kind;
+    ask.login = channel->target->login;
+    if (channel->command)
+        ask.command = channel->command;
+    ask.pty = channel->pty;
+    Ipc__Message message = IPC_MESSAGE(ASK_RECORDING, ask_recording, &ask);
+    (void)ipc_peer_send(gate->ledger, &message, NULL, 0);
+}
+
+int channel_answer_recording(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct gate *gate = owner;
+    Ipc__AnswerRecording *answer = message->answer_recording;
+    struct channel *channel = find_request(gate, answer->request);
+    if (!channel || !channel->recorded)
+        return 0; /* the channel closed while it waited; the ledger seals at our end */
+    channel->request = 0;
+    channel_recorded *recorded = STEAL(channel->recorded);
+    if (answer->refusal || n_fds != 1) {
+        struct refusal refusal = { .code = "recording_unavailable",
+                                   .reason = "no recording could be started" };
+        if (answer->refusal)
+            refusal = refusal_of(answer->refusal);
+        channel_refuse(channel, &refusal);
+        return 0;
+    }
+    const Ipc__Recording *settings = gate->config->recording;
+    bool synced = settings && strcmp(settings->durability, "synced") == 0;
+    if (recorder_new(STEAL_FD(fds[0]), answer, settings ? settings->output_limit : 0, synced,
+                     &channel->recorder)) {
+        channel_refuse(channel, &(struct refusal){ .code = "recording_unavailable",
+                                                   .reason = "the recording can't be written" });
+        return 0;
+    }
+    recorded(channel);
+    return 0;
+}
+
+static void end_recording(struct channel *channel, uint32_t status, const char *reason)
+{
+    if (!channel->recorder)
+        return;
+    (void)!recorder_end(channel->recorder, status, reason);
+    Ipc__Finished finished = IPC__FINISHED__INIT;
+    finished.id = (char *)(uintptr_t)recorder_id(channel->recorder);
+    finished.status = status;
+    finished.reason = (char *)(uintptr_t)reason;
+    finished.entries = recorder_entries(channel->recorder);
+    Ipc__Message message = IPC_MESSAGE(FINISHED, finished, &finished);
+    if (channel->gate->ledger)
+        (void)ipc_peer_send(channel->gate->ledger, &message, NULL, 0);
+    recorder_free(STEAL(channel->recorder));
+}
+
+int channel_answer_sessions(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct channel *channel = find_request(owner, message->answer_sessions->request);
+    if (!channel)
+        return 0;
+    channel->request = 0;
+    sessions_answered(channel, message->answer_sessions->refusal, n_fds == 1 ? fds[0] : -1);
+    return 0;
+}
+
+int channel_answer_replay(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct channel *channel = find_request(owner, message->answer_replay->request);
+    if (!channel)
+        return 0;
+    channel->request = 0;
+    replay_answered(channel, message->answer_replay->refusal, n_fds == 1 ? STEAL_FD(fds[0]) : -1);
+    return 0;
+}
+
+/* ---- printing and ending ---- */
+
+/* Once nothing waits to be printed, a closing channel is finished. */
+static void printed(void *owner)
+{
+    struct channel *channel = owner;
+    if (channel->closing && (!channel->out || printer_empty(channel->out)) &&
+        (!channel->err || printer_empty(channel->err)))
+        channel_finish(channel, channel->status, NULL, "exit");
+}
+
+static struct printer *printer_on(struct channel *channel, struct printer **slot, int *fd)
+{
+    if (!*slot && *fd >= 0)
+        (void)!printer_new(channel->gate->loop, STEAL_FD(*fd), channel->pty != NULL, printed, channel, slot);
+    return *slot;
+}
+
+void channel_print(struct channel *channel, const void *bytes, size_t n)
+{
+    struct printer *printer = printer_on(channel, &channel->out, &channel->data_fd);
+    if (printer)
+        printer_put(printer, bytes, n);
+}
+
+void channel_complain(struct channel *channel, const char *text)
+{
+    struct printer *printer = printer_on(channel, &channel->err, &channel->error_fd);
+    if (printer)
+        printer_put(printer, text, strlen(text));
+}
+
+void channel_exit(struct channel *channel, uint32_t status)
+{
+    channel->closing = true;
+    channel->status = status;
+    printed(channel);
+}
+
+void channel_refuse(struct channel *channel, const struct refusal *refusal)
+{
+    char text[2 * DETAIL_MAX];
+    log_event(LOG_INFO, "refused", "connection", U64(channel->gate->connection), "identity",
+              channel->gate->identity->name, "target", channel->target ? channel->target->name : NULL, "code",
+              refusal->code, "reason", refusal->reason, NULL);
+    if (!channel->session) {
+        (void)snprintf(text, sizeof text, "%s (code %s)", refusal->reason, refusal->code);
+        channel_decline(channel, text);
+        return;
+    }
+    channel_complain(channel, refusal_lines(refusal, text, sizeof text));
+    channel_exit(channel, refusal_status(refusal));
+}
+
+void channel_finish(struct channel *channel, uint32_t status, const char *signal, const char *reason)
+{
+    end_recording(channel, status, reason);
+    printer_free(STEAL(channel->out));
+    printer_free(STEAL(channel->err));
+    fd_close(STEAL_FD(channel->data_fd));
+    fd_close(STEAL_FD(channel->error_fd));
+    if (channel->session && channel->gate->front) {
+        Ipc__Exit exited = IPC__EXIT__INIT;
+        exited.channel = channel->number;
+        exited.status = status;
+        if (signal)
+            exited.signal = (char *)(uintptr_t)signal;
+        Ipc__Message message = IPC_MESSAGE(EXIT, exit, &exited);
+        (void)ipc_peer_send(channel->gate->front, &message, NULL, 0);
+    }
+    channel_free(channel);
+}
+
+void channels_stop(struct gate *gate, const struct refusal *why)
+{
+    for (struct channel *channel = gate->channels, *next; channel; channel = next) {
+        next = channel->next;
+        if (channel->stream)
+            stream_stop(channel->stream, why);
+        else if (channel->tool)
+            tool_stop(channel->tool, why);
+    }
+}
+
+void channels_end(struct gate *gate)
+{
+    while (gate->channels) {
+        end_recording(gate->channels, STATUS_LOST, "connection closed");
+        channel_free(gate->channels);
+    }
+}

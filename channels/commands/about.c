@@ -1,0 +1,331 @@
+/* help, whoami, targets, describe: what a connection is, told to people and to agents. */
+#include "channels/commands/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "policy/rules.h"
+
+enum { ANSWER_MAX = 1024 * 1024, RULES_SHOWN = 256 };
+
+static const uint64_t FOR_EVER = UINT64_MAX;
+
+/* Prints what a writer put into a buffer, as text or as JSON, and exits. */
+typedef void text_writer(struct channel *channel, struct buffer *out);
+typedef void json_writer(struct channel *channel, struct json *j);
+
+static void answer(struct channel *channel, text_writer *as_text, json_writer *as_json)
+{
+    bool ok;
+    bool json = command_wants_json(channel, &ok);
+    if (!ok) {
+        command_usage(channel, "the only option here is --json");
+        return;
+    }
+    struct buffer out;
+    buffer_init(&out, ANSWER_MAX);
+    if (json) {
+        struct json j = json_to(&out);
+        json_object(&j, NULL);
+        as_json(channel, &j);
+        json_close_object(&j);
+        (void)!json_line(&j);
+    } else {
+        as_text(channel, &out);
+    }
+    channel_print(channel, buffer_head(&out), buffer_size(&out));
+    buffer_free(&out);
+    channel_exit(channel, 0);
+}
+
+static void put_list(struct buffer *out, char *const *items, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        (void)!buffer_printf(out, "%s%s", i ? ", " : "", items[i]);
+}
+
+static void json_list(struct json *j, const char *key, char *const *items, size_t n)
+{
+    json_array(j, key);
+    for (size_t i = 0; i < n; i++)
+        json_string(j, NULL, items[i]);
+    json_close_array(j);
+}
+
+/* ---- help ---- */
+
+static void help_text(struct channel *channel, struct buffer *out)
+{
+    (void)channel;
+    (void)!buffer_printf(out, "Gatehouse %s. Commands, each as: ssh BASTION COMMAND\n\n", GATEHOUSE_VERSION);
+    for (const struct command *command = commands; command->name; command++)
+        (void)!buffer_printf(out, "  %s\n      %s\n", command->usage, command->summary);
+    (void)!buffer_printf(out, "\nAny PostgreSQL driver: ssh -N -L 5432:TARGET:5432 BASTION\n");
+}
+
+static void help_json(struct channel *channel, struct json *j)
+{
+    (void)channel;
+    json_string(j, "version", GATEHOUSE_VERSION);
+    json_array(j, "commands");
+    for (const struct command *command = commands; command->name; command++) {
+        json_object(j, NULL);
+        json_string(j, "name", command->name);
+        json_string(j, "usage", command->usage);
+        json_string(j, "summary", command->summary);
+        json_close_object(j);
+    }
+    json_close_array(j);
+}
+
+void command_help(struct channel *channel)
+{
+    answer(channel, help_text, help_json);
+}
+
+/* ---- whoami ---- */
+
+static void expiry(const Ipc__Identity *who, char *out, size_t size)
+{
+    char time[32], left[24];
+    if (who->valid_before == FOR_EVER) {
+        (void)snprintf(out, size, "never");
+        return;
+    }
+    uint64_t now = clock_unix_ms() / 1000;
+    uint64_t seconds = who->valid_before > now ? who->valid_before - now : 0;
+    (void)snprintf(out, size, "%s (in %s)", text_time(time, who->valid_before * 1000),
+                   text_duration(left, (seconds > 120 ? seconds / 60 * 60 : seconds) * 1000));
+}
+
+static void whoami_text(struct channel *channel, struct buffer *out)
+{
+    const Ipc__Identity *who = channel->gate->identity;
+    char until[80];
+    expiry(who, until, sizeof until);
+    (void)!buffer_printf(out, "identity     %s\nroles        ", who->name);
+    put_list(out, who->roles, who->n_roles);
+    (void)!buffer_printf(out, "\ncertificate  serial %llu, expires %s\nkey          %s\nsigned by    %s\n",
+                         (unsigned long long)who->serial, until, who->fingerprint, who->ca_fingerprint);
+    (void)!buffer_printf(out, "source       %s port %u\n", who->source_address, who->source_port);
+}
+
+static void identity_json(struct json *j, const char *key, const Ipc__Identity *who)
+{
+    char time[32];
+    if (key)
+        json_object(j, key);
+    json_string(j, "identity", who->name);
+    json_list(j, "roles", who->roles, who->n_roles);
+    json_list(j, "may", who->may, who->n_may);
+    json_u64(j, "serial", who->serial);
+    json_string(j, "expires",
+                who->valid_before == FOR_EVER ? NULL : text_time(time, who->valid_before * 1000));
+    json_string(j, "key", who->fingerprint);
+    json_string(j, "ca", who->ca_fingerprint);
+    json_string(j, "source_address", who->source_address);
+    json_u64(j, "source_port", who->source_port);
+    json_bool(j, "permit_pty", who->pty);
+    json_bool(j, "permit_port_forwarding", who->forwarding);
+    if (key)
+        json_close_object(j);
+}
+
+static void whoami_json(struct channel *channel, struct json *j)
+{
+    identity_json(j, NULL, channel->gate->identity);
+}
+
+void command_whoami(struct channel *channel)
+{
+    answer(channel, whoami_text, whoami_json);
+}
+
+/* ---- targets ---- */
+
+static void targets_text(struct channel *channel, struct buffer *out)
+{
+    const struct gate *gate = channel->gate;
+    size_t shown = 0;
+    for (size_t i = 0; i < gate->config->n_targets; i++) {
+        const Ipc__Target *target = gate->config->targets[i];
+        if (!gate_target(gate, target->name))
+            continue;
+        shown++;
+        (void)!buffer_printf(out, "%-20s %-10s ssh BASTION psql %s   |   ssh -N -L 5432:%s:5432 BASTION\n",
+                             target->name, target->kind, target->name, target->name);
+    }
+    if (shown == 0)
+        (void)!buffer_printf(out, "none: no rule allows your roles anything on any target\n");
+}
+
+static void targets_json(struct channel *channel, struct json *j)
+{
+    const struct gate *gate = channel->gate;
+    json_array(j, "targets");
+    for (size_t i = 0; i < gate->config->n_targets; i++) {
+        const Ipc__Target *target = gate->config->targets[i];
+        if (!gate_target(gate, target->name))
+            continue;
+        json_object(j, NULL);
+        json_string(j, "name", target->name);
+        json_string(j, "kind", target->kind);
+        json_string(j, "database", target->database);
+        json_string(j, "login", target->login);
+        json_close_object(j);
+    }
+    json_close_array(j);
+}
+
+void command_targets(struct channel *channel)
+{
+    answer(channel, targets_text, targets_json);
+}
+
+/* ---- describe ---- */
+
+struct condition {
+    const char *name;
+    char *const *items;
+    size_t n;
+};
+
+enum { CONDITIONS = 5 };
+
+static void conditions_of(const Ipc__Match *match, struct condition ret[CONDITIONS])
+{
+    ret[0] = (struct condition){ "statements", match->statements, match->n_statements };
+    ret[1] = (struct condition){ "tables", match->tables, match->n_tables };
+    ret[2] = (struct condition){ "columns", match->columns, match->n_columns };
+    ret[3] = (struct condition){ "functions", match->functions, match->n_functions };
+    ret[4] = (struct condition){ "databases", match->databases, match->n_databases };
+}
+
+static void match_text(struct buffer *out, const Ipc__Match *match)
+{
+    struct condition conditions[CONDITIONS];
+    const char *between = "";
+    conditions_of(match, conditions);
+    for (size_t i = 0; i < CONDITIONS; i++) {
+        if (conditions[i].n == 0)
+            continue;
+        (void)!buffer_printf(out, "%s%s ", between, conditions[i].name);
+        put_list(out, conditions[i].items, conditions[i].n);
+        between = " and ";
+    }
+    if (match->has_unbounded_write) {
+        (void)!buffer_printf(out, "%sunbounded_write %s", between, match->unbounded_write ? "true" : "false");
+        between = " and ";
+    }
+    if (match->not_) {
+        (void)!buffer_printf(out, "%snot (", between);
+        match_text(out, match->not_);
+        (void)!buffer_printf(out, ")");
+    }
+}
+
+static void rule_text(struct buffer *out, const Ipc__Rule *rule)
+{
+    (void)!buffer_printf(out, "    %-8s %-20s ", rule->action, rule->name);
+    if (rule->anything)
+        (void)!buffer_printf(out, "anything");
+    else if (rule->n_match == 0)
+        (void)!buffer_printf(out, "everything that is understood");
+    for (size_t i = 0; i < rule->n_match; i++) {
+        (void)!buffer_printf(out, "%s", i ? "; or " : "");
+        match_text(out, rule->match[i]);
+    }
+    (void)!buffer_printf(out, rule->reason[0] ? "  (%s)\n" : "%s\n", rule->reason);
+}
+
+static size_t rules_for(const struct gate *gate, const char *target, const Ipc__Rule **ret)
+{
+    return rulebook_applying(gate->rules, gate->identity->roles, gate->identity->n_roles, target, ret,
+                             RULES_SHOWN);
+}
+
+static void describe_text(struct channel *channel, struct buffer *out)
+{
+    const struct gate *gate = channel->gate;
+    whoami_text(channel, out);
+    for (size_t i = 0; i < gate->config->n_targets; i++) {
+        const Ipc__Target *target = gate->config->targets[i];
+        if (!gate_target(gate, target->name))
+            continue;
+        const Ipc__Rule *rules[RULES_SHOWN];
+        size_t n = rules_for(gate, target->name, rules);
+        (void)!buffer_printf(out,
+                             "\ntarget %s (%s, database %s)\n  use: ssh BASTION psql %s -c 'STATEMENT'\n"
+                             "  the first rule that matches decides; nothing matches: deny\n",
+                             target->name, target->kind, target->database, target->name);
+        for (size_t k = 0; k < n; k++)
+            rule_text(out, rules[k]);
+    }
+    (void)!buffer_printf(
+        out, "\nEverything is recorded. A refusal tells its code, its rule and what to do next.\n");
+}
+
+static void match_json(struct json *j, const char *key, const Ipc__Match *match)
+{
+    struct condition conditions[CONDITIONS];
+    conditions_of(match, conditions);
+    json_object(j, key);
+    for (size_t i = 0; i < CONDITIONS; i++) {
+        if (conditions[i].n > 0)
+            json_list(j, conditions[i].name, conditions[i].items, conditions[i].n);
+    }
+    if (match->has_unbounded_write)
+        json_bool(j, "unbounded_write", match->unbounded_write);
+    if (match->not_)
+        match_json(j, "not", match->not_);
+    json_close_object(j);
+}
+
+static void rule_json(struct json *j, const Ipc__Rule *rule)
+{
+    json_object(j, NULL);
+    json_string(j, "name", rule->name);
+    json_string(j, "action", rule->action);
+    json_string(j, "reason", rule->reason[0] ? rule->reason : NULL);
+    json_bool(j, "anything", rule->anything);
+    json_array(j, "match");
+    for (size_t i = 0; i < rule->n_match; i++)
+        match_json(j, NULL, rule->match[i]);
+    json_close_array(j);
+    json_close_object(j);
+}
+
+static void describe_json(struct channel *channel, struct json *j)
+{
+    const struct gate *gate = channel->gate;
+    identity_json(j, "who", gate->identity);
+    json_string(j, "policy", gate->config->digest);
+    json_array(j, "targets");
+    for (size_t i = 0; i < gate->config->n_targets; i++) {
+        const Ipc__Target *target = gate->config->targets[i];
+        if (!gate_target(gate, target->name))
+            continue;
+        const Ipc__Rule *rules[RULES_SHOWN];
+        size_t n = rules_for(gate, target->name, rules);
+        json_object(j, NULL);
+        json_string(j, "name", target->name);
+        json_string(j, "kind", target->kind);
+        json_string(j, "database", target->database);
+        json_array(j, "rules");
+        for (size_t k = 0; k < n; k++)
+            rule_json(j, rules[k]);
+        json_close_array(j);
+        json_close_object(j);
+    }
+    json_close_array(j);
+    json_string(j, "no_match", "deny");
+    json_bool(j, "recorded", true);
+}
+
+void command_describe(struct channel *channel)
+{
+    answer(channel, describe_text, describe_json);
+}

@@ -1,0 +1,73 @@
+/* See commands.h. */
+#include "channels/commands/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct command commands[] = {
+    { "help", "help [--json]", "this list", command_help },
+    { "whoami", "whoami [--json]", "who you are here, and until when", command_whoami },
+    { "targets", "targets [--json]", "what you may reach", command_targets },
+    { "describe", "describe [--json]", "all of it for agents: identity, targets, what is allowed and denied",
+      command_describe },
+    { "psql", "psql TARGET [psql options]", "PostgreSQL's own client, inspected and recorded; put -c last",
+      command_psql },
+    { "sessions", "sessions [--json] [--target T] [--identity I] [--since 1h] [--grep TEXT]",
+      "recordings that you may see", command_sessions },
+    { "replay", "replay ID [--speed N] [--idle-limit S] | --cast | --text | --events", "plays a recording",
+      command_replay },
+    { NULL, NULL, NULL, NULL },
+};
+
+static const char *const not_yet[] = { "kubectl", "approvals", "approve", "deny",
+                                       "config",  "shell",     "revoke",  "sftp" };
+
+static const struct command *find(const char *name)
+{
+    for (const struct command *command = commands; command->name; command++) {
+        if (strcmp(command->name, name) == 0)
+            return command;
+    }
+    return NULL;
+}
+
+static void unknown(struct channel *channel, const char *name)
+{
+    char reason[DETAIL_MAX];
+    bool later = false;
+    for (size_t i = 0; i < sizeof not_yet / sizeof not_yet[0]; i++)
+        later = later || strcmp(not_yet[i], name) == 0;
+    (void)snprintf(reason, sizeof reason,
+                   later ? "%.100s is not supported in this version" : "no command \"%.100s\"", name);
+    command_usage(channel, reason);
+}
+
+void command_begin(struct channel *channel)
+{
+    struct detail detail = { "out of memory" };
+    if (words_split(channel->command, &channel->words, &detail)) {
+        command_usage(channel, detail.text);
+        return;
+    }
+    if (channel->words.count == 0) {
+        command_help(channel);
+        return;
+    }
+    const struct command *command = find(channel->words.items[0]);
+    if (command)
+        command->run(channel);
+    else
+        unknown(channel, channel->words.items[0]);
+}
+
+bool command_wants_json(const struct channel *channel, bool *ret_ok)
+{
+    bool json = channel->words.count == 2 && strcmp(channel->words.items[1], "--json") == 0;
+    *ret_ok = json || channel->words.count <= 1;
+    return json;
+}
+
+void command_usage(struct channel *channel, const char *reason)
+{
+    channel_refuse(channel, &(struct refusal){ .code = "usage", .reason = reason });
+}

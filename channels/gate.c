@@ -1,0 +1,227 @@
+/* Main of gatehouse-gate: a zygote that has parsed nothing but its configuration, and one child per SSH
+ * connection whose user proved possession of a key. The child gets every descriptor handed: it opens none.
+ *
+ * The tables below are who may say what, when. State 1: the certificate is being checked; state 2: admitted.
+ */
+#include "channels/gate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/start.h"
+#include "base/text.h"
+#include "base/zygote.h"
+#include "channels/channel.h"
+#include "channels/login.h"
+#include "channels/stream.h"
+#include "channels/tool.h"
+#include "policy/sql.h"
+
+enum {
+    CHECKING = 1,
+    ADMITTED = 2,
+    FAREWELL_MS = 500,             /* for refusals to reach their clients before the connection ends */
+    CONFIG_MAX = 16 * 1024 * 1024, /* bytes of a packed configuration */
+};
+
+/* What all children of one zygote share, read-only. */
+struct shared {
+    Ipc__Config *config;
+    struct rulebook *rules;
+};
+
+const Ipc__Target *gate_target(const struct gate *gate, const char *name)
+{
+    for (size_t i = 0; i < gate->config->n_targets; i++) {
+        const Ipc__Target *target = gate->config->targets[i];
+        if (strcmp(target->name, name) == 0)
+            return rulebook_reaches(gate->rules, gate->identity->roles, gate->identity->n_roles, name)
+                       ? target
+                       : NULL;
+    }
+    return NULL;
+}
+
+uint32_t gate_request(struct gate *gate)
+{
+    return ++gate->last_request;
+}
+
+void gate_disconnect(struct gate *gate, const char *message)
+{
+    if (gate->front) {
+        Ipc__Disconnect disconnect = IPC__DISCONNECT__INIT;
+        disconnect.message = (char *)(uintptr_t)message;
+        Ipc__Message m = IPC_MESSAGE(DISCONNECT, disconnect, &disconnect);
+        (void)ipc_peer_send(gate->front, &m, NULL, 0);
+    }
+    loop_stop(gate->loop, 0);
+}
+
+/* ---- peers that went ---- */
+
+static void front_gone(void *owner, const char *reason)
+{
+    struct gate *gate = owner;
+    log_event(LOG_DEBUG, "connection_closed", "connection", U64(gate->connection), "detail", reason, NULL);
+    loop_stop(gate->loop, 0);
+}
+
+/* What channels_stop() has written has had its time to go out. */
+static void say_farewell(void *owner)
+{
+    gate_disconnect(
+        owner, "the recording was lost, so this connection ends (code recording_unavailable); connect again");
+}
+
+static void listener_gone(void *owner, const char *reason)
+{
+    struct gate *gate = owner;
+    (void)reason;
+    gate_disconnect(gate, "the bastion has stopped; connect again later");
+}
+
+/* Nothing runs unrecorded: what is open stops, and with it the connection. */
+static void ledger_gone(void *owner, const char *reason)
+{
+    struct gate *gate = owner;
+    log_event(LOG_ERROR, "ledger_lost", "connection", U64(gate->connection), "detail", reason, NULL);
+    ipc_peer_free(STEAL(gate->ledger));
+    channels_stop(gate,
+                  &(struct refusal){ .code = "recording_unavailable", .reason = "the recording was lost" });
+    gate_disconnect(
+        gate, "the recording was lost, so this connection ends (code recording_unavailable); connect again");
+}
+
+/* Sessions that are logged in go on; new logins are refused. */
+static void vault_gone(void *owner, const char *reason)
+{
+    struct gate *gate = owner;
+    log_event(LOG_WARNING, "vault_lost", "connection", U64(gate->connection), "detail", reason, NULL);
+    ipc_peer_free(STEAL(gate->vault));
+    if (gate->login)
+        login_refuse(gate, "the vault is not available; connect again later");
+    streams_vault_gone(gate);
+}
+
+static void launcher_gone(void *owner, const char *reason)
+{
+    struct gate *gate = owner;
+    log_event(LOG_WARNING, "launcher_lost", "connection", U64(gate->connection), "detail", reason, NULL);
+    ipc_peer_free(STEAL(gate->launcher));
+    tools_launcher_gone(gate);
+}
+
+/* ---- tables ---- */
+
+static const struct ipc_rule front_rules[] = {
+    { IPC__MESSAGE__BODY_LOGIN, CHECKING, true, 0, 0, login_begin },
+    { IPC__MESSAGE__BODY_OPEN, ADMITTED, false, 1, 2, channel_open },
+    { IPC__MESSAGE__BODY_WINDOW, ADMITTED, false, 0, 0, channel_window },
+    { IPC__MESSAGE__BODY_SIGNAL, ADMITTED, false, 0, 0, channel_signal },
+};
+
+static const struct ipc_rule vault_rules[] = {
+    { IPC__MESSAGE__BODY_VOUCHED, CHECKING, true, 0, 0, login_vouched },
+    { IPC__MESSAGE__BODY_ANSWER_LOGIN, ADMITTED, false, 0, 1, stream_answer_login },
+};
+
+static const struct ipc_rule ledger_rules[] = {
+    { IPC__MESSAGE__BODY_ANSWER_RECORDING, ADMITTED, false, 0, 1, channel_answer_recording },
+    { IPC__MESSAGE__BODY_ANSWER_SESSIONS, ADMITTED, false, 0, 1, channel_answer_sessions },
+    { IPC__MESSAGE__BODY_ANSWER_REPLAY, ADMITTED, false, 0, 1, channel_answer_replay },
+};
+
+static const struct ipc_rule launcher_rules[] = {
+    { IPC__MESSAGE__BODY_ANSWER_RUN, ADMITTED, false, 0, 3, tool_answer_run },
+    { IPC__MESSAGE__BODY_TOOL_CONNECTED, ADMITTED, false, 1, 1, tool_connected },
+    { IPC__MESSAGE__BODY_TOOL_EXITED, ADMITTED, false, 0, 0, tool_exited },
+};
+
+#define RULES(list) (list), sizeof(list) / sizeof((list)[0])
+
+/* In the order of Spawn's descriptors. */
+static int meet_peers(struct gate *gate, int *fds)
+{
+    int r = ipc_peer_new(gate->loop, STEAL_FD(fds[0]), "front", RULES(front_rules), front_gone, gate,
+                         &gate->front);
+    if (r == 0)
+        r = ipc_peer_new(gate->loop, STEAL_FD(fds[1]), "listener", NULL, 0, listener_gone, gate,
+                         &gate->listener);
+    if (r == 0)
+        r = ipc_peer_new(gate->loop, STEAL_FD(fds[2]), "vault", RULES(vault_rules), vault_gone, gate,
+                         &gate->vault);
+    if (r == 0)
+        r = ipc_peer_new(gate->loop, STEAL_FD(fds[3]), "ledger", RULES(ledger_rules), ledger_gone, gate,
+                         &gate->ledger);
+    if (r == 0)
+        r = ipc_peer_new(gate->loop, STEAL_FD(fds[4]), "launcher", RULES(launcher_rules), launcher_gone, gate,
+                         &gate->launcher);
+    return r;
+}
+
+void gate_admitted(struct gate *gate)
+{
+    struct ipc_peer *peers[] = { gate->front, gate->vault, gate->ledger, gate->launcher };
+    for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
+        if (peers[i])
+            ipc_peer_state(peers[i], ADMITTED);
+    }
+}
+
+static int gate_child(void *owner, const Ipc__Spawn *spawn, int *fds, size_t n_fds)
+{
+    const struct shared *shared = owner;
+    struct gate gate = { .config = shared->config,
+                         .rules = shared->rules,
+                         .connection = spawn->connection,
+                         .source_address = spawn->source_address,
+                         .source_port = spawn->source_port };
+    if (n_fds != 5 || loop_new(&gate.loop) || timer_new(gate.loop, say_farewell, &gate, &gate.farewell) ||
+        meet_peers(&gate, fds) || login_expect(&gate))
+        return 70;
+    int status = loop_run(gate.loop);
+    /* The kernel takes back the rest; what has to reach others goes out here. */
+    channels_end(&gate);
+    return status < 0 ? 70 : status;
+}
+
+static int load_config(int fd, Ipc__Config **ret)
+{
+    CLEANUP(free) uint8_t *bytes = NULL;
+    size_t n = 0;
+    int r = fd_contents(fd, CONFIG_MAX, &bytes, &n);
+    if (r)
+        return r;
+    *ret = ipc__config__unpack(NULL, n, bytes);
+    return *ret ? 0 : -EBADMSG;
+}
+
+int main(void)
+{
+    Ipc__Message *start = NULL;
+    int fds[IPC_FDS_MAX];
+    int r = process_begin(PROCESS_GATE, &start, fds);
+    if (r)
+        return r;
+    struct shared shared = { 0 };
+    struct detail detail = { "" };
+    bool landlocked = false;
+    if (load_config(fds[0], &shared.config) || rulebook_new(shared.config, &shared.rules)) {
+        log_event(LOG_ERROR, "start_failed", "detail", "the configuration can't be taken over", NULL);
+        return 78;
+    }
+    fd_close(fds[0]);
+    ipc_message_free(start);
+    sql_start();
+    if (jail_prepare(PROCESS_GATE, NULL, 0, &landlocked, &detail)) {
+        log_event(LOG_ERROR, "jail_failed", "detail", detail.text, NULL);
+        return 70;
+    }
+    if (!landlocked)
+        log_event(LOG_WARNING, "no_landlock", NULL);
+    return zygote_run(CONTROL_FD, PROCESS_GATE, gate_child, &shared);
+}

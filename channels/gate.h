@@ -1,0 +1,46 @@
+/* The gate: one authenticated SSH connection, everything that it does to targets. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/ipc.h"
+#include "base/loop.h"
+#include "policy/rules.h"
+
+struct channel;
+struct login;
+struct stream;
+struct stream_host;
+
+/* One per process; what the parts of channels/ share. */
+struct gate {
+    struct loop *loop;
+    struct ipc_peer *front, *listener, *vault, *ledger, *launcher; /* NULL once gone */
+    const Ipc__Config *config;
+    const struct rulebook *rules;
+    struct timer *farewell; /* ends the connection a moment after it was stopped */
+    struct channel *channels;
+    struct stream *streams;    /* stream.c: PostgreSQL connections, */
+    struct stream_host *hosts; /* and what those to one target share */
+    uint32_t last_stream;      /* number of a stream in recordings */
+
+    uint64_t connection;
+    const char *source_address; /* the listener's word */
+    uint32_t source_port;
+
+    struct login *login;     /* until the connection is admitted */
+    Ipc__Identity *identity; /* from then on; the gate's own reading of the certificate */
+    uint32_t last_request;   /* numbers for questions to vault, ledger and launcher */
+};
+
+/* Called by login.c once the certificate holds: all peers may now say what belongs to an admitted connection.
+ */
+void gate_admitted(struct gate *gate);
+
+/* Ends the whole connection, telling the user why; the process exits once the front has taken it. */
+void gate_disconnect(struct gate *gate, const char *message);
+
+/* Target by name if the identity may reach it (some rule could allow something there), else NULL. */
+const Ipc__Target *gate_target(const struct gate *gate, const char *name);
+
+/* The next number for a question. */
+uint32_t gate_request(struct gate *gate);

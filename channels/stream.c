@@ -1,0 +1,218 @@
+/* A stream is a pg_session and what it needs of the gate: the login from the vault, the raw connection from
+ * the connector. Sessions to one target share a pg_host, by which a CancelRequest on another channel finds
+ * its session. */
+#include "channels/stream.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "channels/pg/session.h"
+#include "channels/recorder.h"
+#include "channels/tool.h"
+
+enum { STATUS_CLOSED = 0 };
+
+/* What the streams to one target share. */
+struct stream_host {
+    struct stream_host *next;
+    const Ipc__Target *target;
+    struct pg_host pg;
+};
+
+struct stream {
+    struct stream *next; /* of all in this gate */
+    struct channel *channel;
+    uint32_t request; /* to the vault, while it is asked; else 0 */
+    struct pg_session *session;
+    struct ipc_peer *connector; /* until it has answered */
+};
+
+/* ---- the shared part ---- */
+
+static int ask_login(void *owner, Ipc__Variable *const *options, size_t n);
+static void ask_cancel(void *owner, uint32_t pid, const uint8_t *key, size_t n);
+static void session_ended(void *owner, const char *reason);
+
+static const struct pg_calls calls = { ask_login, ask_cancel, session_ended };
+
+static struct pg_host *host_of(struct gate *gate, const Ipc__Target *target)
+{
+    for (struct stream_host *host = gate->hosts; host; host = host->next) {
+        if (host->target == target)
+            return &host->pg;
+    }
+    struct stream_host *host = calloc(1, sizeof *host);
+    if (!host)
+        return NULL;
+    *host = (struct stream_host){ .next = gate->hosts, .target = target };
+    host->pg = (struct pg_host){ .loop = gate->loop,
+                                 .rulebook = gate->rules,
+                                 .who = { .roles = gate->identity->roles,
+                                          .n_roles = gate->identity->n_roles,
+                                          .target = target->name,
+                                          .database = target->database },
+                                 .calls = &calls };
+    gate->hosts = host;
+    return &host->pg;
+}
+
+/* ---- a stream's life ---- */
+
+int stream_new(struct channel *channel, int client_fd, bool record_output, struct stream **ret)
+{
+    struct gate *gate = channel->gate;
+    struct pg_host *host = host_of(gate, channel->target);
+    struct stream *stream = host ? calloc(1, sizeof *stream) : NULL;
+    if (!stream || fd_nonblock(client_fd, true)) {
+        free(stream);
+        fd_close(client_fd);
+        return -ENOMEM;
+    }
+    *stream = (struct stream){ .next = gate->streams, .channel = channel };
+    int r = pg_session_new(host, client_fd, channel->recorder, ++gate->last_stream, record_output, stream,
+                           &stream->session);
+    if (r) {
+        free(stream);
+        return r;
+    }
+    gate->streams = stream;
+    *ret = stream;
+    return 0;
+}
+
+void stream_free(struct stream *stream)
+{
+    if (!stream)
+        return;
+    for (struct stream **slot = &stream->channel->gate->streams; *slot; slot = &(*slot)->next) {
+        if (*slot == stream) {
+            *slot = stream->next;
+            break;
+        }
+    }
+    ipc_peer_free(stream->connector);
+    pg_session_free(stream->session);
+    free(stream);
+}
+
+void stream_stop(struct stream *stream, const struct refusal *why)
+{
+    pg_session_stop(stream->session, why->code, why->reason);
+}
+
+/* The session's descriptors are closed. A forward ends with it; of a tool it was one connection among others.
+ */
+static void session_ended(void *owner, const char *reason)
+{
+    struct stream *stream = owner;
+    struct channel *channel = stream->channel;
+    log_event(LOG_DEBUG, "stream_ended", "connection", U64(channel->gate->connection), "target",
+              channel->target->name, "reason", reason, NULL);
+    if (channel->tool) {
+        tool_forget_stream(channel->tool, stream);
+        stream_free(stream);
+        return;
+    }
+    channel_finish(channel, STATUS_CLOSED, NULL, reason);
+}
+
+/* ---- logging in ---- */
+
+static void refuse_login(struct stream *stream, const char *code, const char *message)
+{
+    log_event(LOG_WARNING, "target_login_refused", "connection", U64(stream->channel->gate->connection),
+              "identity", stream->channel->gate->identity->name, "target", stream->channel->target->name,
+              "code", code, "reason", message, NULL);
+    pg_session_refused(stream->session, code, message);
+}
+
+static int ask_login(void *owner, Ipc__Variable *const *options, size_t n)
+{
+    struct stream *stream = owner;
+    struct gate *gate = stream->channel->gate;
+    if (!gate->vault)
+        return -EPIPE;
+    stream->request = gate_request(gate);
+    Ipc__AskLogin ask = IPC__ASK_LOGIN__INIT;
+    ask.request = stream->request;
+    ask.target = stream->channel->target->name;
+    ask.options = (Ipc__Variable **)(uintptr_t)options;
+    ask.n_options = n;
+    ask.recording = (char *)(uintptr_t)recorder_id(stream->channel->recorder);
+    Ipc__Message message = IPC_MESSAGE(ASK_LOGIN, ask_login, &ask);
+    return ipc_peer_send(gate->vault, &message, NULL, 0);
+}
+
+static void ask_cancel(void *owner, uint32_t pid, const uint8_t *key, size_t n)
+{
+    struct stream *stream = owner;
+    struct gate *gate = stream->channel->gate;
+    if (!gate->vault)
+        return;
+    Ipc__AskCancel ask = IPC__ASK_CANCEL__INIT;
+    ask.target = stream->channel->target->name;
+    ask.pid = pid;
+    ask.key = (ProtobufCBinaryData){ .len = n, .data = (uint8_t *)(uintptr_t)key };
+    Ipc__Message message = IPC_MESSAGE(ASK_CANCEL, ask_cancel, &ask);
+    (void)ipc_peer_send(gate->vault, &message, NULL, 0);
+}
+
+static void connector_gone(void *owner, const char *reason)
+{
+    struct stream *stream = owner;
+    (void)reason;
+    ipc_peer_free(STEAL(stream->connector));
+    refuse_login(stream, "target_unavailable", "the login to the target was given up");
+}
+
+static int connected(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct stream *stream = owner;
+    const Ipc__Connected *answer = message->connected;
+    if (!answer->refusal && n_fds != 1)
+        return -EPROTO;
+    ipc_peer_free(STEAL(stream->connector));
+    if (answer->refusal)
+        refuse_login(stream, answer->refusal->code, answer->refusal->message);
+    else
+        pg_session_connected(stream->session, answer, STEAL_FD(fds[0]));
+    return 0;
+}
+
+int stream_answer_login(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    static const struct ipc_rule connector_rules[] = {
+        { IPC__MESSAGE__BODY_CONNECTED, 1, true, 0, 1, connected },
+    };
+    struct gate *gate = owner;
+    const Ipc__AnswerLogin *answer = message->answer_login;
+    struct stream *stream = gate->streams;
+    while (stream && (stream->request != answer->request || answer->request == 0))
+        stream = stream->next;
+    if (!stream)
+        return 0; /* its client has gone meanwhile */
+    stream->request = 0;
+    if (answer->refusal || n_fds != 1) {
+        refuse_login(stream, answer->refusal ? answer->refusal->code : "target_unavailable",
+                     answer->refusal ? answer->refusal->message : "the vault gave no login");
+        return 0;
+    }
+    if (ipc_peer_new(gate->loop, STEAL_FD(fds[0]), "connector", connector_rules, 1, connector_gone, stream,
+                     &stream->connector))
+        refuse_login(stream, "limit", "out of memory or descriptors");
+    return 0;
+}
+
+void streams_vault_gone(struct gate *gate)
+{
+    for (struct stream *stream = gate->streams, *next; stream; stream = next) {
+        next = stream->next;
+        if (stream->request == 0)
+            continue;
+        stream->request = 0;
+        refuse_login(stream, "target_unavailable", "the vault has restarted; connect again");
+    }
+}

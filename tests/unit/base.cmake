@@ -1,0 +1,8 @@
+unit_test(buffer base)
+unit_test(text base)
+unit_test(json base)
+unit_test(loop base)
+unit_test(ipc base)
+unit_test(chain base-sodium)
+unit_test(jail base)
+unit_test(zygote base)

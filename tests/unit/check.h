@@ -1,0 +1,7 @@
+/* What every unit test includes: cmocka and its prerequisites. */
+#pragma once
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
