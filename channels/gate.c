@@ -90,10 +90,13 @@ static void ledger_gone(void *owner, const char *reason)
     struct gate *gate = owner;
     log_event(LOG_ERROR, "ledger_lost", "connection", U64(gate->connection), "detail", reason, NULL);
     ipc_peer_free(STEAL(gate->ledger));
+    if (gate->login) {
+        login_refuse(gate, "the ledger is not available; connect again later");
+        return;
+    }
     channels_stop(gate,
                   &(struct refusal){ .code = "recording_unavailable", .reason = "the recording was lost" });
-    gate_disconnect(
-        gate, "the recording was lost, so this connection ends (code recording_unavailable); connect again");
+    timer_set(gate->farewell, FAREWELL_MS);
 }
 
 /* Sessions that are logged in go on; new logins are refused. */
