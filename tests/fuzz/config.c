@@ -1,0 +1,57 @@
+/* gatehouse.yaml from memory: whatever the bytes are, there is either a Config or a fault, and every fault
+ * has a place and a message that a terminal can show. */
+#include <stdlib.h>
+#include <string.h>
+#include "base/text.h"
+#include "policy/config_parse.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+static void require(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void check_faults(const struct config_faults *faults)
+{
+    unsigned line = 0;
+
+    for (size_t i = 0; i < faults->count; i++) {
+        const struct config_fault *fault = &faults->items[i];
+        require(fault->line >= 1 && fault->column >= 1 && fault->line >= line);
+        require(*fault->message && text_is_utf8(fault->message, strlen(fault->message)));
+        for (const char *c = fault->message; *c; c++)
+            require((unsigned char)*c >= ' ' && *c != 0x7f);
+        line = fault->line;
+    }
+}
+
+static void check_config(const Ipc__Config *config)
+{
+    size_t n = ipc__config__get_packed_size(config);
+    uint8_t *packed = malloc(n);
+
+    require(packed && ipc__config__pack(config, packed) == n);
+    Ipc__Config *again = ipc__config__unpack(NULL, n, packed);
+    require(again && again->n_rules == config->n_rules && again->n_targets == config->n_targets);
+    require(config->n_listen > 0 && config->n_host_keys > 0 && config->state[0] == '/');
+    ipc__config__free_unpacked(again, NULL);
+    free(packed);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+    struct config_faults faults = { 0 };
+    Ipc__Config *config = NULL;
+
+    int r = config_parse("/etc/gatehouse.yaml", bytes, n, false, &config, &faults);
+    require(r == (faults.count ? 1 : 0) && (config != NULL) == (r == 0));
+    check_faults(&faults);
+    if (config) {
+        check_config(config);
+        ipc__config__free_unpacked(config, NULL);
+    }
+    config_faults_free(&faults);
+    return 0;
+}
