@@ -1,0 +1,361 @@
+/* Message by message: look at the header, wait for as much of the body as must be seen, decide, record, pass.
+ *
+ * What a refusal does to the conversation is left to the server (refuse.c): in the simple protocol a failing
+ * Query stands in for the refused one. In the extended protocol a failing Parse stands in for a refused Parse
+ * or Bind; the server then skips everything up to Sync, and so it is not even sent. Function calls (the fast
+ * path) name functions by number only and are refused.
+ *
+ * COPY data and the rest of huge messages stream through; a statement beyond the parser's limit is refused
+ * while its bytes are dropped as they come. */
+#include "channels/pg/front.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "channels/pg/front_record.h"
+
+enum { SHORT = -1000 }; /* more bytes are needed; stays inside this file */
+
+static int malformed(struct front *f, const char *what)
+{
+    return detail_fail(&f->why, FRONT_MALFORMED, "%s", what);
+}
+
+static int flush(struct front *f)
+{
+    int r = front_settle(f);
+    return r ? r : lane_flush(&f->lane);
+}
+
+/* ---- refusals ---- */
+
+struct refused {
+    const char *what; /* for the recording */
+    const char *text; /* what was refused: n bytes are there, missing are not */
+    size_t n, missing;
+    const struct verdict *verdict;
+    const struct decision *decision; /* or NULL */
+    const char *unknown;             /* a prepared statement that nobody made; or NULL */
+    const char *statement;           /* name for the failing Parse; NULL: a failing Query */
+};
+
+static int expect(struct front *f, const struct refused *refused, uint64_t number)
+{
+    struct refusal_words words;
+    const char *subject = refused->decision ? refused->decision->subject : NULL;
+    struct pg_error error =
+        refusal_error(refused->verdict, subject, number, f->text_kind != TEXT_UTF8, &words);
+    if (refused->unknown) {
+        /* The server's own words: drivers prepare anew when they see this code. */
+        (void)snprintf(words.message, sizeof(words.message), "prepared statement \"%.256s\" does not exist",
+                       refused->unknown);
+        error.sqlstate = "26000";
+    }
+    return refusals_expect(&f->refusals, number, &error);
+}
+
+/* The message that stands in for the refused one. */
+static int put_substitute(const struct front *f, const struct refused *refused, uint64_t number,
+                          struct buffer *out)
+{
+    char text[REFUSAL_TEXT_MAX];
+    refusals_substitute(&f->refusals, number, refused->verdict->rule, text);
+    if (!refused->statement)
+        return pg_put_query(out, text);
+    bool fits = strnlen(refused->statement, PREPARED_NAME_MAX + 1) <= PREPARED_NAME_MAX;
+    return pg_put_parse(out, fits ? refused->statement : "gatehouse", text);
+}
+
+/* refused points into the lane: everything is made of it before anything there moves. */
+static int refuse(struct front *f, const struct pg_header *header, const struct refused *refused)
+{
+    struct buffer substitute;
+    buffer_init(&substitute, PG_SMALL_MAX);
+    int r = front_settle(f);
+    uint64_t number = recorder_next(f->recorder);
+    r = r ? r : put_substitute(f, refused, number, &substitute);
+    r = r ? r : expect(f, refused, number);
+    r = r ? r
+          : front_record(f, refused->what, refused->verdict, refused->decision, refused->text, refused->n,
+                         refused->missing);
+    r = r ? r : lane_flush(&f->lane);
+    r = r ? r : buffer_append(&f->lane.out, buffer_head(&substitute), buffer_size(&substitute));
+    buffer_free(&substitute);
+    f->skipping = refused->statement != NULL;
+    lane_drop(&f->lane, PG_HEADER + (size_t)header->body);
+    return r;
+}
+
+/* Whether it may run: the verdict, and what it does to prepared statements. */
+static bool is_runnable(const struct front *f, const struct decision *d, struct verdict *verdict,
+                        const char **ret_unknown)
+{
+    *verdict = d->verdict;
+    if (verdict->action != ACTION_ALLOW)
+        return false;
+    *ret_unknown = prepared_missing(&f->prepared, d);
+    if (*ret_unknown)
+        *verdict = verdict_built_in("denied", "the prepared statement was not made in this session");
+    else if (prepared_room(&f->prepared, d) == PREPARED_LIMIT)
+        *verdict = verdict_built_in("limit", "too many prepared statements in this session");
+    return verdict->action == ACTION_ALLOW;
+}
+
+/* ---- the messages ---- */
+
+static int pass(struct front *f, const struct pg_header *header)
+{
+    lane_pass(&f->lane, PG_HEADER + (size_t)header->body);
+    return 0;
+}
+
+static int refuse_too_long(struct front *f, const struct pg_header *header, struct reader body, bool simple)
+{
+    const struct verdict verdict = verdict_built_in("limit", "the statement is longer than 16 MiB");
+    size_t there = reader_left(&body) < RECORDER_TEXT_MAX ? reader_left(&body) : RECORDER_TEXT_MAX;
+    return refuse(f, header,
+                  &(struct refused){ .what = simple ? "query" : "parse",
+                                     .text = (const char *)body.next,
+                                     .n = there,
+                                     .missing = header->body - there,
+                                     .verdict = &verdict,
+                                     .statement = simple ? NULL : "gatehouse" });
+}
+
+static int take_query(struct front *f, const struct pg_header *header, struct reader body)
+{
+    CLEANUP(decision_free) struct decision *d = NULL;
+    struct verdict verdict;
+    const char *text = NULL, *unknown = NULL;
+    if (header->body > SQL_PARSE_MAX)
+        return refuse_too_long(f, header, body, true);
+    if (!pg_read_query(body, &text))
+        return malformed(f, "a Query that is not one string");
+    size_t n = header->body - 1;
+    int r = inspector_decide(f->inspector, text, n, f->text_kind, &d);
+    if (r)
+        return r;
+    if (!is_runnable(f, d, &verdict, &unknown))
+        return refuse(f, header, &(struct refused){ "query", text, n, 0, &verdict, d, unknown, NULL });
+    r = front_settle(f);
+    uint64_t number = recorder_next(f->recorder);
+    r = r ? r : front_record(f, "query", &verdict, d, text, n, 0);
+    r = r ? r : prepared_run(&f->prepared, d, number);
+    return r ? r : pass(f, header);
+}
+
+static int remember(struct front *f, const char *name, struct decision *d, uint64_t number)
+{
+    if (*name)
+        return prepared_put(&f->prepared, name, d, number) < 0 ? -ENOMEM : 0; /* it fits: asked before */
+    struct decision *before = f->unnamed.decision;
+    f->unnamed.decision = decision_share(d);
+    f->unnamed.request = number;
+    decision_free(before);
+    return 0;
+}
+
+static int take_parse(struct front *f, const struct pg_header *header, struct reader body)
+{
+    CLEANUP(decision_free) struct decision *d = NULL;
+    struct pg_parse parse;
+    if (header->body > SQL_PARSE_MAX)
+        return refuse_too_long(f, header, body, false);
+    if (!pg_read_parse(body, &parse))
+        return malformed(f, "a Parse that does not add up");
+    size_t n = strlen(parse.text);
+    int r = inspector_decide(f->inspector, parse.text, n, f->text_kind, &d);
+    if (r)
+        return r;
+    struct verdict verdict = d->verdict;
+    if (verdict.action == ACTION_ALLOW && *parse.statement &&
+        prepared_fits(&f->prepared, parse.statement, d) == PREPARED_LIMIT)
+        verdict = verdict_built_in("limit", "too many prepared statements in this session");
+    if (verdict.action != ACTION_ALLOW)
+        return refuse(f, header,
+                      &(struct refused){ "parse", parse.text, n, 0, &verdict, d, NULL, parse.statement });
+    r = front_settle(f);
+    uint64_t number = recorder_next(f->recorder);
+    r = r ? r : front_record(f, "parse", &verdict, d, parse.text, n, 0);
+    r = r ? r : remember(f, parse.statement, d, number);
+    return r ? r : pass(f, header);
+}
+
+static int take_bind(struct front *f, const struct pg_header *header, struct reader body)
+{
+    struct pg_bind bind;
+    if (!pg_read_bind(body, reader_left(&body) < header->body, &bind))
+        return malformed(f, "a Bind that does not add up");
+    const struct prepared *known = *bind.statement ? prepared_find(&f->prepared, bind.statement) : NULL;
+    struct decision *d = known ? known->decision : *bind.statement ? NULL : f->unnamed.decision;
+    uint64_t of = known ? known->request : f->unnamed.request;
+    const char *unknown = d ? NULL : bind.statement;
+    struct verdict verdict =
+        verdict_built_in("denied", "the prepared statement was not made in this session");
+    if (!d || !is_runnable(f, d, &verdict, &unknown))
+        return refuse(f, header,
+                      &(struct refused){ "bind", d ? d->text : "", d ? d->text_n : 0, 0, &verdict, d, unknown,
+                                         "gatehouse" });
+    int r = front_settle(f);
+    if (r)
+        return r;
+    /* It may replace what it runs from: EXECUTE and PREPARE are statements too. */
+    d = decision_share(d);
+    r = front_note_bind(f, &bind, d, of);
+    r = r ? r : prepared_run(&f->prepared, d, of);
+    decision_free(d);
+    return r ? r : pass(f, header);
+}
+
+static int take_execute(struct front *f, const struct pg_header *header, struct reader body)
+{
+    const char *portal = NULL;
+    if (!pg_read_execute(body, &portal))
+        return malformed(f, "an Execute that does not add up");
+    int r = front_record_execute(f, portal);
+    return r ? r : pass(f, header);
+}
+
+static int take_describe(struct front *f, const struct pg_header *header, struct reader body)
+{
+    struct pg_named named;
+    if (!pg_read_named(body, &named))
+        return malformed(f, "a Describe that does not add up");
+    return pass(f, header);
+}
+
+static int take_close(struct front *f, const struct pg_header *header, struct reader body)
+{
+    struct pg_named named;
+    if (!pg_read_named(body, &named))
+        return malformed(f, "a Close that does not add up");
+    if (named.kind == 'S' && *named.name)
+        prepared_close(&f->prepared, named.name);
+    return pass(f, header);
+}
+
+static int take_function(struct front *f, const struct pg_header *header, struct reader body)
+{
+    static const char text[] = "function call by number (fast path)";
+    const struct verdict verdict = verdict_built_in(
+        "denied",
+        "functions called by number (the fast path, used by lo_* of libpq) can't be inspected: use SELECT");
+    (void)body;
+    return refuse(f, header,
+                  &(struct refused){ "function", text, sizeof(text) - 1, 0, &verdict, NULL, NULL, NULL });
+}
+
+static int take_empty(struct front *f, const struct pg_header *header, struct reader body)
+{
+    (void)body;
+    if (header->body != 0)
+        return malformed(f, "a message that must be empty is not");
+    if (header->type == 'S')
+        f->skipping = false;
+    if (header->type == 'X')
+        f->terminated = true;
+    return pass(f, header);
+}
+
+static int take_copy(struct front *f, const struct pg_header *header, struct reader body)
+{
+    (void)body;
+    front_note_copy(f);
+    return pass(f, header);
+}
+
+struct kind {
+    int (*take)(struct front *f, const struct pg_header *header, struct reader body);
+    uint32_t whole; /* bytes of the body that must be there before it is taken */
+    uint32_t max;   /* bytes of a body; longer is malformed */
+    bool kept;      /* also taken while skipping to Sync */
+    bool copy;      /* belongs to COPY data */
+};
+
+/* A longer text than that is refused, and so need not be there. */
+enum { TEXT_WHOLE = SQL_PARSE_MAX };
+
+static const struct kind kinds[256] = {
+    ['Q'] = { take_query, TEXT_WHOLE, PG_MESSAGE_MAX, false, false },
+    ['P'] = { take_parse, TEXT_WHOLE, PG_MESSAGE_MAX, false, false },
+    ['B'] = { take_bind, FRONT_BIND_MAX, PG_MESSAGE_MAX, false, false },
+    ['E'] = { take_execute, PG_SMALL_MAX, PG_SMALL_MAX, false, false },
+    ['D'] = { take_describe, PG_SMALL_MAX, PG_SMALL_MAX, false, false },
+    ['C'] = { take_close, PG_SMALL_MAX, PG_SMALL_MAX, false, false },
+    ['F'] = { take_function, 0, PG_MESSAGE_MAX, false, false },
+    ['S'] = { take_empty, 0, 0, true, false },
+    ['H'] = { take_empty, 0, 0, false, false },
+    ['X'] = { take_empty, 0, 0, true, false },
+    ['d'] = { take_copy, 0, PG_MESSAGE_MAX, false, true },
+    ['c'] = { take_copy, 0, 0, false, true },
+    ['f'] = { take_copy, 0, PG_SMALL_MAX, false, true },
+};
+
+/* How much of the body must be there. A statement that is too long is refused by its header alone. */
+static size_t needed(const struct pg_header *header, const struct kind *kind)
+{
+    if (kind->whole == TEXT_WHOLE && header->body > TEXT_WHOLE)
+        return 0;
+    return header->body < kind->whole ? header->body : kind->whole;
+}
+
+static int take_one(struct front *f)
+{
+    struct pg_header header;
+    const uint8_t *bytes = NULL;
+    struct reader there = lane_undecided(&f->lane);
+    int r = pg_header_read(there.next, reader_left(&there), &header);
+    if (r)
+        return r == PG_SHORT ? SHORT : malformed(f, "a message of an impossible length");
+    const struct kind *kind = &kinds[header.type];
+    if (!kind->take || header.body > kind->max)
+        return malformed(f, kind->take ? "a message that is too long for its type"
+                                       : "an unknown type of message");
+    if (f->skipping && !kind->kept) {
+        r = flush(f);
+        if (r == 0)
+            lane_drop(&f->lane, PG_HEADER + (size_t)header.body);
+        return r;
+    }
+    size_t body = reader_left(&there) - PG_HEADER;
+    if (body < needed(&header, kind))
+        return SHORT;
+    if (!reader_bytes(&there, PG_HEADER, &bytes))
+        return -EINVAL;
+    if (f->copying && !kind->copy && (r = front_settle(f)) != 0)
+        return r;
+    return kind->take(f, &header, reader_of(there.next, body < header.body ? body : header.body));
+}
+
+int front_take(struct front *f)
+{
+    int r = 0;
+    if (f->lane.rest > 0 && !f->lane.dropping && f->lane.decided == 0)
+        front_resume_copy(f);
+    while (r == 0 && lane_open(&f->lane) && !lane_carry_on(&f->lane))
+        r = take_one(f);
+    if (r != 0 && r != SHORT)
+        return r;
+    return flush(f);
+}
+
+int front_init(struct front *f, const struct rulebook *rulebook, const struct circumstances *who,
+               struct recorder *recorder, uint32_t stream)
+{
+    *f = (struct front){ .recorder = recorder, .stream = stream, .text_kind = TEXT_UNSAFE };
+    lane_init(&f->lane, PG_HEADER + TEXT_WHOLE);
+    prepared_init(&f->prepared);
+    int r = refusals_init(&f->refusals);
+    return r ? r : inspector_new(rulebook, who, &f->inspector);
+}
+
+void front_free(struct front *f)
+{
+    lane_free(&f->lane);
+    prepared_free(&f->prepared);
+    refusals_free(&f->refusals);
+    decision_free(f->unnamed.decision);
+    inspector_free(f->inspector);
+    free(f->bound);
+    *f = (struct front){ .recorder = NULL };
+}

@@ -1,0 +1,310 @@
+/* The text alone decides: rules, roles and target do not change while a session lives. So decisions are kept
+ * by text, least recently used ones go first, and the steady state of a client that repeats itself costs one
+ * look-up.
+ *
+ * The server must read what the parser read. Texts that are not valid in the session's encoding are refused
+ * unparsed, and so is every statement that would set one of the guarded settings to something unknown
+ * (settings.c). */
+#include "channels/pg/inspect.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/text.h"
+#include "channels/pg/table.h"
+
+/* A decision in the cache. The key is the text's kind and the text: what is fine as UTF-8 may not be fine
+ * later. */
+struct cached {
+    struct link link; /* first: see table.h */
+    struct cached *newer, *older;
+    enum text_kind kind;
+    struct decision *decision;
+};
+
+struct inspector {
+    const struct rulebook *rulebook;
+    const struct circumstances *who;
+    struct table table;
+    struct cached *newest, *oldest;
+    size_t bytes;
+};
+
+struct verdict verdict_built_in(const char *code, const char *reason)
+{
+    return (struct verdict){ .action = ACTION_DENY, .code = code, .rule = "built-in", .reason = reason };
+}
+
+/* ---- decisions ---- */
+
+struct decision *decision_share(struct decision *d)
+{
+    d->references++;
+    return d;
+}
+
+void decision_free(struct decision *d)
+{
+    if (!d || --d->references > 0)
+        return;
+    for (size_t i = 0; i < d->n_effects; i++)
+        free(d->effects[i]);
+    for (size_t i = 0; i < d->n_steps; i++)
+        free(d->steps[i].name);
+    free(d->effects);
+    free(d->steps);
+    free(d->subject);
+    free(d->text);
+    free(d);
+}
+
+size_t decision_weight(const struct decision *d)
+{
+    enum { PER_STRING = 48 };
+    return sizeof(*d) + d->text_n + (d->n_effects + d->n_steps * 2 + 4) * PER_STRING;
+}
+
+static int describe(struct decision *d, const struct sql_request *request)
+{
+    char words[EFFECT_NAME_MAX + 64];
+    size_t seen = 0;
+    d->effects = calloc(INSPECT_EFFECTS_SHOWN, sizeof(*d->effects));
+    if (!d->effects)
+        return -ENOMEM;
+    for (size_t i = 0; i < request->count; i++) {
+        const struct effects *effects = &request->statements[i].effects;
+        for (size_t j = 0; j < effects->count; j++, seen++) {
+            bool decided = d->verdict.action != ACTION_ALLOW && seen == d->verdict.effect;
+            if (!decided && d->n_effects == INSPECT_EFFECTS_SHOWN)
+                continue;
+            (void)effect_describe(&effects->items[j], words, sizeof(words));
+            if (decided && !d->subject && !(d->subject = strdup(words)))
+                return -ENOMEM;
+            if (d->n_effects < INSPECT_EFFECTS_SHOWN && !(d->effects[d->n_effects++] = strdup(words)))
+                return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+static bool is_step(enum sql_role role)
+{
+    return role == SQL_PREPARE || role == SQL_EXECUTE || role == SQL_DEALLOCATE || role == SQL_DISCARD;
+}
+
+static int note_steps(struct decision *d, const struct sql_request *request)
+{
+    for (size_t i = 0; i < request->count; i++) {
+        const struct sql_statement *statement = &request->statements[i];
+        if (!is_step(statement->role))
+            continue;
+        struct step *wider = reallocarray(d->steps, d->n_steps + 1, sizeof(*wider));
+        if (!wider)
+            return -ENOMEM;
+        d->steps = wider;
+        d->steps[d->n_steps] = (struct step){ .role = statement->role };
+        d->n_steps++;
+        if (statement->name && !(d->steps[d->n_steps - 1].name = strdup(statement->name)))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* Whether a statement sets one of the settings that parser and server must agree on. */
+static bool is_harmful(const char *text, const struct sql_statement *statement)
+{
+    for (size_t i = 0; i < statement->effects.count; i++) {
+        const struct effect *effect = &statement->effects.items[i];
+        if (effect->kind == EFFECT_SET && effect->object && setting_is_guarded(effect->object) &&
+            !setting_statement_is_harmless(text + statement->offset, statement->length))
+            return true;
+    }
+    return false;
+}
+
+static int judge(const struct inspector *inspector, struct decision *d, const char *text,
+                 const struct sql_request *request)
+{
+    struct effects all = { 0 };
+    for (size_t i = 0; i < request->count; i++) {
+        if (is_harmful(text, &request->statements[i])) {
+            d->verdict =
+                verdict_built_in("denied", "client_encoding stays UTF8 and standard_conforming_strings on "
+                                           "(or as set at connection start): statements are inspected");
+            return describe(d, request);
+        }
+    }
+    if (request->count == 1) {
+        d->verdict = rulebook_decide(inspector->rulebook, inspector->who, &request->statements[0].effects);
+        return describe(d, request);
+    }
+    for (size_t i = 0; i < request->count; i++)
+        all.capacity += request->statements[i].effects.count;
+    all.items = calloc(all.capacity ? all.capacity : 1, sizeof(*all.items));
+    if (!all.items)
+        return -ENOMEM;
+    for (size_t i = 0; i < request->count; i++) {
+        const struct effects *effects = &request->statements[i].effects;
+        if (effects->count > 0)
+            memcpy(all.items + all.count, effects->items, effects->count * sizeof(*all.items));
+        all.count += effects->count;
+    }
+    d->verdict = rulebook_decide(inspector->rulebook, inspector->who, &all);
+    free(all.items);
+    return describe(d, request);
+}
+
+static int parse_and_judge(const struct inspector *inspector, struct decision *d, const char *text)
+{
+    CLEANUP(sql_request_free) struct sql_request *request = NULL;
+    int r = sql_parse(text, &request);
+    r = r ? r : note_steps(d, request);
+    return r ? r : judge(inspector, d, text, request);
+}
+
+static bool is_ascii(const char *text, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if ((unsigned char)text[i] >= 0x80)
+            return false;
+    }
+    return true;
+}
+
+static int decide_anew(const struct inspector *inspector, const char *text, size_t n, enum text_kind kind,
+                       struct decision **ret)
+{
+    CLEANUP(decision_free) struct decision *d = calloc(1, sizeof(*d));
+    if (!d)
+        return -ENOMEM;
+    d->references = 1;
+    d->text_size = n;
+    d->text_n = n < INSPECT_CACHED_TEXT_MAX ? n : INSPECT_CACHED_TEXT_MAX;
+    d->text = strndup(text, d->text_n);
+    if (!d->text)
+        return -ENOMEM;
+    int r = 0;
+    if (n > SQL_PARSE_MAX)
+        d->verdict = verdict_built_in("limit", "the statement is longer than 16 MiB");
+    else if (kind == TEXT_UTF8 && !text_is_utf8(text, n))
+        d->verdict = verdict_built_in("unparsable", "the statement is not valid UTF-8");
+    else if (kind != TEXT_UTF8 && !is_ascii(text, n))
+        d->verdict =
+            verdict_built_in("unparsable", "statements in a single-byte client_encoding must be ASCII: "
+                                           "connect with client_encoding=UTF8");
+    else
+        r = parse_and_judge(inspector, d, text);
+    if (r == 0)
+        *ret = STEAL(d);
+    return r;
+}
+
+/* ---- the cache ---- */
+
+static void unlink_age(struct inspector *inspector, struct cached *c)
+{
+    if (c->newer)
+        c->newer->older = c->older;
+    else
+        inspector->newest = c->older;
+    if (c->older)
+        c->older->newer = c->newer;
+    else
+        inspector->oldest = c->newer;
+    c->newer = c->older = NULL;
+}
+
+static void link_newest(struct inspector *inspector, struct cached *c)
+{
+    c->older = inspector->newest;
+    if (inspector->newest)
+        inspector->newest->newer = c;
+    else
+        inspector->oldest = c;
+    inspector->newest = c;
+}
+
+static void forget(struct inspector *inspector, struct cached *c)
+{
+    unlink_age(inspector, c);
+    table_remove(&inspector->table, &c->link);
+    inspector->bytes -= sizeof(*c) + decision_weight(c->decision);
+    decision_free(c->decision);
+    free(c);
+}
+
+static struct cached *look_up(struct inspector *inspector, const char *text, size_t n, enum text_kind kind)
+{
+    struct cached *c = (struct cached *)table_find(&inspector->table, text, n);
+    if (!c)
+        return NULL;
+    if (c->kind != kind) {
+        forget(inspector, c);
+        return NULL;
+    }
+    if (c != inspector->newest) {
+        unlink_age(inspector, c);
+        link_newest(inspector, c);
+    }
+    return c;
+}
+
+/* Keeping it is a favour: without memory the decision is just not kept. */
+static void keep(struct inspector *inspector, struct decision *d, enum text_kind kind)
+{
+    struct cached *c = calloc(1, sizeof(*c));
+    if (!c)
+        return;
+    c->link.key = d->text;
+    c->link.key_n = d->text_n;
+    c->kind = kind;
+    if (table_add(&inspector->table, &c->link) < 0) {
+        free(c);
+        return;
+    }
+    c->decision = decision_share(d);
+    link_newest(inspector, c);
+    inspector->bytes += sizeof(*c) + decision_weight(d);
+    while (inspector->bytes > INSPECT_CACHE_BYTES && inspector->oldest != c)
+        forget(inspector, inspector->oldest);
+}
+
+int inspector_decide(struct inspector *inspector, const char *text, size_t n, enum text_kind kind,
+                     struct decision **ret)
+{
+    struct decision *d = NULL;
+    bool worth = n <= INSPECT_CACHED_TEXT_MAX;
+    struct cached *known = worth ? look_up(inspector, text, n, kind) : NULL;
+    if (known) {
+        *ret = decision_share(known->decision);
+        return 0;
+    }
+    int r = decide_anew(inspector, text, n, kind, &d);
+    if (r)
+        return r;
+    if (worth)
+        keep(inspector, d, kind);
+    *ret = d;
+    return 0;
+}
+
+int inspector_new(const struct rulebook *rulebook, const struct circumstances *who, struct inspector **ret)
+{
+    struct inspector *inspector = calloc(1, sizeof(*inspector));
+    if (!inspector)
+        return -ENOMEM;
+    inspector->rulebook = rulebook;
+    inspector->who = who;
+    table_init(&inspector->table);
+    *ret = inspector;
+    return 0;
+}
+
+void inspector_free(struct inspector *inspector)
+{
+    if (!inspector)
+        return;
+    while (inspector->oldest)
+        forget(inspector, inspector->oldest);
+    table_free(&inspector->table);
+    free(inspector);
+}

@@ -1,0 +1,54 @@
+/* What a statement's text is: its effects, the verdict on it, and what it does to prepared statements. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "channels/pg/settings.h"
+#include "policy/rules.h"
+#include "policy/sql.h"
+
+enum {
+    INSPECT_CACHE_BYTES = 2 * 1024 * 1024, /* of decisions that are kept for the next time, per session */
+    INSPECT_CACHED_TEXT_MAX = 16 * 1024,   /* bytes of a statement that is worth keeping */
+    INSPECT_EFFECTS_SHOWN = 64,            /* described in the recording, of one request */
+};
+
+/* What a statement inside the text does to the session's prepared statements. */
+struct step {
+    enum sql_role role; /* SQL_PREPARE, SQL_EXECUTE, SQL_DEALLOCATE or SQL_DISCARD */
+    char *name;         /* or NULL: all */
+};
+
+/* Immutable once made; shared by counting. */
+struct decision {
+    size_t references;
+    struct verdict verdict;
+    char *subject;  /* the effect that decided, in words; or NULL */
+    char **effects; /* in words, INSPECT_EFFECTS_SHOWN at most */
+    size_t n_effects;
+    struct step *steps;
+    size_t n_steps;
+    char *text;               /* NUL-terminated; cut at INSPECT_CACHED_TEXT_MAX */
+    size_t text_n, text_size; /* bytes kept, and of the statement */
+};
+
+struct inspector;
+
+/* rulebook and who are borrowed and must outlive it. */
+MUST_USE int inspector_new(const struct rulebook *rulebook, const struct circumstances *who,
+                           struct inspector **ret);
+void inspector_free(struct inspector *inspector);
+DEFINE_CLEANUP(struct inspector *, inspector_free)
+
+/* Never undecided: *ret is a reference of the caller's. text: NUL-terminated, n bytes without the NUL, any
+ * bytes. Negative errno: out of memory. */
+MUST_USE int inspector_decide(struct inspector *inspector, const char *text, size_t n, enum text_kind kind,
+                              struct decision **ret);
+
+struct decision *decision_share(struct decision *decision);
+void decision_free(struct decision *decision); /* gives back one reference */
+DEFINE_CLEANUP(struct decision *, decision_free)
+/* Bytes of memory that it takes, about. */
+size_t decision_weight(const struct decision *decision);
+/* For refusals that no rule made: static strings. */
+struct verdict verdict_built_in(const char *code, const char *reason);

@@ -1,0 +1,55 @@
+/* One PostgreSQL connection through the gate: a client's stream on one side, the target's on the other. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/ipc.h"
+#include "base/loop.h"
+#include "channels/recorder.h"
+#include "policy/rules.h"
+
+enum {
+    PG_STARTUP_MS = 60 * 1000, /* for the client to say what it wants */
+    PG_LOGIN_MS = 90 * 1000,   /* for the login to the target; the connector gives up earlier */
+    PG_DRAIN_MS = 10 * 1000,   /* for the last bytes to go out */
+    PG_LINGER_MS = 2 * 1000,   /* for the client to close after we did */
+};
+
+struct pg_session;
+
+/* What a session asks of the gate. `owner` is what pg_session_new was given. */
+struct pg_calls {
+    /* Asks the vault for a login; pg_session_connected or pg_session_refused follows, not from inside this
+     * call. options are borrowed. Non-zero: nobody can be asked, and the session refuses by itself
+     * (target_unavailable). */
+    int (*ask_login)(void *owner, Ipc__Variable *const *options, size_t n);
+    /* Cancels what the target's backend is doing; owner is the one of the session to be cancelled. */
+    void (*ask_cancel)(void *owner, uint32_t pid, const uint8_t *key, size_t n);
+    /* Once, the session's last word: both descriptors are closed. reason: a few words for the log, borrowed.
+     * The session may be freed in here. */
+    void (*ended)(void *owner, const char *reason);
+};
+
+/* What the sessions of one target in one gate share; the caller fills it in and keeps it. */
+struct pg_host {
+    struct loop *loop;
+    const struct rulebook *rulebook;
+    struct circumstances who;
+    const struct pg_calls *calls;
+    struct pg_session *sessions; /* NULL at first; by it a CancelRequest finds the session that it means */
+};
+
+/* client_fd: a non-blocking stream socket, the session's from here on, also on failure. recorder is borrowed;
+ * stream is this connection's number in it. record_output: else only requests are recorded. */
+MUST_USE int pg_session_new(struct pg_host *host, int client_fd, struct recorder *recorder, uint32_t stream,
+                            bool record_output, void *owner, struct pg_session **ret);
+void pg_session_free(struct pg_session *session); /* at any time; does not call ended */
+DEFINE_CLEANUP(struct pg_session *, pg_session_free)
+
+/* The connector's answer to ask_login. server_fd is the session's from here on. */
+void pg_session_connected(struct pg_session *session, const Ipc__Connected *connected, int server_fd);
+/* No login: the client is told by a FATAL ErrorResponse. code: contract.md §3. */
+void pg_session_refused(struct pg_session *session, const char *code, const char *message);
+/* Fails closed: the target's side is closed at once, what was not recorded is not shown, the client is told.
+ */
+void pg_session_stop(struct pg_session *session, const char *code, const char *message);

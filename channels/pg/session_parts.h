@@ -1,0 +1,45 @@
+/* The inside of a session, shared by session.c (running and ending) and opening.c (up to the greeting). */
+#pragma once
+#include "channels/pg/back.h"
+#include "channels/pg/front.h"
+#include "channels/pg/session.h"
+#include "channels/pg/startup.h"
+
+enum session_state { STARTUP, LOGIN, RUNNING, CLOSING, OVER };
+
+enum { MINTED = 4 }; /* bytes of a cancel key in protocol 3.0 */
+
+struct pg_session {
+    struct pg_session *next; /* in host->sessions */
+    struct pg_host *host;
+    void *owner;
+    enum session_state state;
+    int client_fd, server_fd;
+    struct source *client, *server;
+    struct timer *timer;
+    bool client_ended; /* its end of file was read */
+    bool client_gone;  /* it takes nothing any more */
+    bool server_ended, server_deaf, server_told;
+    bool said_end; /* CLOSING: our end of file is out */
+    struct front front;
+    struct back back;
+    struct startup startup; /* from the startup packet to the greeting */
+    uint32_t pid;
+    uint8_t minted[MINTED];
+    uint8_t key[PG_KEY_MAX]; /* the target's */
+    size_t key_n;
+    char reason[DETAIL_MAX]; /* for ended(), from CLOSING on */
+};
+
+/* The one place where the state changes. */
+void session_go(struct pg_session *s, enum session_state to);
+
+/* Each of these may have ended the session when it returns: nothing of it may be touched any more. */
+void session_close(struct pg_session *s, const char *reason); /* without a word to the client */
+void session_stop_errno(struct pg_session *s, int error);
+void session_stop_back(struct pg_session *s, int fault); /* a back_fault or negative errno */
+void session_begin(struct pg_session *s);                /* LOGIN to RUNNING */
+void session_server_ready(void *session, uint32_t ready);
+
+/* opening.c: the client's stream is ready in STARTUP. */
+void opening_client(struct pg_session *s);
