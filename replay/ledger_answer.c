@@ -1,5 +1,5 @@
-/* Who may see which recording: one's own, by the identity's name; all of them with `may: [replay]`. What is not
- * there and what may not be seen look the same. */
+/* Who may see which recording: one's own, by the identity's name; all of them with `may: [replay]`. What is
+ * not there and what may not be seen look the same. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -50,6 +50,24 @@ static int write_session(void *owner, const struct store_session *s)
     return json_line(&j) ? 0 : -ENOBUFS;
 }
 
+/* A row for people. What others have chosen (identity, command) is escaped, and cut to its column. */
+static int write_row(void *owner, const struct store_session *s)
+{
+    char started[32], identity[80], command[160];
+    (void)text_time(started, s->started_ms);
+    started[19] = 0; /* seconds are enough */
+    (void)text_escape(identity, sizeof identity, s->identity, strlen(s->identity), false);
+    const char *what = s->command[0] ? s->command : s->kind;
+    (void)text_escape(command, sizeof command, what, strlen(what), false);
+    return buffer_printf(owner, "%-12s  %s  %-11s  %-20s  %-12s  %5llu  %6llu  %s\n", s->id, started,
+                         s->state, identity, s->target, (unsigned long long)s->requests,
+                         (unsigned long long)s->denied, command);
+}
+
+static const char heading[] =
+    "ID            STARTED (UTC)        STATE        IDENTITY              TARGET        "
+    "REQS   DENIED  WHAT\n";
+
 static const char *or_null(const char *text)
 {
     return text[0] ? text : NULL;
@@ -58,15 +76,19 @@ static const char *or_null(const char *text)
 int ledger_sessions(struct ledger *ledger, const Ipc__Identity *who, const Ipc__AskSessions *ask, int *ret_fd)
 {
     struct store_query query = {
-        .identity = or_null(ask->identity), .target = or_null(ask->target),
-        .grep = or_null(ask->grep), .since_ms = ask->since_ms,
+        .identity = or_null(ask->identity),
+        .target = or_null(ask->target),
+        .grep = or_null(ask->grep),
+        .since_ms = ask->since_ms,
     };
     struct buffer lines;
     buffer_init(&lines, LEDGER_SESSIONS_MAX);
     bool nothing = !sees_all(who) && query.identity && strcmp(query.identity, who->name) != 0;
     if (!sees_all(who))
         query.identity = who->name;
-    int r = nothing ? 0 : store_search(ledger->store, &query, write_session, &lines, NULL);
+    int r = ask->json ? 0 : buffer_append(&lines, heading, sizeof heading - 1);
+    if (r == 0 && !nothing)
+        r = store_search(ledger->store, &query, ask->json ? write_session : write_row, &lines, NULL);
     if (r == 0)
         r = fd_of_bytes("sessions", buffer_head(&lines), buffer_size(&lines), ret_fd);
     buffer_free(&lines);
@@ -117,8 +139,8 @@ int ledger_replay(struct ledger *ledger, const Ipc__Identity *who, const char *i
     char place[RECORDING_PLACE + 1];
     if (!recording_id_valid(id))
         return -ENOENT;
-    CLEANUP(fd_close) int fd = openat(ledger->recordings_fd, recording_place(place, id),
-                                      O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    CLEANUP(fd_close)
+    int fd = openat(ledger->recordings_fd, recording_place(place, id), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno == ELOOP ? -ENOENT : -errno;
     /* A broken recording of theirs stays visible to those who see all. */

@@ -1,0 +1,223 @@
+/* Every event as one JSON object per line, for programs. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/text.h"
+#include "replay/play.h"
+
+static void put_base64(struct json *j, const char *key, const uint8_t *bytes, size_t n)
+{
+    CLEANUP(free) char *text = malloc(4 * ((n + 2) / 3) + 1);
+    if (!text)
+        j->failed = true;
+    else
+        json_string(j, key, text_base64(text, bytes, n));
+}
+
+static void put_strings(struct json *j, const char *key, char **items, size_t n)
+{
+    json_array(j, key);
+    for (size_t i = 0; i < n; i++)
+        json_string(j, NULL, items[i]);
+    json_close_array(j);
+}
+
+static void put_identity(struct json *j, const Ipc__Identity *who)
+{
+    json_object(j, "identity");
+    json_string(j, "name", who->name);
+    put_strings(j, "roles", who->roles, who->n_roles);
+    json_string(j, "key", who->fingerprint);
+    json_u64(j, "serial", who->serial);
+    json_string(j, "ca", who->ca_fingerprint);
+    json_string(j, "source", who->source_address);
+    json_u64(j, "source_port", who->source_port);
+    json_u64(j, "connection", who->connection);
+    json_close_object(j);
+}
+
+static void put_header(struct json *j, const Ipc__Header *h)
+{
+    json_u64(j, "version", h->version);
+    json_string(j, "id", h->id);
+    if (h->identity)
+        put_identity(j, h->identity);
+    json_string(j, "kind", h->kind);
+    json_string(j, "target", h->target);
+    json_string(j, "target_kind", h->target_kind);
+    json_string(j, "login", h->login);
+    json_string(j, "command", h->command);
+    json_string(j, "node", h->node);
+    if (h->pty) {
+        json_object(j, "pty");
+        json_string(j, "term", h->pty->term);
+        json_u64(j, "columns", h->pty->columns);
+        json_u64(j, "rows", h->pty->rows);
+        json_close_object(j);
+    }
+}
+
+/* Bound parameters: text as strings, binary as {"base64": …}, NULL as null. */
+static void put_values(struct json *j, const Ipc__Request *r)
+{
+    json_array(j, "values");
+    for (size_t i = 0; i < r->n_values; i++) {
+        const ProtobufCBinaryData *v = &r->values[i];
+        if (i < r->n_nulls && r->nulls[i]) {
+            json_string(j, NULL, NULL);
+        } else if (i < r->n_formats && r->formats[i] == 1) {
+            json_object(j, NULL);
+            put_base64(j, "base64", v->data, v->len);
+            json_close_object(j);
+        } else {
+            json_bytes(j, NULL, v->data, v->len);
+        }
+    }
+    json_close_array(j);
+}
+
+static void put_request(struct json *j, const Ipc__Request *r, const struct chain_entry *entry)
+{
+    json_u64(j, "number", r->number);
+    json_string(j, "what", r->what);
+    json_u64(j, "stream", r->stream);
+    json_string(j, "verdict", r->verdict);
+    json_string(j, "rule", r->rule);
+    json_string(j, "reason", r->reason);
+    if (r->code[0])
+        json_string(j, "code", r->code);
+    if (r->of)
+        json_u64(j, "of", r->of);
+    put_strings(j, "effects", r->effects, r->n_effects);
+    json_bytes(j, "text", entry->body, entry->body_n);
+    if (r->omitted)
+        json_u64(j, "omitted", r->omitted);
+    if (r->n_values)
+        put_values(j, r);
+    if (r->values_omitted)
+        json_u64(j, "values_omitted", r->values_omitted);
+}
+
+/* Bytes of a protocol are base64, those of a terminal text. */
+static void put_bytes(struct json *j, uint32_t stream, const char *form, const struct chain_entry *entry)
+{
+    json_u64(j, "stream", stream);
+    json_string(j, "form", form);
+    json_u64(j, "bytes", entry->body_n);
+    if (strcmp(form, "postgres") == 0)
+        put_base64(j, "base64", entry->body, entry->body_n);
+    else
+        json_bytes(j, "text", entry->body, entry->body_n);
+}
+
+static void put_end(struct json *j, const Ipc__End *end)
+{
+    json_u64(j, "status", end->status);
+    json_string(j, "reason", end->reason);
+    json_u64(j, "bytes_in", end->bytes_in);
+    json_u64(j, "bytes_out", end->bytes_out);
+}
+
+static const char *name_of(const Ipc__Event *event)
+{
+    switch (event->what_case) {
+    case IPC__EVENT__WHAT_HEADER:
+        return "header";
+    case IPC__EVENT__WHAT_REQUEST:
+        return "request";
+    case IPC__EVENT__WHAT_OUTPUT:
+        return "output";
+    case IPC__EVENT__WHAT_INPUT:
+        return "input";
+    case IPC__EVENT__WHAT_RESIZE:
+        return "resize";
+    case IPC__EVENT__WHAT_OMITTED:
+        return "omitted";
+    case IPC__EVENT__WHAT_NOTE:
+        return "note";
+    case IPC__EVENT__WHAT_END:
+        return "end";
+    default:
+        return "unknown";
+    }
+}
+
+static void put_what(struct json *j, const Ipc__Event *event, const struct chain_entry *entry)
+{
+    switch (event->what_case) {
+    case IPC__EVENT__WHAT_HEADER:
+        put_header(j, event->header);
+        return;
+    case IPC__EVENT__WHAT_REQUEST:
+        put_request(j, event->request, entry);
+        return;
+    case IPC__EVENT__WHAT_OUTPUT:
+        put_bytes(j, event->output->stream, event->output->form, entry);
+        return;
+    case IPC__EVENT__WHAT_INPUT:
+        put_bytes(j, event->input->stream, event->input->form, entry);
+        return;
+    case IPC__EVENT__WHAT_RESIZE:
+        json_u64(j, "columns", event->resize->columns);
+        json_u64(j, "rows", event->resize->rows);
+        return;
+    case IPC__EVENT__WHAT_OMITTED:
+        json_u64(j, "bytes", event->omitted->bytes);
+        json_string(j, "why", event->omitted->why);
+        return;
+    case IPC__EVENT__WHAT_NOTE:
+        json_string(j, "text", event->note->text);
+        return;
+    case IPC__EVENT__WHAT_END:
+        put_end(j, event->end);
+        return;
+    default:
+        return;
+    }
+}
+
+static int write_event(const struct play *play, const Ipc__Event *event, struct buffer *out)
+{
+    char time[32], at[40];
+    uint64_t us = event->at_us < (uint64_t)INT64_MAX / 2 ? event->at_us : 0;
+    struct json j = json_to(out);
+    (void)snprintf(at, sizeof at, "%llu.%06llu", (unsigned long long)(us / PLAY_MICROSECONDS),
+                   (unsigned long long)(us % PLAY_MICROSECONDS));
+    json_object(&j, NULL);
+    json_u64(&j, "n", play->number);
+    json_string(&j, "at", at);
+    json_string(&j, "time", text_time(time, play->started_ms + us / 1000));
+    json_string(&j, "event", name_of(event));
+    put_what(&j, event, &play->entry);
+    json_close_object(&j);
+    return json_line(&j) ? 0 : -ENOBUFS;
+}
+
+int play_events(struct play *play, int out_fd)
+{
+    struct buffer out;
+    Ipc__Event *event;
+    int r = 0, failed = 0;
+    buffer_init(&out, SCENE_OUT_MAX);
+    while (r == 0 && (event = play_next(play, &failed))) {
+        r = write_event(play, event, &out);
+        event_free(event);
+        if (r == 0)
+            r = play_write(out_fd, &out);
+    }
+    if (r == 0)
+        r = failed;
+    if (r == 0 && play->ending) {
+        struct json j = json_to(&out);
+        json_object(&j, NULL);
+        json_string(&j, "event", "cut");
+        json_string(&j, "text", play->ending);
+        json_close_object(&j);
+        r = json_line(&j) ? play_write(out_fd, &out) : -ENOBUFS;
+    }
+    buffer_free(&out);
+    return r;
+}
