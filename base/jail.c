@@ -150,6 +150,12 @@ static const struct call connector_calls[] = {
     CALL(munlock),
     CALL_IF(socketpair, 0, EVERY_BIT, AF_UNIX),
     CALL_IF(mmap, 2, PROT_EXEC, 0),
+    CALL(memfd_create),                           /* libpq wants its CA certificates in a file */
+    CALL(setitimer),                              /* for a resolver that hangs */
+    CALL_IF(prctl, 0, EVERY_BIT, PR_SET_SECCOMP), /* jail_tighten */
+#ifdef SYS_alarm
+    CALL(alarm),
+#endif
 };
 
 static const struct call ledger_calls[] = {
@@ -474,6 +480,21 @@ static void build(struct program *p, const struct jail *jail)
     emit_return(p, SECCOMP_RET_KILL_PROCESS);
 }
 
+#ifndef GATEHOUSE_SANITIZE
+static int install(const struct jail *jail, struct detail *detail)
+{
+    static struct program program; /* too large for small stacks */
+    program.n = 0;
+    build(&program, jail);
+    if (program.n == PROGRAM_MAX)
+        return detail_fail(detail, -E2BIG, "the system call list of %s is too long", jail->name);
+    struct sock_fprog filter = { .len = program.n, .filter = program.code };
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+        return detail_fail(detail, -errno, "seccomp: %s", strerror(errno));
+    return 0;
+}
+#endif
+
 int jail_seal(enum process_kind kind, struct detail *detail)
 {
     const struct jail *jail = &jails[kind];
@@ -483,17 +504,18 @@ int jail_seal(enum process_kind kind, struct detail *detail)
     (void)build;
     return 0;
 #else
-    if (!jail->sealed)
-        return 0;
-    static struct program program; /* too large for small stacks; filled once per process */
-    program.n = 0;
-    build(&program, jail);
-    if (program.n == PROGRAM_MAX)
-        return detail_fail(detail, -E2BIG, "the system call list of %s is too long", jail->name);
-    struct sock_fprog filter = { .len = program.n, .filter = program.code };
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
-        return detail_fail(detail, -errno, "seccomp: %s", strerror(errno));
+    return jail->sealed ? install(jail, detail) : 0;
+#endif
+}
+
+int jail_tighten(struct detail *detail)
+{
+#ifdef GATEHOUSE_SANITIZE
+    (void)detail;
     return 0;
+#else
+    static const struct jail tight = { .name = "tight" };
+    return install(&tight, detail);
 #endif
 }
 

@@ -81,12 +81,25 @@ static bool read_file(struct config_reader *reader, const struct config_node *pl
     return r == 0;
 }
 
-void config_file_check(struct config_reader *reader, const struct config_node *place, const char *path,
-                       enum config_file_kind kind)
+static bool content_is(struct config_reader *reader, const struct config_node *place, const char *path,
+                       enum config_file_kind kind, const uint8_t *bytes, size_t n)
 {
     static const char *const begins[] = {
         [CONFIG_PRIVATE_KEY] = "-----BEGIN ", [CONFIG_CERTIFICATES] = "-----BEGIN CERTIFICATE-----"
     };
+    bool found = memmem(bytes, n, begins[kind], strlen(begins[kind])) != NULL;
+
+    if (kind == CONFIG_PRIVATE_KEY)
+        found = found && memmem(bytes, n, "PRIVATE KEY-----", 16);
+    if (!found)
+        config_fault(reader, place, "%.300s: this is no %s", path,
+                     kind == CONFIG_PRIVATE_KEY ? "private key" : "PEM file of certificates");
+    return found;
+}
+
+void config_file_check(struct config_reader *reader, const struct config_node *place, const char *path,
+                       enum config_file_kind kind)
+{
     CLEANUP(free) uint8_t *bytes = NULL;
     struct stat about;
     size_t n = 0;
@@ -95,12 +108,27 @@ void config_file_check(struct config_reader *reader, const struct config_node *p
         return;
     if (kind == CONFIG_PRIVATE_KEY && (about.st_mode & (S_IROTH | S_IWOTH)))
         config_fault(reader, place, "%.300s: everybody may read or change this private key; chmod 600", path);
-    bool found = memmem(bytes, n, begins[kind], strlen(begins[kind])) != NULL;
-    if (kind == CONFIG_PRIVATE_KEY && (!found || !memmem(bytes, n, "PRIVATE KEY-----", 16)))
-        config_fault(reader, place, "%.300s: this is no private key", path);
-    else if (!found)
-        config_fault(reader, place, "%.300s: this is no PEM file of certificates", path);
+    (void)content_is(reader, place, path, kind, bytes, n);
     explicit_bzero(bytes, n);
+}
+
+void config_file_certificates(struct config_reader *reader, const struct config_node *place, const char *path,
+                              ProtobufCBinaryData *ret)
+{
+    CLEANUP(free) uint8_t *bytes = NULL;
+    struct stat about;
+    size_t n = 0;
+
+    if (!read_file(reader, place, path, &about, &bytes, &n) ||
+        !content_is(reader, place, path, CONFIG_CERTIFICATES, bytes, n))
+        return;
+    if (n > CONFIG_CERTIFICATES_MAX) {
+        config_fault(reader, place, "%.300s: more than %d KiB of certificates", path,
+                     CONFIG_CERTIFICATES_MAX / 1024);
+        return;
+    }
+    ret->data = STEAL(bytes);
+    ret->len = n;
 }
 
 static void take_key(struct config_reader *reader, const struct config_node *place, const char *path,

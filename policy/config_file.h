@@ -2,7 +2,10 @@
 #pragma once
 #include "policy/config_reader.h"
 
-enum { CONFIG_NAMED_FILE_MAX = 1024 * 1024 }; /* bytes of a file that the configuration names */
+enum {
+    CONFIG_NAMED_FILE_MAX = 1024 * 1024, /* bytes of a file that the configuration names */
+    CONFIG_CERTIFICATES_MAX = 64 * 1024, /* bytes of a file of CA certificates: it rides in a message */
+};
 
 /* base/path without "." and doubled slashes; an absolute path stays. malloc'ed, NULL when memory ran out.
  * ".." stays: what it means is up to the links on the way. */
@@ -18,6 +21,10 @@ enum config_file_kind {
 /* Reports at place what is wrong with the file. */
 void config_file_check(struct config_reader *reader, const struct config_node *place, const char *path,
                        enum config_file_kind kind);
+/* Checks a PEM file and hands over what it holds, malloc'ed: the process that needs it can't open it.
+ * Untouched after a report. */
+void config_file_certificates(struct config_reader *reader, const struct config_node *place, const char *path,
+                              ProtobufCBinaryData *ret);
 /* Reads the public key file of a CA into a message that the caller owns; its blob stays empty after a report.
  * `name` is how the configuration calls it. NULL when memory ran out. */
 Ipc__Ca *config_file_ca(struct config_reader *reader, const struct config_node *place, const char *path,

@@ -105,7 +105,7 @@ static void read_tls(struct config_reader *reader, const struct config_node *map
     CLEANUP(free) char *path = ca ? config_state_path(reader, ca, NULL) : NULL;
     if (!path)
         return;
-    config_file_check(reader, ca, path, CONFIG_CERTIFICATES);
+    config_file_certificates(reader, ca, path, &target->tls_ca_pem);
     config_set(reader, &target->tls_ca, path);
 }
 
