@@ -2,6 +2,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "base/cleanup.h"
 #include "base/error.h"
 
@@ -43,16 +44,16 @@ enum effect_kind {
 
 enum object_kind {
     OBJECT_NONE,
-    OBJECT_TABLE,    /* "schema.table", or "table" when the statement names no schema */
+    OBJECT_TABLE,    /* any relation: "schema.table", or "table" when the statement names no schema */
     OBJECT_FUNCTION, /* "schema.function" or "function" */
     OBJECT_DATABASE,
     OBJECT_SETTING,
-    OBJECT_OTHER, /* index, role, type, channel …; the name is for people */
+    OBJECT_OTHER, /* role, type, schema, channel …; the name is for people */
 };
 
 enum {
-    EFFECTS_MAX = 4096,     /* of one request; more is EFFECT_UNPARSABLE */
-    EFFECT_NAME_MAX = 512,  /* bytes of an object's name; PostgreSQL's own are 3 × 63 */
+    EFFECTS_MAX = 4096,    /* of one statement; more is EFFECT_UNPARSABLE */
+    EFFECT_NAME_MAX = 512, /* bytes of an object's name; PostgreSQL's own are 3 × 63 */
     EFFECT_COLUMNS_MAX = 1664,
 };
 
@@ -62,13 +63,16 @@ struct effect {
     char *object;         /* or NULL */
     char **columns;       /* named columns of the table, NULL-terminated; or NULL */
     bool unbounded_write; /* UPDATE or DELETE whose WHERE is missing or always true */
+    bool harmless_call;   /* calls a function known to only read: see rules_match.c */
     char *why;            /* for unknown and unparsable: what could not be decided; or NULL */
 };
 
-/* A growing list; embedded. */
+/* A growing list; embedded. Starts as zeroes. */
 struct effects {
     struct effect *items;
     size_t count, capacity;
+    uint16_t *slots; /* hash of the items, so that a list of thousands folds repeats in linear time */
+    size_t n_slots;
 };
 
 void effects_free(struct effects *effects); /* empties it */
@@ -76,7 +80,14 @@ void effects_free(struct effects *effects); /* empties it */
  * folded: *ret_effect is then the earlier one. ret_effect may be NULL. */
 MUST_USE int effects_add(struct effects *effects, enum effect_kind kind, enum object_kind object_kind,
                          const char *object, struct effect **ret_effect);
+/* The same for a call of a function known to be harmless (harmless_call). */
+MUST_USE int effects_add_harmless(struct effects *effects, enum effect_kind kind, const char *function);
+/* One that could not be decided, or not be parsed: why is copied. */
+MUST_USE int effects_add_why(struct effects *effects, enum effect_kind kind, const char *why);
+/* Copied; repeats are folded; "*" in place of the names beyond EFFECT_COLUMNS_MAX. */
 MUST_USE int effect_add_column(struct effect *effect, const char *column);
+/* Appends copies of all of from's effects: what EXECUTE adds from its PREPARE. */
+MUST_USE int effects_append(struct effects *effects, const struct effects *from);
 
 /* "select", "copy_to", … as in rules. */
 const char *effect_kind_name(enum effect_kind kind);

@@ -1,5 +1,7 @@
-/* Rules: effects in, one verdict out. The first match decides each effect; the strictest decides the request. */
+/* Rules: effects in, one verdict out. The first match decides each effect; the strictest decides the request.
+ */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/ipc.h"
 #include "policy/effect.h"
@@ -23,9 +25,13 @@ struct circumstances {
     size_t n_roles;
     const char *target;
     const char *database; /* postgres; or NULL */
+    /* The session may have left the default search_path (SET, set_config, startup): then an unqualified name
+     * is not taken for one of schema public any more, where a rule allows. */
+    bool search_path_set;
 };
 
-/* Keeps pointers into config, which must outlive it. */
+/* Keeps pointers into config, which must outlive it. -EINVAL for an action or a statement kind that does not
+ * exist. */
 MUST_USE int rulebook_new(const Ipc__Config *config, struct rulebook **ret);
 void rulebook_free(struct rulebook *rulebook);
 DEFINE_CLEANUP(struct rulebook *, rulebook_free)
@@ -33,8 +39,13 @@ DEFINE_CLEANUP(struct rulebook *, rulebook_free)
 /* Never fails: what can't be decided is denied. No effects at all (an empty statement) is allowed. */
 struct verdict rulebook_decide(const struct rulebook *rulebook, const struct circumstances *who,
                                const struct effects *effects);
-/* Whether any rule could allow (or hold) anything for these roles on this target: who may see and reach it. */
-bool rulebook_reaches(const struct rulebook *rulebook, char *const *roles, size_t n_roles, const char *target);
+/* One effect by itself; a harmless call that no rule is about is allowed by the rule "". */
+struct verdict rulebook_decide_effect(const struct rulebook *rulebook, const struct circumstances *who,
+                                      const struct effect *effect);
+/* Whether any rule could allow (or hold) anything for these roles on this target: who may see and reach it.
+ */
+bool rulebook_reaches(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
+                      const char *target);
 /* The rules that apply to roles and target, in order; for `describe`. Returns how many were put into ret. */
 size_t rulebook_applying(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                          const char *target, const Ipc__Rule **ret, size_t max);

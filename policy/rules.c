@@ -1,0 +1,277 @@
+/* The rulebook. Top down, the first rule that matches decides an effect; the strictest over all effects
+ * decides the request; what no rule decides is denied.
+ *
+ * A rule that only perhaps matches (rules_match.h) does not end the search unless it denies: an allowing one
+ * is passed over, an approving one is kept as the least that is asked for. So the verdict is the strictest
+ * one over everything that the statement may mean, and a first match in the plain sense whenever it means one
+ * thing. */
+#include "policy/rules.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+#include "policy/rules_match.h"
+
+struct rule {
+    const Ipc__Rule *text; /* borrowed */
+    enum action action;
+    struct block **blocks;
+    size_t n_blocks;
+};
+
+struct rulebook {
+    struct rule *rules;
+    size_t count;
+};
+
+static const char *const action_names[] = {
+    [ACTION_ALLOW] = "allow",
+    [ACTION_HOLD] = "approve",
+    [ACTION_DENY] = "deny",
+};
+
+const char *action_name(enum action action)
+{
+    return action_names[action];
+}
+
+static int action_of(const char *name, enum action *ret)
+{
+    for (int a = ACTION_ALLOW; a <= ACTION_DENY; a++)
+        if (strcmp(name, action_names[a]) == 0) {
+            *ret = (enum action)a;
+            return 0;
+        }
+    return -EINVAL;
+}
+
+static int rule_prepare(const Ipc__Rule *text, struct rule *rule)
+{
+    rule->text = text;
+    int r = action_of(text->action, &rule->action);
+    if (r < 0 || text->n_match == 0)
+        return r;
+    rule->blocks = calloc(text->n_match, sizeof *rule->blocks);
+    if (!rule->blocks)
+        return -ENOMEM;
+    for (; rule->n_blocks < text->n_match; rule->n_blocks++) {
+        r = block_new(text->match[rule->n_blocks], &rule->blocks[rule->n_blocks]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int rulebook_new(const Ipc__Config *config, struct rulebook **ret)
+{
+    CLEANUP(rulebook_free) struct rulebook *book = calloc(1, sizeof *book);
+    if (!book)
+        return -ENOMEM;
+    book->rules = calloc(config->n_rules ? config->n_rules : 1, sizeof *book->rules);
+    if (!book->rules)
+        return -ENOMEM;
+    while (book->count < config->n_rules) {
+        struct rule *rule = &book->rules[book->count];
+        int r = rule_prepare(config->rules[book->count], rule);
+        book->count++;
+        if (r < 0)
+            return r;
+    }
+    *ret = STEAL(book);
+    return 0;
+}
+
+void rulebook_free(struct rulebook *rulebook)
+{
+    if (!rulebook)
+        return;
+    for (size_t i = 0; i < rulebook->count; i++) {
+        for (size_t k = 0; k < rulebook->rules[i].n_blocks; k++)
+            block_free(rulebook->rules[i].blocks[k]);
+        free(rulebook->rules[i].blocks);
+    }
+    free(rulebook->rules);
+    free(rulebook);
+}
+
+static bool holds_role(const Ipc__Rule *rule, char *const *roles, size_t n_roles)
+{
+    for (size_t i = 0; i < rule->n_roles; i++)
+        for (size_t k = 0; k < n_roles; k++)
+            if (strcmp(rule->roles[i], roles[k]) == 0)
+                return true;
+    return rule->n_roles == 0;
+}
+
+static bool applies(const struct rule *rule, char *const *roles, size_t n_roles, const char *target)
+{
+    if (!holds_role(rule->text, roles, n_roles))
+        return false;
+    for (size_t i = 0; i < rule->text->n_targets; i++)
+        if (fnmatch(rule->text->targets[i], target, 0) == 0)
+            return true;
+    return rule->text->n_targets == 0;
+}
+
+static bool rule_matches(const struct rule *rule, const struct circumstances *who,
+                         const struct effect *effect, enum certainty certainty)
+{
+    if (rule->text->anything)
+        return true;
+    if (rule->n_blocks == 0)
+        return effect->kind != EFFECT_UNKNOWN && effect->kind != EFFECT_UNPARSABLE;
+    for (size_t i = 0; i < rule->n_blocks; i++)
+        if (block_matches(rule->blocks[i], who, effect, certainty))
+            return true;
+    return false;
+}
+
+static const char *default_reason(const struct effect *effect, enum action action)
+{
+    switch (action) {
+    case ACTION_ALLOW:
+        return "allowed";
+    case ACTION_HOLD:
+        return "needs an approval";
+    case ACTION_DENY:
+        break;
+    }
+    if (effect->kind == EFFECT_UNPARSABLE)
+        return "the statement could not be parsed";
+    if (effect->kind == EFFECT_UNKNOWN)
+        return "what the statement does cannot be decided";
+    return "no rule allows it";
+}
+
+static const char *code_of(const struct effect *effect, enum action action)
+{
+    switch (action) {
+    case ACTION_ALLOW:
+        return "";
+    case ACTION_HOLD:
+        return "pending";
+    case ACTION_DENY:
+        break;
+    }
+    return effect->kind == EFFECT_UNPARSABLE ? "unparsable" : "denied";
+}
+
+static struct verdict verdict_by(const struct rule *rule, const struct effect *effect)
+{
+    const char *reason = rule->text->reason;
+    return (struct verdict){
+        .action = rule->action,
+        .code = code_of(effect, rule->action),
+        .rule = rule->text->name,
+        .reason = reason && *reason             ? reason
+                  : rule->action == ACTION_DENY ? "forbidden by this rule"
+                                                : default_reason(effect, rule->action),
+    };
+}
+
+static struct verdict verdict_by_default(const struct effect *effect)
+{
+    enum action action = effect->harmless_call ? ACTION_ALLOW : ACTION_DENY;
+    return (struct verdict){
+        .action = action,
+        .code = code_of(effect, action),
+        .rule = effect->harmless_call ? "" : "default",
+        .reason = effect->harmless_call ? "a function that only reads" : default_reason(effect, action),
+    };
+}
+
+struct verdict rulebook_decide_effect(const struct rulebook *rulebook, const struct circumstances *who,
+                                      const struct effect *effect)
+{
+    const struct rule *held = NULL;
+    for (size_t i = 0; i < rulebook->count; i++) {
+        const struct rule *rule = &rulebook->rules[i];
+        if (!applies(rule, who->roles, who->n_roles, who->target) ||
+            !rule_matches(rule, who, effect, PERHAPS))
+            continue;
+        if (rule->action == ACTION_DENY)
+            return verdict_by(rule, effect);
+        if (rule_matches(rule, who, effect, SURELY))
+            return verdict_by(held ? held : rule, effect);
+        if (rule->action == ACTION_HOLD && !held)
+            held = rule;
+    }
+    if (held && effect->harmless_call)
+        return verdict_by(held, effect);
+    return verdict_by_default(effect);
+}
+
+struct verdict rulebook_decide(const struct rulebook *rulebook, const struct circumstances *who,
+                               const struct effects *effects)
+{
+    struct verdict strictest = { ACTION_ALLOW, "", "default", "nothing to decide", 0 };
+    bool decided = false;
+    for (size_t i = 0; i < effects->count; i++) {
+        struct verdict v = rulebook_decide_effect(rulebook, who, &effects->items[i]);
+        v.effect = i;
+        bool undecided =
+            v.action == ACTION_ALLOW && !*v.rule; /* a harmless call: any other effect speaks first */
+        if (v.action > strictest.action || (!decided && !undecided)) {
+            strictest = v;
+            decided = true;
+        }
+    }
+    return strictest;
+}
+
+bool rulebook_reaches(const struct rulebook *rulebook, char *const *roles, size_t n_roles, const char *target)
+{
+    for (size_t i = 0; i < rulebook->count; i++) {
+        const struct rule *rule = &rulebook->rules[i];
+        if (!applies(rule, roles, n_roles, target))
+            continue;
+        if (rule->action != ACTION_DENY)
+            return true;
+        if (rule->text->anything || rule->n_blocks == 0)
+            return false; /* nothing with a name gets past this one */
+    }
+    return false;
+}
+
+size_t rulebook_applying(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
+                         const char *target, const Ipc__Rule **ret, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < rulebook->count && n < max; i++)
+        if (applies(&rulebook->rules[i], roles, n_roles, target))
+            ret[n++] = rulebook->rules[i].text;
+    return n;
+}
+
+const char *verdict_next(const struct verdict *verdict, char *out, size_t size)
+{
+    static const struct {
+        const char *code, *next;
+    } sentences[] = {
+        { "pending", "wait: an approver was asked; the statement runs when the approval comes" },
+        { "approval_denied", "an approver said no; ask that person before you try again" },
+        { "approval_expired", "nobody decided in time; run the statement again to ask again" },
+        { "masked_predicate", "leave the masked column out of WHERE, JOIN, GROUP BY and ORDER BY" },
+        { "unparsable",
+          "check the syntax, send the statements one at a time, and avoid syntax that is newer than "
+          "the parser's PostgreSQL" },
+        { "target_unavailable", "try again later, or tell the operator that this target cannot be reached" },
+        { "vault_sealed", "tell the operator to unseal the vault, then try again" },
+        { "recording_unavailable",
+          "tell the operator that recordings cannot be written; nothing runs until then" },
+        { "limit", "make it smaller: fewer or shorter statements at a time" },
+    };
+    for (size_t i = 0; i < sizeof sentences / sizeof sentences[0]; i++)
+        if (strcmp(verdict->code, sentences[i].code) == 0)
+            return sentences[i].next;
+    if (!*verdict->code)
+        return "nothing: it is allowed";
+    if (strcmp(verdict->rule, "default") == 0)
+        return "the command `describe` lists what your roles may do here; ask the operator for a rule if you "
+               "need more";
+    snprintf(out, size,
+             "the command `describe` lists what your roles may do here; ask the operator about rule \"%s\"",
+             verdict->rule);
+    return out;
+}
