@@ -1,0 +1,15 @@
+
+# ---- launcher
+add_executable(sandbox_probe sandbox_probe.c)
+target_compile_options(sandbox_probe PRIVATE -fno-sanitize=all)
+target_link_options(sandbox_probe PRIVATE -fno-sanitize=all)
+set_target_properties(sandbox_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+
+unit_test(launcher_words launcher-command)
+foreach(test launcher_tools launcher_escapes)
+  unit_test(${test} launcher-command policy-ticket)
+  target_sources(${test} PRIVATE launcher_house.c)
+  target_compile_definitions(${test} PRIVATE LAUNCHER="$<TARGET_FILE:gatehouse-launcher>"
+                                             PROBE="$<TARGET_FILE:sandbox_probe>")
+  add_dependencies(${test} gatehouse-launcher sandbox_probe)
+endforeach()
