@@ -1,0 +1,457 @@
+/* Bytes between an SSH channel and the gate's sockets, both ways, each with back-pressure.
+ *
+ * client → gate: libssh's data callback hands the bytes straight to the data socket. What the socket does not
+ * take stays in libssh, which then does not renew the client's window; once the socket is writable again,
+ * push() fetches it.
+ * gate → client: the sockets are read only while the client's window is open and libssh holds no unsent
+ * bytes.
+ *
+ * ssh_channel_write() polls and so runs callbacks of any channel. Therefore callbacks write to sockets and
+ * set flags, and nothing else: libssh is written to, and channels are closed and freed, only in
+ * channel_serve(). */
+#include "server/front_channel.h"
+
+#include <errno.h>
+#include <libssh/server.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+
+enum { PUSHES_PER_ROUND = 16 };
+
+/* ---- from libssh ---- */
+
+/* Asks the loop to serve this channel. */
+static void touch(struct front_channel *c)
+{
+    c->touched = true;
+    c->front->touched = true;
+}
+
+static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t n, int is_stderr, void *owner)
+{
+    struct front_channel *c = owner;
+    (void)ssh;
+    (void)channel;
+    if (is_stderr || c->gate_is_deaf || c->state == CHANNEL_CLOSING)
+        return (int)n; /* nobody reads it */
+    if (c->data.fd < 0 || c->gate_is_full)
+        return 0;
+    ssize_t taken = send(c->data.fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (taken < 0 && errno != EAGAIN && errno != EINTR) {
+        c->gate_is_deaf = true;
+        return (int)n;
+    }
+    if (taken < (ssize_t)n) {
+        c->gate_is_full = true;
+        touch(c);
+    }
+    return taken > 0 ? (int)taken : 0;
+}
+
+static void on_eof(ssh_session ssh, ssh_channel channel, void *owner)
+{
+    struct front_channel *c = owner;
+    (void)ssh;
+    (void)channel;
+    c->client_ended = true;
+    touch(c);
+}
+
+static void on_close(ssh_session ssh, ssh_channel channel, void *owner)
+{
+    struct front_channel *c = owner;
+    (void)ssh;
+    (void)channel;
+    c->client_ended = true;
+    c->client_closed = true;
+    touch(c);
+}
+
+static void on_signal(ssh_session ssh, ssh_channel channel, const char *name, void *owner)
+{
+    struct front_channel *c = owner;
+    (void)ssh;
+    (void)channel;
+    if (c->state != CHANNEL_OPEN || !c->front->gate || strlen(name) > FRONT_TERM_MAX)
+        return;
+    Ipc__Signal signal = IPC__SIGNAL__INIT;
+    signal.channel = c->number;
+    signal.name = (char *)(uintptr_t)name;
+    Ipc__Message message = IPC_MESSAGE(SIGNAL, signal, &signal);
+    (void)ipc_peer_send(c->front->gate, &message, NULL, 0);
+}
+
+/* ---- life ---- */
+
+int channel_new(struct front *front, bool is_session, struct front_channel **ret)
+{
+    struct front_channel *c = calloc(1, sizeof *c);
+    if (!c)
+        return -ENOMEM;
+    *c = (struct front_channel){
+        .next = front->channels, .front = front, .number = ++front->last_channel, .is_session = is_session
+    };
+    c->data = (struct channel_side){ .channel = c, .fd = -1 };
+    c->error = (struct channel_side){ .channel = c, .fd = -1, .is_error = true, .at_end = !is_session };
+    buffer_init(&c->to_gate, FRONT_CHUNK);
+    buffer_init(&c->to_client, FRONT_CHUNK);
+    front->channels = c;
+    front->n_channels++;
+    *ret = c;
+    return 0;
+}
+
+static void drop_side(struct channel_side *side)
+{
+    source_free(STEAL(side->source));
+    fd_close(STEAL_FD(side->fd));
+}
+
+static void drop_request(struct front_channel *c)
+{
+    ssh_message_free(STEAL(c->waiting));
+    for (size_t i = 0; i < c->n_environment; i++)
+        ipc__variable__free_unpacked(c->environment[i], NULL);
+    c->n_environment = 0;
+    if (c->pty)
+        ipc__pty__free_unpacked(STEAL(c->pty), NULL);
+}
+
+void channel_free(struct front_channel *c)
+{
+    struct front_channel **slot = &c->front->channels;
+    while (*slot != c)
+        slot = &(*slot)->next;
+    *slot = c->next;
+    c->front->n_channels--;
+    drop_request(c);
+    drop_side(&c->data);
+    drop_side(&c->error);
+    buffer_free(&c->to_gate);
+    buffer_free(&c->to_client);
+    if (c->exit)
+        ipc__exit__free_unpacked(c->exit, NULL);
+    if (c->ssh) {
+        (void)ssh_remove_channel_callbacks(c->ssh, &c->callbacks);
+        ssh_channel_free(c->ssh);
+    }
+    free(c);
+}
+
+struct front_channel *channel_by_number(struct front *front, uint32_t number)
+{
+    struct front_channel *c = front->channels;
+    while (c && c->number != number)
+        c = c->next;
+    return c;
+}
+
+struct front_channel *channel_by_ssh(struct front *front, ssh_channel ssh)
+{
+    struct front_channel *c = front->channels;
+    while (c && c->ssh != ssh)
+        c = c->next;
+    return c;
+}
+
+void channel_attach(struct front_channel *c, ssh_channel ssh)
+{
+    c->ssh = ssh;
+    c->callbacks.channel_data_function = on_data;
+    c->callbacks.channel_eof_function = on_eof;
+    c->callbacks.channel_close_function = on_close;
+    c->callbacks.channel_signal_function = on_signal;
+    c->callbacks.userdata = c;
+    ssh_callbacks_init(&c->callbacks);
+    (void)ssh_set_channel_callbacks(ssh, &c->callbacks);
+}
+
+/* ---- sockets ---- */
+
+static void side_ready(void *owner, uint32_t ready)
+{
+    struct channel_side *side = owner;
+    struct front *front = side->channel->front;
+    if (ready & LOOP_HANGUP) { /* would be reported for ever; what is left is read without it */
+        source_free(STEAL(side->source));
+        if (!side->is_error)
+            side->channel->gate_is_deaf = true;
+    }
+    channel_serve(side->channel);
+    front_settle(front);
+}
+
+static int make_side(struct channel_side *side, int *ret_gate_end)
+{
+    int pair[2];
+    int r = fd_pair(SOCK_STREAM, pair);
+    if (r)
+        return r;
+    side->fd = pair[0];
+    *ret_gate_end = pair[1];
+    r = fd_nonblock(side->fd, true);
+    if (r == 0)
+        r = source_new(side->channel->front->loop, side->fd, 0, side_ready, side, &side->source);
+    return r;
+}
+
+int channel_make_sockets(struct front_channel *c, int ret_gate_ends[2], size_t *ret_n)
+{
+    ret_gate_ends[0] = ret_gate_ends[1] = -1;
+    int r = make_side(&c->data, &ret_gate_ends[0]);
+    if (r == 0 && c->is_session)
+        r = make_side(&c->error, &ret_gate_ends[1]);
+    *ret_n = c->is_session ? 2 : 1;
+    if (r == 0)
+        c->gate_is_full = true; /* what came before is still in libssh: push() fetches it in order */
+    return r;
+}
+
+/* ---- client → gate ---- */
+
+/* True while there may be more to do at once. */
+static bool push_once(struct front_channel *c)
+{
+    if (buffer_size(&c->to_gate) == 0) {
+        int n = ssh_channel_read_nonblocking(c->ssh, c->front->chunk, FRONT_CHUNK, 0);
+        if (n <= 0) {
+            c->gate_is_full = false; /* libssh is empty: its callback serves the next bytes */
+            return false;
+        }
+        if (buffer_append(&c->to_gate, c->front->chunk, (size_t)n))
+            c->gate_is_deaf = true;
+    }
+    ssize_t taken =
+        send(c->data.fd, buffer_head(&c->to_gate), buffer_size(&c->to_gate), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (taken > 0)
+        buffer_consume(&c->to_gate, (size_t)taken);
+    else if (taken < 0 && errno != EAGAIN && errno != EINTR)
+        c->gate_is_deaf = true;
+    return buffer_size(&c->to_gate) == 0 && !c->gate_is_deaf;
+}
+
+static void push(struct front_channel *c)
+{
+    for (int i = 0; i < PUSHES_PER_ROUND && c->gate_is_full && !c->gate_is_deaf && c->data.fd >= 0; i++)
+        if (!push_once(c))
+            break;
+    if (c->gate_is_deaf) {
+        buffer_free(&c->to_gate);
+        c->gate_is_full = false;
+    }
+    if (!c->gate_is_full) {
+        buffer_shrink(&c->to_gate, 0);
+        if (c->client_ended && c->data.fd >= 0 && !c->gate_is_deaf) {
+            (void)shutdown(c->data.fd, SHUT_WR);
+            c->gate_is_deaf = true;
+        }
+    }
+}
+
+/* ---- gate → client ---- */
+
+static bool client_takes(const struct front_channel *c)
+{
+    return c->ssh && c->state == CHANNEL_OPEN && !c->end_sent && !c->client_closed;
+}
+
+/* Hands over as much as libssh takes; fewer than n only in a key exchange. Negative: the channel is lost. */
+static int write_to_client(struct front_channel *c, const void *bytes, size_t n, bool is_error)
+{
+    c->front->wrote = true;
+    return is_error ? ssh_channel_write_stderr(c->ssh, bytes, (uint32_t)n)
+                    : ssh_channel_write(c->ssh, bytes, (uint32_t)n);
+}
+
+static void end_sides(struct front_channel *c)
+{
+    c->data.at_end = c->error.at_end = true;
+    buffer_free(&c->to_client);
+}
+
+/* True when nothing is left over from a key exchange. */
+static bool flush_left_over(struct front_channel *c)
+{
+    if (buffer_size(&c->to_client) == 0)
+        return true;
+    int n = write_to_client(c, buffer_head(&c->to_client), buffer_size(&c->to_client), c->to_client_is_error);
+    if (n < 0) {
+        end_sides(c);
+        return true;
+    }
+    buffer_consume(&c->to_client, (size_t)n);
+    buffer_shrink(&c->to_client, 0);
+    return buffer_size(&c->to_client) == 0;
+}
+
+static bool write_pending(const struct front *front)
+{
+    return (ssh_get_poll_flags(front->ssh) & SSH_WRITE_PENDING) != 0;
+}
+
+/* Moves at most one chunk; false when nothing moved. */
+static bool pull(struct front_channel *c, struct channel_side *side)
+{
+    if (side->fd < 0 || side->at_end || !flush_left_over(c))
+        return false;
+    size_t window = ssh_channel_window_size(c->ssh);
+    if (window == 0 || write_pending(c->front))
+        return false;
+    ssize_t n = read(side->fd, c->front->chunk, window < FRONT_CHUNK ? window : FRONT_CHUNK);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (n <= 0) {
+        side->at_end = true;
+        return false;
+    }
+    int written = write_to_client(c, c->front->chunk, (size_t)n, side->is_error);
+    if (written < 0) {
+        end_sides(c);
+        return false;
+    }
+    if (written < n) {
+        c->to_client_is_error = side->is_error;
+        if (buffer_append(&c->to_client, c->front->chunk + written, (size_t)(n - written)))
+            front_end(c->front, 0, "out of memory");
+        return false;
+    }
+    return true;
+}
+
+/* ---- the end ---- */
+
+static void send_exit(struct front_channel *c)
+{
+    if (!c->is_session || !c->exit)
+        return;
+    if (c->exit->signal && *c->exit->signal)
+        (void)ssh_channel_request_send_exit_signal(c->ssh, c->exit->signal, 0,
+                                                   c->exit->message ? c->exit->message : "", "");
+    else
+        (void)ssh_channel_request_send_exit_status(c->ssh, (int)c->exit->status);
+}
+
+/* Both calls report a flush that has to wait like a failure, after having queued their message: so EOF by
+ * itself first, then close, which would else stop at its own EOF. */
+static void close_channel(struct front_channel *c)
+{
+    send_exit(c);
+    (void)ssh_channel_send_eof(c->ssh);
+    (void)ssh_channel_close(c->ssh);
+    c->front->wrote = true;
+    c->end_sent = true;
+    c->state = CHANNEL_CLOSING;
+    drop_side(&c->data);
+    drop_side(&c->error);
+    buffer_free(&c->to_gate);
+    buffer_free(&c->to_client);
+    drop_request(c);
+}
+
+/* The client closed while the gate has not taken all that came before: it gets a moment. */
+static bool lingers(struct front_channel *c)
+{
+    if (!c->gate_is_full || c->gate_is_deaf || c->data.fd < 0 || c->front->phase == FRONT_DRAINING)
+        return false;
+    uint64_t now = clock_ms();
+    if (c->linger_until_ms == 0) {
+        c->linger_until_ms = now + FRONT_LINGER_MS;
+        timer_set(c->front->linger, FRONT_LINGER_MS);
+    }
+    return now < c->linger_until_ms;
+}
+
+static bool is_done(const struct front_channel *c)
+{
+    if (!c->data.at_end || !c->error.at_end || buffer_size(&c->to_client) > 0)
+        return false;
+    if (c->is_session)
+        return c->exit != NULL;
+    return c->exit != NULL || c->gate_is_deaf;
+}
+
+static void set_interest(struct front_channel *c, struct channel_side *side)
+{
+    if (!side->source)
+        return;
+    bool reads = client_takes(c) && !side->at_end && !c->front->write_pending &&
+                 buffer_size(&c->to_client) == 0 && ssh_channel_window_size(c->ssh) > 0;
+    bool writes = !side->is_error && c->gate_is_full && !c->gate_is_deaf && c->ssh;
+    source_interest(side->source, (reads ? LOOP_READ : 0) | (writes ? LOOP_WRITE : 0));
+}
+
+static void move_bytes(struct front_channel *c)
+{
+    push(c);
+    if (!client_takes(c))
+        return;
+    bool more = pull(c, &c->error);
+    more |= pull(c, &c->data);
+    bool unwatched = (!c->data.source && !c->data.at_end) || (!c->error.source && !c->error.at_end);
+    if (buffer_size(&c->to_client) > 0 || ssh_channel_window_size(c->ssh) == 0 || unwatched)
+        c->starved = true;
+    if (more && unwatched)
+        touch(c); /* no event will call us again */
+    if (!c->is_session && c->data.at_end && !c->end_sent && buffer_size(&c->to_client) == 0 && !is_done(c)) {
+        (void)ssh_channel_send_eof(c->ssh);
+        c->front->wrote = true;
+        c->end_sent = true;
+    }
+}
+
+void channel_serve(struct front_channel *c)
+{
+    c->touched = c->starved = false;
+    if (c->state == CHANNEL_ASKED && c->client_closed)
+        drop_request(c);
+    if (c->ssh && c->state != CHANNEL_CLOSING && c->data.fd >= 0)
+        move_bytes(c);
+    if (c->ssh && c->state != CHANNEL_CLOSING &&
+        (c->client_closed ? !lingers(c) : c->state == CHANNEL_OPEN && is_done(c)))
+        close_channel(c);
+    if (c->state == CHANNEL_CLOSING && c->client_closed) {
+        channel_free(c);
+        return;
+    }
+    set_interest(c, &c->data);
+    set_interest(c, &c->error);
+}
+
+void channel_tell(struct front_channel *c, const char *text)
+{
+    if (!c->is_session || !client_takes(c))
+        return;
+    size_t n = strlen(text);
+    if (ssh_channel_window_size(c->ssh) >= n + 2 && flush_left_over(c)) {
+        (void)write_to_client(c, text, n, true);
+        (void)write_to_client(c, c->pty ? "\r\n" : "\n", c->pty ? 2 : 1, true);
+    }
+}
+
+void channel_exit(struct front_channel *c, const Ipc__Exit *exit)
+{
+    if (c->exit)
+        return;
+    c->exit = calloc(1, sizeof *c->exit);
+    if (!c->exit)
+        return;
+    ipc__exit__init(c->exit);
+    c->exit->status = exit->status;
+    c->exit->signal = exit->signal ? strdup(exit->signal) : NULL;
+    c->exit->message = exit->message ? strdup(exit->message) : NULL;
+}
+
+void channel_gate_lost(struct front_channel *c)
+{
+    Ipc__Exit exit = IPC__EXIT__INIT;
+    exit.status = 255;
+    c->gate_is_deaf = true;
+    touch(c);
+    channel_exit(c, &exit);
+    source_free(STEAL(c->data.source));
+    source_free(STEAL(c->error.source));
+}

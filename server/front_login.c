@@ -1,0 +1,216 @@
+/* The user authenticates, by certificate only.
+ *
+ * libssh has checked the user's signature when it says VALID, and nothing of the certificate: the gate and
+ * the vault judge that. Stock ssh offers the plain key before its certificate, so a plain key is refused
+ * without a word. How to enrol is told once the client has run out of keys, which shows by its going on to
+ * keyboard-interactive: a method that is offered after a plain key for this purpose alone. */
+#include "server/front.h"
+
+#include <errno.h>
+#include <libssh/server.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "server/front_exit.h"
+
+/* Deprecated in favour of callbacks, which can't put off an answer and forbid putting off any other. */
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+
+enum { CERTIFICATE_MAX = 64 * 1024, USER_MAX = 256, TELL_MAX = 1024 };
+
+static void tell(struct front *front, const char *text)
+{
+    char line[TELL_MAX + 2];
+    (void)text_escape(line, TELL_MAX, text, strlen(text), true);
+    (void)strcat(line, "\n");
+    ssh_string banner = ssh_string_from_char(line);
+    if (banner)
+        (void)ssh_send_issue_banner(front->ssh, banner);
+    ssh_string_free(banner);
+    front->wrote = true;
+}
+
+static void refuse(struct front *front, ssh_message message)
+{
+    (void)ssh_message_reply_default(message);
+    front->wrote = true;
+}
+
+static bool is_certificate(ssh_key key)
+{
+    switch (ssh_key_type(key)) {
+    case SSH_KEYTYPE_ED25519_CERT01:
+    case SSH_KEYTYPE_ECDSA_P256_CERT01:
+    case SSH_KEYTYPE_ECDSA_P384_CERT01:
+    case SSH_KEYTYPE_ECDSA_P521_CERT01:
+    case SSH_KEYTYPE_RSA_CERT01:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The certificate in its wire form, malloc'ed. */
+static int export_certificate(ssh_key key, uint8_t **ret, size_t *ret_n)
+{
+    char *text = NULL;
+    if (ssh_pki_export_pubkey_base64(key, &text) != SSH_OK)
+        return -EINVAL;
+    size_t n = strlen(text);
+    CLEANUP(free) uint8_t *bytes = n <= CERTIFICATE_MAX ? malloc(n + 1) : NULL;
+    int r = bytes && text_from_base64(text, n, bytes, n + 1, ret_n) ? 0 : -EINVAL;
+    ssh_string_free_char(text);
+    if (r == 0)
+        *ret = STEAL(bytes);
+    return r;
+}
+
+/* ---- asking a gate; nothing else happens on this connection meanwhile ---- */
+
+/* A message that must be `expected`, with `n` fds. */
+static int receive(int fd, int timeout_ms, Ipc__Message__BodyCase expected, size_t n, Ipc__Message **ret,
+                   int fds[IPC_FDS_MAX])
+{
+    CLEANUP(ipc_message_free) Ipc__Message *message = NULL;
+    size_t n_fds = 0;
+    int r = ipc_receive_now(fd, timeout_ms, &message, fds, &n_fds);
+    if (r)
+        return r;
+    if (message->body_case != expected || n_fds != n) {
+        for (size_t i = 0; i < n_fds; i++)
+            fd_close(fds[i]);
+        return -EPROTO;
+    }
+    *ret = STEAL(message);
+    return 0;
+}
+
+static int ask_for_gate(struct front *front, int *ret_gate)
+{
+    Ipc__WantGate want = IPC__WANT_GATE__INIT;
+    Ipc__Message question = IPC_MESSAGE(WANT_GATE, want_gate, &want);
+    CLEANUP(ipc_message_free) Ipc__Message *answer = NULL;
+    int fds[IPC_FDS_MAX];
+    int r = ipc_send_now(front->control, &question, NULL, 0, FRONT_GATE_WAIT_MS);
+    if (r == 0)
+        r = receive(front->control, FRONT_GATE_WAIT_MS, IPC__MESSAGE__BODY_GATE_GIVEN, 1, &answer, fds);
+    if (r == 0)
+        *ret_gate = fds[0];
+    return r;
+}
+
+static int ask_verdict(struct front *front, int gate, const char *user, uint8_t *certificate, size_t n,
+                       Ipc__Message **ret)
+{
+    const char *version = ssh_get_clientbanner(front->ssh);
+    Ipc__Login login = IPC__LOGIN__INIT;
+    login.user = (char *)(uintptr_t)user;
+    login.certificate.data = certificate;
+    login.certificate.len = n;
+    if (version)
+        login.client_version = (char *)(uintptr_t)version;
+    Ipc__Message question = IPC_MESSAGE(LOGIN, login, &login);
+    int fds[IPC_FDS_MAX];
+    int r = ipc_send_now(gate, &question, NULL, 0, FRONT_GATE_WAIT_MS);
+    return r ? r : receive(gate, FRONT_VERDICT_WAIT_MS, IPC__MESSAGE__BODY_LOGIN_VERDICT, 0, ret, fds);
+}
+
+static int admit(struct front *front, const Ipc__LoginVerdict *verdict, int gate, ssh_message message)
+{
+    front->pty_allowed = verdict->pty_allowed;
+    front->forwarding_allowed = verdict->forwarding_allowed;
+    int r = front_gate_new(front, gate);
+    if (r)
+        return r;
+    front->phase = FRONT_SESSION;
+    front->wrote = true;
+    timer_stop(front->grace);
+    return ssh_message_auth_reply_success(message, 0) == SSH_ERROR ? -EIO : 0;
+}
+
+/* The signature is good: a gate decides on the certificate. */
+static void judge(struct front *front, ssh_message message)
+{
+    const char *user = ssh_message_auth_user(message);
+    CLEANUP(free) uint8_t *certificate = NULL;
+    CLEANUP(ipc_message_free) Ipc__Message *answer = NULL;
+    CLEANUP(fd_close) int gate = -1;
+    size_t n = 0;
+    if (!user || strlen(user) > USER_MAX ||
+        export_certificate(ssh_message_auth_pubkey(message), &certificate, &n)) {
+        refuse(front, message);
+        return;
+    }
+    int r = ask_for_gate(front, &gate);
+    if (r == 0)
+        r = ask_verdict(front, gate, user, certificate, n, &answer);
+    if (r == 0 && answer->login_verdict->admitted)
+        r = admit(front, answer->login_verdict, STEAL_FD(gate), message);
+    else if (r == 0) {
+        tell(front, answer->login_verdict->message);
+        refuse(front, message);
+    }
+    if (r)
+        front_end(front, FRONT_EXIT_FAILED, "gatehouse can't log anybody in at the moment, try again later");
+}
+
+/* ---- what clients ask ---- */
+
+static void plain_key(struct front *front, ssh_message message)
+{
+    front->plain_key_seen = true;
+    if (!front->enrol_told)
+        ssh_set_auth_methods(front->ssh, SSH_AUTH_METHOD_PUBLICKEY | SSH_AUTH_METHOD_INTERACTIVE);
+    refuse(front, message);
+}
+
+static void public_key(struct front *front, ssh_message message)
+{
+    if (!is_certificate(ssh_message_auth_pubkey(message))) {
+        plain_key(front, message);
+        return;
+    }
+    front->certificate_seen = true;
+    switch (ssh_message_auth_publickey_state(message)) {
+    case SSH_PUBLICKEY_STATE_NONE:
+        (void)ssh_message_auth_reply_pk_ok_simple(message);
+        front->wrote = true;
+        return;
+    case SSH_PUBLICKEY_STATE_VALID:
+        if (front->signatures++ < front->settings->auth_tries_max)
+            judge(front, message);
+        else
+            front_end(front, FRONT_EXIT_LOGIN_FAILED, "too many attempts to log in");
+        return;
+    default:
+        refuse(front, message);
+    }
+}
+
+/* The client has no more keys. */
+static void out_of_keys(struct front *front, ssh_message message)
+{
+    if (!front->enrol_told && !front->certificate_seen && front->settings->banner_plain_key)
+        tell(front, front->settings->banner_plain_key);
+    front->enrol_told = true;
+    ssh_set_auth_methods(front->ssh, SSH_AUTH_METHOD_PUBLICKEY);
+    refuse(front, message);
+}
+
+void front_login_message(struct front *front, ssh_message message)
+{
+    if (++front->probes > FRONT_PROBES_MAX) {
+        front_end(front, FRONT_EXIT_LOGIN_FAILED, "too many attempts to log in");
+        return;
+    }
+    int method = ssh_message_type(message) == SSH_REQUEST_AUTH ? ssh_message_subtype(message) : 0;
+    if (method == SSH_AUTH_METHOD_PUBLICKEY)
+        public_key(front, message);
+    else if (method == SSH_AUTH_METHOD_INTERACTIVE && front->plain_key_seen)
+        out_of_keys(front, message);
+    else
+        refuse(front, message); /* which accepts the ssh-userauth service */
+}

@@ -1,0 +1,183 @@
+/* The process that accepts connections and keeps all others running: what the listener*.c files share. */
+#pragma once
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include "base/ipc.h"
+#include "base/jail.h"
+#include "base/loop.h"
+#include "server/limits.h"
+
+enum {
+    LISTENER_ADDRESSES_MAX = 16,
+    LISTENER_CONFIG_MAX = 16 * 1024 * 1024, /* bytes of a packed Config */
+    LISTENER_READY_MS = 10000,              /* for a process to become ready */
+    LISTENER_RELOAD_MS = 10000,             /* for the configuration to be read again */
+    LISTENER_BACKOFF_MS = 100,              /* before the first restart of a process that died */
+    LISTENER_BACKOFF_MAX_MS = 5000,
+    LISTENER_GATES_MAX = 16,     /* gates that one connection may have had at a time */
+    LISTENER_FAREWELL_MS = 4000, /* for connections to end by themselves, at the end */
+    LISTENER_END_MS = 3000,      /* for processes then */
+    LISTENER_BUCKETS = 1024
+};
+
+struct listener;
+
+/* An address of Config.listen. */
+struct address {
+    char *text;
+    int fd;
+    struct source *source;
+    struct listener *listener;
+};
+
+/* A process that we have executed: a service or a zygote. */
+struct process {
+    struct process *next;
+    struct listener *listener;
+    enum process_kind kind;
+    pid_t pid;
+    struct ipc_peer *peer; /* NULL for the connector zygote, which the vault controls; or when it is lost */
+    bool ready;
+    bool retired;        /* a zygote that lives on for its children */
+    struct timer *limit; /* until it must be ready */
+    uint64_t started_ms;
+};
+
+/* A child that a zygote forked for a connection: its front, or a gate. */
+struct part {
+    struct connection *connection;
+    struct process *zygote; /* NULL once it is dead */
+    struct ipc_peer *peer;  /* NULL once the child has closed it, which is when it ended */
+    bool exited;            /* ChildExited has come */
+};
+
+enum connection_phase {
+    CONNECTION_WAITING, /* no process yet */
+    CONNECTION_LOGIN,   /* a front serves it */
+    CONNECTION_ADMITTED /* a gate has let the user in, or had let: it never goes back */
+};
+
+struct connection {
+    struct connection *next, **slot;                /* in the table by id */
+    struct connection *later, *earlier;             /* while it is CONNECTION_WAITING: in the queue */
+    struct connection *login_later, *login_earlier; /* while it is CONNECTION_LOGIN */
+    struct listener *listener;
+    uint64_t id;
+    enum connection_phase phase;
+    int fd; /* -1 once a front has it */
+    struct source *source;
+    bool heard;      /* the client has sent something */
+    bool was_silent; /* a front was made before it had */
+    bool exempt;     /* of penalties */
+    bool wants_gate; /* which is given once the services are ready */
+    struct limits_key key;
+    char address[64];
+    uint32_t port;
+    uint64_t accepted_us, accepted_ms, front_ms;
+    struct part front, gates[LISTENER_GATES_MAX];
+    size_t n_gates;
+};
+
+struct queue {
+    struct connection *first, *last;
+    size_t n;
+};
+
+struct listener {
+    struct loop *loop;
+    const Ipc__Start *start; /* ours */
+    Ipc__Config *config;
+    int config_fd;
+    int host_keys[IPC_FDS_MAX];
+    size_t n_host_keys;
+    Ipc__FrontSettings front;
+    uint8_t ticket_key[32];
+
+    struct address addresses[LISTENER_ADDRESSES_MAX];
+    size_t n_addresses;
+    struct timer *accept_again;
+    size_t waiting_max;
+
+    struct process *processes;
+    struct process *current[PROCESS_KINDS]; /* ready ones; NULL: not now */
+    struct timer *restart[PROCESS_KINDS];
+    uint64_t backoff_ms[PROCESS_KINDS];
+    bool announced; /* READY was said */
+
+    struct limits *limits;
+    struct connection *table[LISTENER_BUCKETS];
+    struct queue waiting, logins;
+    size_t connections, fronts, silent_fronts;
+    uint64_t last_id;
+    struct timer *sweep;
+    uint64_t refused, refused_logged_ms;
+
+    struct reload *reload;
+    enum { LISTENER_RUNNING, LISTENER_DRAINING, LISTENER_FAREWELL, LISTENER_ENDING } phase;
+    struct timer *phase_over;
+};
+
+/* ---- listener_bind.c ---- */
+
+/* Makes our sockets those of config.listen: new ones are bound, missing ones closed. On failure nothing has
+ * changed. */
+MUST_USE int listener_bind(struct listener *l, const Ipc__Config *config, struct detail *detail);
+void listener_unbind(struct listener *l);
+
+/* ---- listener_accept.c: connections without a process ---- */
+
+/* A socket has connections to accept. */
+void listener_accept(struct address *address);
+/* Gives processes to those that wait for one, as far as the limits let. */
+void listener_pump(struct listener *l);
+void listener_sweep(void *listener);
+
+/* ---- listener_connection.c: connections with processes ---- */
+
+struct connection *connection_new(struct listener *l, int fd, const struct sockaddr_storage *from);
+/* Forgets the connection and everything of it; its processes notice that their control socket closed. */
+void connection_free(struct connection *c);
+struct connection *connection_by_id(struct listener *l, uint64_t id);
+void queue_add(struct queue *queue, struct connection *c, bool of_logins);
+void queue_remove(struct queue *queue, struct connection *c, bool of_logins);
+/* Has the front zygote serve it. */
+MUST_USE int connection_start(struct connection *c);
+/* Gives a gate to a front that waits for one, if all services are there. */
+void connection_give_gate(struct connection *c);
+/* What a zygote says of a child. */
+void connection_child_exited(struct listener *l, struct process *zygote, const Ipc__ChildExited *exited);
+/* No more will be heard of this zygote's children but that their control sockets close. */
+void connections_lost_zygote(struct listener *l, struct process *zygote);
+
+/* ---- listener_process.c: services and zygotes ---- */
+
+/* Starts all kinds. */
+void processes_start(struct listener *l);
+/* Starts one anew; a zygote of the same kind serves on until the new one is ready. */
+void process_start(struct listener *l, enum process_kind kind);
+/* A child of it died by a signal: no more children from the same memory layout. */
+void process_replace(struct listener *l, enum process_kind kind, struct process *process);
+/* Takes leave of children that ended (SIGCHLD). */
+void processes_reap(struct listener *l);
+/* Everything that a new connection or gate needs is ready. */
+bool processes_ready(const struct listener *l);
+
+/* ---- listener_reload.c ---- */
+
+void listener_reload(struct listener *l);
+/* Unpacks the configuration in a memfd. NULL when it is none. */
+Ipc__Config *listener_read_config(int fd);
+/* True when pid was the one that read the configuration. */
+bool listener_reload_reap(struct listener *l, pid_t pid, int status);
+
+/* ---- listener_end.c ---- */
+
+/* No new connections; ends when those that are have ended, or when the drain time is over. */
+void listener_drain(struct listener *l);
+/* Ends at once. */
+void listener_stop(struct listener *l);
+/* A connection or a process has ended: perhaps nothing is left to wait for. */
+void listener_check_end(struct listener *l);
+/* Tells systemd (sd_notify(3)); nothing without NOTIFY_SOCKET. */
+void listener_notify(const char *state);

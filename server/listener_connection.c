@@ -1,0 +1,408 @@
+/* Connections that have a front, and then a gate.
+ *
+ * A part (front or gate) has ended when its control socket closes. Its zygote tells how, by ChildExited, just
+ * before or after; a connection is forgotten when both have come for all of its parts. A zygote that died
+ * itself tells nothing more, and its children's sockets alone count. */
+#include "server/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "server/front_exit.h"
+
+/* ---- the queues and the table ---- */
+
+void queue_add(struct queue *queue, struct connection *c, bool of_logins)
+{
+    struct connection *last = queue->last;
+    *(of_logins ? &c->login_earlier : &c->earlier) = last;
+    *(of_logins ? &c->login_later : &c->later) = NULL;
+    if (last)
+        *(of_logins ? &last->login_later : &last->later) = c;
+    else
+        queue->first = c;
+    queue->last = c;
+    queue->n++;
+}
+
+void queue_remove(struct queue *queue, struct connection *c, bool of_logins)
+{
+    struct connection *earlier = of_logins ? c->login_earlier : c->earlier;
+    struct connection *later = of_logins ? c->login_later : c->later;
+    if (earlier)
+        *(of_logins ? &earlier->login_later : &earlier->later) = later;
+    else
+        queue->first = later;
+    if (later)
+        *(of_logins ? &later->login_earlier : &later->earlier) = earlier;
+    else
+        queue->last = earlier;
+    queue->n--;
+}
+
+struct connection *connection_by_id(struct listener *l, uint64_t id)
+{
+    struct connection *c = l->table[id % LISTENER_BUCKETS];
+    while (c && c->id != id)
+        c = c->next;
+    return c;
+}
+
+static void enter_table(struct connection *c)
+{
+    struct connection **slot = &c->listener->table[c->id % LISTENER_BUCKETS];
+    c->next = *slot;
+    c->slot = slot;
+    if (c->next)
+        c->next->slot = &c->next;
+    *slot = c;
+}
+
+static void leave_table(struct connection *c)
+{
+    *c->slot = c->next;
+    if (c->next)
+        c->next->slot = c->slot;
+}
+
+/* ---- phases ---- */
+
+static void count_front(struct connection *c, int change)
+{
+    size_t *total = c->was_silent ? &c->listener->silent_fronts : &c->listener->fronts;
+    *total = change > 0 ? *total + 1 : *total - 1;
+    if (!c->was_silent)
+        limits_count(c->listener->limits, &c->key, LIMITS_FRONTS, change);
+}
+
+static void enter_phase(struct connection *c, enum connection_phase phase)
+{
+    struct listener *l = c->listener;
+    c->phase = phase;
+    if (phase == CONNECTION_WAITING) {
+        queue_add(&l->waiting, c, false);
+        limits_count(l->limits, &c->key, LIMITS_WAITING, 1);
+    } else if (phase == CONNECTION_LOGIN) {
+        c->was_silent = !c->heard;
+        c->front_ms = clock_ms();
+        queue_add(&l->logins, c, true);
+        count_front(c, 1);
+    }
+}
+
+static void leave_phase(struct connection *c)
+{
+    struct listener *l = c->listener;
+    if (c->phase == CONNECTION_WAITING) {
+        queue_remove(&l->waiting, c, false);
+        limits_count(l->limits, &c->key, LIMITS_WAITING, -1);
+    } else if (c->phase == CONNECTION_LOGIN) {
+        queue_remove(&l->logins, c, true);
+        count_front(c, -1);
+    }
+}
+
+/* ---- life ---- */
+
+static void describe_source(struct connection *c, const struct sockaddr_storage *from)
+{
+    const void *ip;
+    if (from->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)from;
+        c->port = ntohs(six->sin6_port);
+        ip = &six->sin6_addr;
+    } else {
+        const struct sockaddr_in *four = (const struct sockaddr_in *)from;
+        c->port = ntohs(four->sin_port);
+        ip = &four->sin_addr;
+    }
+    (void)inet_ntop(from->ss_family, ip, c->address, sizeof c->address);
+    c->key = limits_key_of(from);
+    c->exempt = limits_is_exempt(from);
+}
+
+struct connection *connection_new(struct listener *l, int fd, const struct sockaddr_storage *from)
+{
+    struct connection *c = calloc(1, sizeof *c);
+    if (!c) {
+        fd_close(fd);
+        return NULL;
+    }
+    *c = (struct connection){
+        .listener = l, .id = ++l->last_id, .fd = fd, .accepted_us = clock_us(), .accepted_ms = clock_ms()
+    };
+    describe_source(c, from);
+    enter_table(c);
+    l->connections++;
+    enter_phase(c, CONNECTION_WAITING);
+    return c;
+}
+
+void connection_free(struct connection *c)
+{
+    struct listener *l = c->listener;
+    leave_phase(c);
+    leave_table(c);
+    l->connections--;
+    if (c->source)
+        source_free(c->source);
+    fd_close(c->fd);
+    ipc_peer_free(c->front.peer);
+    for (size_t i = 0; i < c->n_gates; i++)
+        ipc_peer_free(c->gates[i].peer);
+    free(c);
+    listener_check_end(l);
+}
+
+static bool part_ended(const struct part *part)
+{
+    return !part->peer && (part->exited || !part->zygote);
+}
+
+static void free_when_ended(struct connection *c)
+{
+    for (size_t i = 0; i < c->n_gates; i++)
+        if (!part_ended(&c->gates[i]))
+            return;
+    if (c->phase != CONNECTION_WAITING && part_ended(&c->front))
+        connection_free(c);
+}
+
+static void part_gone(void *owner, const char *reason)
+{
+    struct part *part = owner;
+    struct listener *l = part->connection->listener;
+    (void)reason;
+    ipc_peer_free(STEAL(part->peer));
+    free_when_ended(part->connection);
+    listener_pump(l);
+}
+
+/* ---- the front ---- */
+
+static int on_want_gate(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct part *part = owner;
+    (void)message;
+    (void)fds;
+    (void)n_fds;
+    if (part->connection->phase != CONNECTION_LOGIN || part->connection->wants_gate)
+        return -EPROTO;
+    part->connection->wants_gate = true;
+    connection_give_gate(part->connection);
+    return 0;
+}
+
+static int send_spawn(struct connection *c, struct process *zygote, const int *fds, size_t n)
+{
+    Ipc__Spawn spawn = IPC__SPAWN__INIT;
+    spawn.connection = c->id;
+    spawn.source_address = c->address;
+    spawn.source_port = c->port;
+    spawn.accepted_us = c->accepted_us;
+    Ipc__Message message = IPC_MESSAGE(SPAWN, spawn, &spawn);
+    return ipc_peer_send(zygote->peer, &message, fds, n);
+}
+
+/* Makes the part's control socket; ret_child_end is the child's. */
+static int make_part(struct connection *c, struct part *part, struct process *zygote, const char *name,
+                     const struct ipc_rule *rules, size_t n_rules, int *ret_child_end)
+{
+    int pair[2];
+    int r = fd_pair(SOCK_SEQPACKET, pair);
+    if (r)
+        return r;
+    *part = (struct part){ .connection = c, .zygote = zygote };
+    r = ipc_peer_new(c->listener->loop, pair[0], name, rules, n_rules, part_gone, part, &part->peer);
+    if (r)
+        fd_close(pair[1]);
+    else
+        *ret_child_end = pair[1];
+    return r;
+}
+
+int connection_start(struct connection *c)
+{
+    static const struct ipc_rule rules[] = { { IPC__MESSAGE__BODY_WANT_GATE, 1, false, 0, 0, on_want_gate } };
+    struct process *zygote = c->listener->current[PROCESS_FRONT];
+    CLEANUP(fd_close) int child_end = -1;
+    if (!zygote)
+        return -EAGAIN;
+    if (c->source)
+        source_free(STEAL(c->source));
+    int r = make_part(c, &c->front, zygote, "front", rules, 1, &child_end);
+    if (r == 0)
+        r = send_spawn(c, zygote, (const int[]){ c->fd, child_end }, 2);
+    if (r)
+        return r;
+    fd_close(STEAL_FD(c->fd));
+    leave_phase(c);
+    enter_phase(c, CONNECTION_LOGIN);
+    return 0;
+}
+
+/* ---- the gate ---- */
+
+static int on_admitted(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct part *part = owner;
+    struct connection *c = part->connection;
+    (void)message;
+    (void)fds;
+    (void)n_fds;
+    if (c->phase == CONNECTION_LOGIN) {
+        leave_phase(c);
+        enter_phase(c, CONNECTION_ADMITTED);
+        listener_pump(c->listener);
+    }
+    return 0;
+}
+
+/* A socket between the new gate and a service, which learns whose it is. */
+static int introduce(struct connection *c, enum process_kind kind, int *ret_gate_end)
+{
+    int pair[2];
+    int r = fd_pair(SOCK_SEQPACKET, pair);
+    if (r)
+        return r;
+    Ipc__Peer peer = IPC__PEER__INIT;
+    peer.connection = c->id;
+    peer.source_address = c->address;
+    peer.source_port = c->port;
+    Ipc__Message message = IPC_MESSAGE(PEER, peer, &peer);
+    r = ipc_peer_send(c->listener->current[kind]->peer, &message, &pair[1], 1);
+    fd_close(pair[1]);
+    if (r)
+        fd_close(pair[0]);
+    else
+        *ret_gate_end = pair[0];
+    return r;
+}
+
+static struct part *free_gate_place(struct connection *c)
+{
+    for (size_t i = 0; i < c->n_gates; i++)
+        if (part_ended(&c->gates[i]))
+            return &c->gates[i];
+    return c->n_gates < LISTENER_GATES_MAX ? &c->gates[c->n_gates++] : NULL;
+}
+
+/* The gate's sockets, in the order of its Spawn: front, control, vault, ledger, launcher. */
+static int make_gate(struct connection *c, int *ret_front_end)
+{
+    static const struct ipc_rule rules[] = { { IPC__MESSAGE__BODY_ADMITTED, 1, true, 0, 0, on_admitted } };
+    static const enum process_kind services[] = { PROCESS_VAULT, PROCESS_LEDGER, PROCESS_LAUNCHER };
+    struct process *zygote = c->listener->current[PROCESS_GATE];
+    struct part *part = free_gate_place(c);
+    int fds[5] = { -1, -1, -1, -1, -1 }, to_front[2];
+    if (!part)
+        return -EMFILE;
+    int r = fd_pair(SOCK_SEQPACKET, to_front);
+    if (r) {
+        *part = (struct part){ .connection = c };
+        return r;
+    }
+    fds[0] = to_front[1];
+    r = make_part(c, part, zygote, "gate", rules, 1, &fds[1]);
+    for (size_t i = 0; i < 3 && r == 0; i++)
+        r = introduce(c, services[i], &fds[2 + i]);
+    if (r == 0)
+        r = send_spawn(c, zygote, fds, 5);
+    for (size_t i = 0; i < 5; i++)
+        fd_close(fds[i]);
+    if (r) {
+        ipc_peer_free(part->peer);
+        *part = (struct part){ .connection = c };
+        fd_close(to_front[0]);
+    } else {
+        *ret_front_end = to_front[0];
+    }
+    return r;
+}
+
+void connection_give_gate(struct connection *c)
+{
+    CLEANUP(fd_close) int front_end = -1;
+    if (!c->wants_gate || !processes_ready(c->listener) || !c->front.peer)
+        return;
+    c->wants_gate = false;
+    int r = make_gate(c, &front_end);
+    if (r) {
+        log_event(LOG_ERROR, "gate_failed", "connection", U64(c->id), "detail", strerror(-r), NULL);
+        return; /* the front's wait is bounded */
+    }
+    Ipc__GateGiven given = IPC__GATE_GIVEN__INIT;
+    Ipc__Message message = IPC_MESSAGE(GATE_GIVEN, gate_given, &given);
+    (void)ipc_peer_send(c->front.peer, &message, &front_end, 1);
+}
+
+/* ---- how children ended ---- */
+
+static void penalise(struct connection *c, uint64_t ms)
+{
+    if (!c->exempt)
+        limits_penalise(c->listener->limits, &c->key, ms, clock_ms());
+}
+
+static void judge_front(struct connection *c, int status)
+{
+    if (c->phase != CONNECTION_LOGIN)
+        return;
+    if (status == FRONT_EXIT_LOGIN_FAILED)
+        penalise(c, PENALTY_LOGIN_FAILED_MS);
+    else if (status == FRONT_EXIT_NO_LOGIN)
+        penalise(c, PENALTY_NO_LOGIN_MS);
+}
+
+static struct part *find_part(struct connection *c, const struct process *zygote)
+{
+    if (zygote->kind == PROCESS_FRONT)
+        return c->front.zygote == zygote && !c->front.exited ? &c->front : NULL;
+    for (size_t i = 0; i < c->n_gates; i++) /* of several gates the older ones exit first */
+        if (c->gates[i].zygote == zygote && !c->gates[i].exited)
+            return &c->gates[i];
+    return NULL;
+}
+
+void connection_child_exited(struct listener *l, struct process *zygote, const Ipc__ChildExited *exited)
+{
+    struct connection *c = connection_by_id(l, exited->connection);
+    struct part *part = c ? find_part(c, zygote) : NULL;
+    if (exited->signal) {
+        log_event(LOG_ERROR, "child_crashed", "child", process_name(zygote->kind), "connection",
+                  U64(exited->connection), "address", c ? c->address : NULL, "signal", U64(exited->signal),
+                  NULL);
+        if (c)
+            penalise(c, PENALTY_CRASH_MS);
+        process_replace(l, zygote->kind, zygote);
+    }
+    if (!part)
+        return;
+    part->exited = true;
+    if (part == &c->front && !exited->signal)
+        judge_front(c, exited->status);
+    free_when_ended(c);
+    listener_pump(l);
+}
+
+void connections_lost_zygote(struct listener *l, struct process *zygote)
+{
+    for (size_t i = 0; i < LISTENER_BUCKETS; i++) {
+        for (struct connection *c = l->table[i], *next; c; c = next) {
+            next = c->next;
+            if (c->front.zygote == zygote)
+                c->front.zygote = NULL;
+            for (size_t k = 0; k < c->n_gates; k++)
+                if (c->gates[k].zygote == zygote)
+                    c->gates[k].zygote = NULL;
+            free_when_ended(c);
+        }
+    }
+}
