@@ -3,6 +3,7 @@
  * descriptor. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -73,10 +74,10 @@ static int gather_fds(const Ipc__Config *config, int fds[IPC_FDS_MAX], size_t *n
 
 static int send_start(const struct serve *serve, const Ipc__Config *config, char *path, int to)
 {
-    char libexec[4096];
+    char libexec[PATH_MAX], program[PATH_MAX];
     int fds[IPC_FDS_MAX];
     size_t n_fds = 0;
-    if (gatehouse_libexec(libexec, sizeof libexec))
+    if (gatehouse_libexec(libexec, sizeof libexec) || !realpath("/proc/self/exe", program))
         return gatehouse_fail(EXIT_SOFTWARE, "can't tell where the other executables are");
     int r = gather_fds(config, fds, &n_fds);
     if (r == 0) {
@@ -86,6 +87,7 @@ static int send_start(const struct serve *serve, const Ipc__Config *config, char
         start.state = config->state;
         start.libexec = libexec;
         start.config_path = path;
+        start.program = program;
         Ipc__Message message = IPC_MESSAGE(START, start, &start);
         r = ipc_send_now(to, &message, fds, n_fds, SEND_LIMIT_MS);
         if (r)

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "policy/config_fault.h"
-
 const char gatehouse_default_config[] = "/etc/gatehouse/gatehouse.yaml";
 
 static int print_version(int argc, char **argv)
