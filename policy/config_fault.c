@@ -125,11 +125,16 @@ static size_t slips_allowed(size_t length)
     return length < 3 ? 0 : length < 6 ? 1 : length < 10 ? 2 : 3;
 }
 
+struct config_hint config_hint_for(const struct config_faults *faults, const char *word)
+{
+    return (struct config_hint){ .word = faults->count < CONFIG_FAULTS_MAX ? word : NULL };
+}
+
 void config_hint_try(struct config_hint *hint, const char *known)
 {
-    size_t n = strlen(hint->word), known_n = strlen(known);
+    size_t n = hint->word ? strlen(hint->word) : 0, known_n = strlen(known);
 
-    if (n > HINT_WORD_MAX || known_n > HINT_WORD_MAX)
+    if (!n || n > HINT_WORD_MAX || known_n > HINT_WORD_MAX)
         return;
     size_t distance = edit_distance(hint->word, n, known, known_n);
     if (distance > slips_allowed(n > known_n ? n : known_n) || (hint->best && hint->distance <= distance))

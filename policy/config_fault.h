@@ -11,12 +11,13 @@ void config_faults_add(struct config_faults *faults, unsigned line, unsigned col
 void config_faults_sort(struct config_faults *faults);
 size_t config_faults_total(const struct config_faults *faults);
 
-/* The nearest of some known words to a misspelt one: embedded, starts as { .word = … }. */
+/* The nearest of some known words to a misspelt one; embedded. */
 struct config_hint {
-    const char *word;
+    const char *word; /* NULL: nobody would read the hint, so it is not looked for */
     const char *best; /* borrowed; NULL while none is near */
     size_t distance;
 };
+struct config_hint config_hint_for(const struct config_faults *faults, const char *word);
 void config_hint_try(struct config_hint *hint, const char *known);
 enum { CONFIG_HINT_MAX = 160 };
 /* `; did you mean "best"?` or an empty string. Returns out. */

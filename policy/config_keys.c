@@ -42,7 +42,7 @@ static void list_keys(struct config_keys keys, char *out, size_t size)
 static void report_unknown(struct config_reader *reader, const struct config_node *value,
                            struct config_keys keys, const char *prefix)
 {
-    struct config_hint hint = { .word = value->key->text };
+    struct config_hint hint = config_hint_for(reader->faults, value->key->text);
     char near[CONFIG_HINT_MAX], known[CONFIG_MESSAGE_MAX / 2];
 
     for (size_t i = 0; i < keys.count; i++)

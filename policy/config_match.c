@@ -32,7 +32,7 @@ static const char COPY[] = "copy"; /* copy_to and copy_from: the rulebook knows 
 
 static bool check_statement(struct config_reader *reader, const struct config_node *item, const char *word)
 {
-    struct config_hint hint = { .word = word };
+    struct config_hint hint = config_hint_for(reader->faults, word);
     char near[CONFIG_HINT_MAX];
     enum effect_kind kind;
 

@@ -184,7 +184,7 @@ bool config_choice(struct config_reader *reader, const struct config_node *node,
 
     if (!config_text(reader, node, &text))
         return false;
-    struct config_hint hint = { .word = text };
+    struct config_hint hint = config_hint_for(reader->faults, text);
     for (size_t i = 0; words[i]; i++) {
         if (!strcmp(words[i], text)) {
             *ret = words[i];

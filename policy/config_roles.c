@@ -19,13 +19,12 @@ static const char *const MAY_WORDS[] = { "replay", NULL };
 /* The name under which the CA is known, whichever way this place writes its path. */
 static const char *find_ca(struct config_reader *reader, const struct config_node *node)
 {
-    struct config_hint hint = { .word = "" };
     char near[CONFIG_HINT_MAX];
     CLEANUP(free) char *path = config_state_path(reader, node, NULL);
 
     if (!path)
         return NULL;
-    hint.word = node->text;
+    struct config_hint hint = config_hint_for(reader->faults, node->text);
     for (size_t i = 0; i < reader->config->n_trusted_cas; i++) {
         const Ipc__Ca *ca = reader->config->trusted_cas[i];
         if (!strcmp(ca->path, path))

@@ -14,7 +14,7 @@ static const char *const ACTIONS[] = { "allow", "deny", "approve", NULL };
 
 static void check_role(struct config_reader *reader, const struct config_node *item, const char *name)
 {
-    struct config_hint hint = { .word = name };
+    struct config_hint hint = config_hint_for(reader->faults, name);
     char near[CONFIG_HINT_MAX];
 
     for (size_t i = 0; i < reader->config->n_roles; i++) {
@@ -29,7 +29,7 @@ static void check_role(struct config_reader *reader, const struct config_node *i
  * "*" alone is good even while there are no targets. */
 static void check_target(struct config_reader *reader, const struct config_node *item, const char *pattern)
 {
-    struct config_hint hint = { .word = pattern };
+    struct config_hint hint = config_hint_for(reader->faults, pattern);
     char near[CONFIG_HINT_MAX];
 
     if (!strcmp(pattern, "*"))
