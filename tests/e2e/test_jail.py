@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness import inject
-from harness.system import BUILD, IS_ROOT, run, wait_until
+from harness.system import IS_ROOT, is_sanitized, run, wait_until
 
-pytestmark = pytest.mark.skipif("GATEHOUSE_SANITIZE:BOOL=ON" in (BUILD / "CMakeCache.txt").read_text(),
-                                reason="sanitizers need system calls that jails forbid")
+pytestmark = pytest.mark.skipif(is_sanitized(), reason="sanitizers need system calls that jails forbid")
 needs_ptrace = pytest.mark.skipif(platform.machine() != "x86_64" or not (IS_ROOT or shutil.which("sudo")),
                                   reason="injects x86-64 system calls, as root")
 KINDS = ["listener", "front", "gate", "vault", "connector", "ledger", "launcher"]

@@ -11,6 +11,12 @@ GATEHOUSE = BUILD / "bin" / "gatehouse"
 IS_ROOT = os.geteuid() == 0
 
 
+def is_sanitized():
+    """Whether the build is one with sanitizers, whose jails have no seccomp filter."""
+    cache = BUILD / "CMakeCache.txt"
+    return cache.exists() and "GATEHOUSE_SANITIZE:BOOL=ON" in cache.read_text()
+
+
 def free_port(host="127.0.0.1"):
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
