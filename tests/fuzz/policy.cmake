@@ -1,1 +1,2 @@
 fuzz_target(certificate policy-certificate)
+fuzz_target(config policy-config)
