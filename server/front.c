@@ -14,6 +14,7 @@
 #include "base/start.h"
 #include "base/zygote.h"
 #include "server/front_exit.h"
+#include "server/front_warm.h"
 
 enum { HOST_KEY_MAX = 64 * 1024 };
 
@@ -101,5 +102,6 @@ int main(void)
     }
     if (!landlock)
         log_event(LOG_WARNING, "no_landlock", NULL);
+    front_warm(zygote.bind);
     return zygote_run(CONTROL_FD, PROCESS_FRONT, serve_connection, &zygote);
 }
