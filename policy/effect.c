@@ -42,7 +42,7 @@ static const char *const kind_names[EFFECT_KINDS] = {
 };
 
 enum {
-    SLOTS_FIRST = 32,  /* a power of two, as it stays; grown at half full */
+    SLOTS_FIRST = 8,   /* a power of two, as it stays; grown at half full */
     SLOT_EMPTY = 0,    /* otherwise the index of an effect, plus one */
     COLUMNS_FIRST = 8, /* likewise a power of two */
 };

@@ -5,9 +5,7 @@
  * heap, so that it needs some 20 KB of ours whatever it is given. The tree is then walked without recursion,
  * too (sql_walk.c).
  *
- * Memory is the parser's own: up to some 250 bytes for each byte of a hostile statement. Under a limit of
- * address space (RLIMIT_AS of a gate) its allocation fails, which it reports like a syntax error: the
- * statement is refused. */
+ * Its memory is bounded (sql_memory.c), and the tree that it built is gone when sql_parse() returns. */
 #include <pg_query.h>
 /* Taken before PostgreSQL's headers bring their own: both must be of the same major version, or the nodes
  * differ. */
@@ -21,6 +19,7 @@ enum { PARSER_MAJOR = PG_VERSION_NUM / 10000 };
 #include <stdio.h>
 #include <stdlib.h>
 #include "policy/sql.h"
+#include "policy/sql_memory.h"
 
 _Static_assert(PARSER_MAJOR == PG_VERSION_NUM / 10000,
                "libpg_query and the PostgreSQL server headers must be of the same major version");
@@ -134,12 +133,17 @@ int sql_parse(const char *sql, struct sql_request **ret)
     if (length > SQL_PARSE_MAX)
         return unparsable_request(length, "the statement is too long", ret);
     MemoryContext context = pg_query_enter_memory_context();
+    struct memory_bound bound;
+    memory_bound_set(&bound, context);
     PgQueryInternalParsetreeAndError parsed = pg_query_raw_parse(sql);
+    memory_bound_lift(&bound, context);
     int r;
     if (parsed.error) {
-        r = unparsable_request(length, parsed.error->message ? parsed.error->message : "it does not parse",
-                               ret);
+        const char *why = parsed.error->message ? parsed.error->message : "it does not parse";
+        r = unparsable_request(length, bound.hit ? "it takes too much memory to parse" : why, ret);
         pg_query_free_error(parsed.error);
+    } else if (list_length(parsed.tree) > SQL_STATEMENTS_MAX) {
+        r = unparsable_request(length, "there are too many statements in one string", ret);
     } else {
         r = take_apart(parsed.tree, sql, length, ret);
     }
