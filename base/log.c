@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,6 +24,7 @@ static const char *const level_names[] = { "debug", "info", "warning", "error" }
 
 void log_open(const char *process, bool as_json, enum log_level least)
 {
+    tzset(); /* gmtime_r() reads /etc/localtime at its first call: before there is a jail around it */
     settings.process = process;
     settings.as_json = as_json;
     settings.least = least;
