@@ -152,14 +152,8 @@ void tool_start(struct channel *channel, Ipc__Tool kind, char **arguments, size_
     ask.arguments = arguments;
     ask.n_arguments = n_arguments;
     ask.pty = channel->pty;
-    Ipc__Variable target = IPC__VARIABLE__INIT;
-    Ipc__Variable *environment[] = { &target };
-    if (channel->target) {
-        target.name = (char *)(uintptr_t) "GATEHOUSE_TARGET";
-        target.value = channel->target->name;
-        ask.environment = environment;
-        ask.n_environment = 1;
-    }
+    if (channel->target)
+        ask.target = channel->target->name;
     Ipc__Message message = IPC_MESSAGE(ASK_RUN, ask_run, &ask);
     (void)ipc_peer_send(gate->launcher, &message, fds, n_fds);
 }
