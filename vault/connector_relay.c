@@ -1,9 +1,14 @@
 /* The relay.
  *
  * Two one-way pipes, each with a fixed buffer. Back-pressure: a pipe whose buffer is full does not read. The
- * end of a side travels behind its last byte: shutdown(SHUT_WR) on the plain side, close_notify on the TLS
- * side (RFC 8446 §6.1). TLS has its own ideas of when it wants to read or write, so each round tries
- * everything that may be possible and then waits for what SSL_get_error() asked for. */
+ * end of a side travels behind its last byte, as shutdown(SHUT_WR) on either side. The server gets no
+ * close_notify: it would lie unread behind the Terminate message, and a socket that is closed with unread
+ * bytes resets the connection and drops what the server has not sent yet. PostgreSQL's protocol has an end of
+ * its own.
+ *
+ * TLS has its own ideas of when it wants to read or write, so each round tries everything that may be
+ * possible and then waits for what SSL_get_error() asked for.
+ */
 #include "vault/connector_relay.h"
 
 #include <errno.h>
@@ -153,8 +158,6 @@ static bool write_tls(struct relay *relay)
         if (!pipe->ended || pipe->shut)
             return false;
         pipe->shut = true;
-        ERR_clear_error();
-        (void)SSL_shutdown(relay->tls);
         (void)shutdown(relay->tls_fd, SHUT_WR);
         return true;
     }
@@ -178,8 +181,8 @@ static bool is_done(const struct relay *relay)
     return relay->up.ended && relay->up.shut && down_done;
 }
 
-/* Once one side has ended, the other gets a limited time without progress. A gate that still reads what the server
- * said last may do so as slowly as it likes. */
+/* Once one side has ended, the other gets a limited time without progress. A gate that still reads what the
+ * server said last may do so as slowly as it likes. */
 static int time_left(struct relay *relay)
 {
     uint64_t now = clock_ms();

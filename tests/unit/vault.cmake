@@ -1,2 +1,6 @@
 unit_test(sealed vault-store)
 target_sources(sealed PRIVATE keygen.c)
+unit_test(connector vault-connector)
+target_sources(connector PRIVATE house.c keygen.c)
+target_compile_definitions(connector PRIVATE CONNECTOR="$<TARGET_FILE:gatehouse-connector>")
+add_dependencies(connector gatehouse-connector)

@@ -1,0 +1,195 @@
+/* An errand: a pair of sockets to the vault and one to the gate, a Spawn to the zygote, the Job, and then
+ * JobDone or silence. The job waits in the socket until the connector has been born. */
+#include "vault/errand.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/text.h"
+
+struct errand {
+    struct client *client;
+    struct errand *next, **slot; /* in client->errands */
+    struct ipc_peer *peer;
+    struct timer *timer;
+    char *target, *recording;
+    bool cancel;
+    uint64_t started_ms;
+};
+
+static void log_end(const struct errand *errand, bool ok, const char *detail)
+{
+    log_event(ok ? LOG_INFO : LOG_WARNING, errand->cancel ? "target_cancel" : "target_login", "connection",
+              U64(errand->client->connection), "identity", errand->client->name, "target", errand->target,
+              "recording", errand->recording[0] ? errand->recording : NULL, "outcome", ok ? "ok" : "failed",
+              "ms", U64(clock_ms() - errand->started_ms), "detail", detail[0] ? detail : NULL, NULL);
+}
+
+void errand_free(struct errand *errand)
+{
+    if (!errand)
+        return;
+    if (errand->slot) {
+        *errand->slot = errand->next;
+        if (errand->next)
+            errand->next->slot = errand->slot;
+        errand->client->n_errands--;
+        errand->client->vault->n_errands--;
+    }
+    ipc_peer_free(errand->peer);
+    timer_free(errand->timer);
+    free(errand->target);
+    free(errand->recording);
+    free(errand);
+}
+DEFINE_CLEANUP(struct errand *, errand_free)
+
+static int on_done(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct errand *errand = owner;
+
+    (void)fds, (void)n_fds;
+    log_end(errand, message->job_done->ok, message->job_done->detail);
+    errand_free(errand);
+    return 0;
+}
+
+/* The gate sees the same: its end of the connector closed without a word. */
+static void on_gone(void *owner, const char *reason)
+{
+    (void)reason;
+    log_end(owner, false,
+            "the connector ended without an answer: it crashed, or a name took too long to resolve");
+    errand_free(owner);
+}
+
+static void on_time(void *owner)
+{
+    log_end(owner, false, "the connector took too long");
+    errand_free(owner);
+}
+
+static const struct ipc_rule connector_rules[] = {
+    { IPC__MESSAGE__BODY_JOB_DONE, 1, true, 0, 0, on_done },
+};
+
+static void link_errand(struct errand *errand, struct client *client)
+{
+    errand->slot = &client->errands;
+    errand->next = client->errands;
+    if (errand->next)
+        errand->next->slot = &errand->next;
+    client->errands = errand;
+    client->n_errands++;
+    client->vault->n_errands++;
+}
+
+static int errand_new(struct client *client, const Ipc__Target *target, const char *recording, bool cancel,
+                      struct errand **ret)
+{
+    CLEANUP(errand_free) struct errand *errand = NULL;
+    int r;
+
+    if (client->n_errands >= VAULT_CLIENT_ERRANDS_MAX || client->vault->n_errands >= VAULT_ERRANDS_MAX)
+        return -EBUSY;
+    errand = calloc(1, sizeof(*errand));
+    if (!errand)
+        return -ENOMEM;
+    errand->client = client;
+    errand->cancel = cancel;
+    errand->started_ms = clock_ms();
+    errand->target = strdup(target->name);
+    errand->recording = strdup(recording);
+    if (!errand->target || !errand->recording)
+        return -ENOMEM;
+    r = timer_new(client->vault->loop, on_time, errand, &errand->timer);
+    if (r)
+        return r;
+    timer_set(errand->timer, VAULT_ERRAND_MS + VAULT_ERRAND_GRACE_MS);
+    link_errand(errand, client);
+    *ret = STEAL(errand);
+    return 0;
+}
+
+/* Has the zygote fork a connector that holds fds[0] (to us) and, for a login, fds[1] (to the gate). */
+static int spawn(struct errand *errand, const int *fds, size_t n_fds)
+{
+    Ipc__Spawn body = IPC__SPAWN__INIT;
+    Ipc__Message message = IPC_MESSAGE(SPAWN, spawn, &body);
+
+    body.connection = errand->client->connection;
+    return ipc_peer_send(errand->client->vault->zygote, &message, fds, n_fds);
+}
+
+/* Gives the job to a new connector. gate: -1 when there is none to be served. */
+static int send_off(struct errand *errand, Ipc__Job *job, int gate)
+{
+    Ipc__Message message = IPC_MESSAGE(JOB, job, job);
+    CLEANUP(fd_close) int theirs = -1;
+    int pair[2];
+    int r = fd_pair(SOCK_SEQPACKET, pair);
+
+    if (r)
+        return r;
+    theirs = pair[1];
+    r = ipc_peer_new(errand->client->vault->loop, pair[0], "connector", connector_rules, 1, on_gone, errand,
+                     &errand->peer);
+    if (!r)
+        r = spawn(errand, (const int[]){ theirs, gate }, gate < 0 ? 1 : 2);
+    job->timeout_ms = VAULT_ERRAND_MS;
+    return r ? r : ipc_peer_send(errand->peer, &message, NULL, 0);
+}
+
+int errand_login(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
+                 const struct secret *password, int *ret_gate)
+{
+    CLEANUP(errand_free) struct errand *errand = NULL;
+    CLEANUP(fd_close) int gate = -1;
+    CLEANUP(fd_close) int connector = -1;
+    Ipc__Job job = IPC__JOB__INIT;
+    int pair[2];
+    int r = errand_new(client, target, asked->recording, false, &errand);
+
+    if (!r)
+        r = fd_pair(SOCK_SEQPACKET, pair);
+    if (r)
+        return r;
+    gate = pair[0];
+    connector = pair[1];
+    job.target = (Ipc__Target *)(uintptr_t)target;
+    job.tls_ca = target->tls_ca_pem;
+    job.secret.data = secret_bytes(password); /* packed into a buffer that ipc wipes; no other copy is made */
+    job.secret.len = secret_size(password);
+    job.options = asked->options;
+    job.n_options = asked->n_options;
+    r = send_off(errand, &job, connector);
+    if (r)
+        return r;
+    (void)STEAL(errand); /* its client's list has it */
+    *ret_gate = STEAL_FD(gate);
+    return 0;
+}
+
+int errand_cancel(struct client *client, const Ipc__Target *target, const Ipc__AskCancel *asked)
+{
+    CLEANUP(errand_free) struct errand *errand = NULL;
+    Ipc__Job job = IPC__JOB__INIT;
+    int r = errand_new(client, target, "", true, &errand);
+
+    if (r)
+        return r;
+    job.target = (Ipc__Target *)(uintptr_t)target;
+    job.tls_ca = target->tls_ca_pem;
+    job.cancel = true;
+    job.pid = asked->pid;
+    job.key = asked->key;
+    r = send_off(errand, &job, -1);
+    if (!r)
+        (void)STEAL(errand);
+    return r;
+}

@@ -1,0 +1,37 @@
+/* The vault process's own state, shared by its files. */
+#pragma once
+#include "base/ipc.h"
+#include "base/loop.h"
+#include "base/secret.h"
+#include "policy/rules.h"
+#include "vault/store.h"
+
+enum {
+    VAULT_CONFIG_MAX = 16 * 1024 * 1024, /* bytes of a packed Config */
+    VAULT_CLIENTS_MAX = 16384,           /* gates; the listener has a lower limit of its own */
+    VAULT_ERRANDS_MAX = 256,             /* logins under way, of all gates */
+    VAULT_CLIENT_ERRANDS_MAX = 16,       /* and of one */
+    VAULT_ERRAND_MS = 15 * 1000,         /* for one login */
+    VAULT_ERRAND_GRACE_MS = 5 * 1000,    /* for the connector to say why it failed */
+};
+
+struct client;
+struct errand;
+
+struct vault {
+    struct loop *loop;
+    struct ipc_peer *control, *zygote; /* the listener; the connectors' zygote */
+    Ipc__Config *config;
+    struct rulebook *rulebook;
+    struct store *store; /* NULL when STATE/vault could not be opened: sealed */
+    struct secret *ticket_key;
+    struct client *clients;
+    size_t n_clients, n_errands;
+    bool was_sealed; /* so that a change is logged once */
+};
+
+/* The target of that name; NULL when there is none. */
+const Ipc__Target *vault_target(const struct vault *vault, const char *name);
+/* Decrypts the password of a target. 0, or a store_fault, and logs when the vault is sealed or opened. */
+MUST_USE int vault_password(struct vault *vault, const Ipc__Target *target, struct secret **ret,
+                            struct detail *detail);
