@@ -109,24 +109,25 @@ static int note_steps(struct decision *d, const struct sql_request *request)
     return 0;
 }
 
-/* Whether a statement sets one of the settings that parser and server must agree on. */
-static bool is_harmful(const char *text, const struct sql_statement *statement)
+/* Whether it sets one of the settings that parser and server must agree on, to a value that sql_parse() does
+ * not vouch for: it then says `unknown` too. No rule allows that, not even one for anything. */
+static bool is_harmful(const struct sql_statement *statement)
 {
+    bool guarded = false, unknown = false;
     for (size_t i = 0; i < statement->effects.count; i++) {
         const struct effect *effect = &statement->effects.items[i];
-        if (effect->kind == EFFECT_SET && effect->object && setting_is_guarded(effect->object) &&
-            !setting_statement_is_harmless(text + statement->offset, statement->length))
-            return true;
+        guarded =
+            guarded || (effect->kind == EFFECT_SET && effect->object && setting_is_guarded(effect->object));
+        unknown = unknown || effect->kind == EFFECT_UNKNOWN;
     }
-    return false;
+    return guarded && unknown;
 }
 
-static int judge(const struct inspector *inspector, struct decision *d, const char *text,
-                 const struct sql_request *request)
+static int judge(const struct inspector *inspector, struct decision *d, const struct sql_request *request)
 {
     struct effects all = { 0 };
     for (size_t i = 0; i < request->count; i++) {
-        if (is_harmful(text, &request->statements[i])) {
+        if (is_harmful(&request->statements[i])) {
             d->verdict =
                 verdict_built_in("denied", "client_encoding stays UTF8 and standard_conforming_strings on "
                                            "(or as set at connection start): statements are inspected");
@@ -158,7 +159,7 @@ static int parse_and_judge(const struct inspector *inspector, struct decision *d
     CLEANUP(sql_request_free) struct sql_request *request = NULL;
     int r = sql_parse(text, &request);
     r = r ? r : note_steps(d, request);
-    return r ? r : judge(inspector, d, text, request);
+    return r ? r : judge(inspector, d, request);
 }
 
 static bool is_ascii(const char *text, size_t n)

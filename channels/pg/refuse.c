@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+static const char BUILT_IN[] = "built-in"; /* verdict_built_in() */
 static const char PREFIX[] = "gatehouse_";
 
 int refusals_init(struct refusals *refusals)
@@ -145,7 +146,10 @@ struct pg_error refusal_error(const struct verdict *verdict, const char *subject
                      verdict->rule, (unsigned long long)number);
     if (subject && n > 0 && (size_t)n < sizeof(words->detail))
         (void)snprintf(words->detail + n, sizeof(words->detail) - (size_t)n, " effect=\"%s\"", subject);
-    (void)snprintf(words->hint, sizeof(words->hint), "%s", verdict_next(verdict, next, sizeof(next)));
+    bool ours = strcmp(verdict->rule, BUILT_IN) == 0;
+    (void)snprintf(words->hint, sizeof(words->hint), "%s",
+                   ours ? "no rule can allow this: it is a limit of the inspection itself"
+                        : verdict_next(verdict, next, sizeof(next)));
     char *const all[] = { words->message, words->detail, words->hint };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         drop_cut_character(all[i]);

@@ -45,7 +45,8 @@ bool setting_may_start(const char *name)
 
 bool setting_is_guarded(const char *name)
 {
-    static const char *const guarded[] = { "client_encoding", "standard_conforming_strings", "names", NULL };
+    static const char *const guarded[] = { "client_encoding", "standard_conforming_strings",
+                                           "backslash_quote", NULL };
     return is_listed(name, guarded);
 }
 
@@ -85,63 +86,4 @@ bool setting_is_on(const char *value)
 {
     static const char *const on[] = { "on", "true", "yes", "1", "t", "y", NULL };
     return is_listed(value, on);
-}
-
-enum { WORDS_MAX = 5, WORD_MAX = 48 };
-
-/* Splits into words; quotes around a word and a final semicolon are dropped. False for anything else than
- * words, '=' and white space, or when there are too many. */
-static bool split_words(const char *sql, size_t n, char words[WORDS_MAX][WORD_MAX], size_t *ret_n)
-{
-    static const char blanks[] = " \t\r\n\f\v";
-    size_t count = 0, at = 0;
-    while (n > 0 && (strchr(blanks, sql[n - 1]) || sql[n - 1] == ';'))
-        n--;
-    while (at < n) {
-        if (strchr(blanks, sql[at])) {
-            at++;
-            continue;
-        }
-        char quote = sql[at] == '\'' || sql[at] == '"' ? sql[at++] : 0;
-        size_t used = 0;
-        if (count == WORDS_MAX)
-            return false;
-        if (!quote && sql[at] == '=')
-            words[count][used++] = sql[at++];
-        else
-            while (at < n && (isalnum((unsigned char)sql[at]) || sql[at] == '_' || sql[at] == '-') &&
-                   used + 1 < WORD_MAX)
-                words[count][used++] = sql[at++];
-        words[count++][used] = 0;
-        if (used == 0 || (quote && (at >= n || sql[at++] != quote)))
-            return false;
-    }
-    *ret_n = count;
-    return true;
-}
-
-static bool is_word(const char *word, const char *a, const char *b)
-{
-    return strcasecmp(word, a) == 0 || strcasecmp(word, b) == 0;
-}
-
-bool setting_statement_is_harmless(const char *sql, size_t n)
-{
-    char words[WORDS_MAX][WORD_MAX];
-    size_t count = 0;
-    if (!split_words(sql, n, words, &count) || count < 2)
-        return false;
-    if (is_word(words[0], "show", "reset"))
-        return count == 2;
-    size_t name = is_word(words[1], "session", "local") ? 2 : 1;
-    if (!is_word(words[0], "set", "set"))
-        return false;
-    if (count == name + 2 && is_word(words[name], "names", "names"))
-        return setting_encoding(words[name + 1]) == TEXT_UTF8;
-    if (count != name + 3 || !is_word(words[name + 1], "to", "="))
-        return false;
-    if (is_word(words[name], "client_encoding", "client_encoding"))
-        return setting_encoding(words[name + 2]) == TEXT_UTF8;
-    return is_word(words[name], "standard_conforming_strings", "standard_conforming_strings") &&
-           setting_is_on(words[name + 2]);
 }

@@ -6,8 +6,7 @@
 
 /* Whether a startup packet may set it; case does not matter. */
 bool setting_may_start(const char *name);
-/* "client_encoding" and "standard_conforming_strings": with other values of these the server would read other
- * statements than the parser does (facts.md). */
+/* With other values of these the server would read other statements than the parser does (facts.md). */
 bool setting_is_guarded(const char *name);
 
 enum text_kind {
@@ -19,7 +18,3 @@ enum text_kind setting_encoding(const char *client_encoding);
 
 /* "on" in one of the spellings that the server takes. */
 bool setting_is_on(const char *value);
-
-/* Whether a statement that touches a guarded setting leaves it harmless: SET client_encoding to UTF8, SET
- * NAMES 'UTF8', SET standard_conforming_strings to on, SHOW and RESET. n bytes. */
-bool setting_statement_is_harmless(const char *sql, size_t n);

@@ -1,5 +1,5 @@
 /* A gate of nothing but PostgreSQL, for tests and measurements: listens on a loopback port, logs in to a
- * server that trusts everybody, lets sessions run between. Not built into anything.
+ * server that trusts everybody, lets sessions run between.
  *
  *   pg_harness PORT SERVER_SOCKET DATABASE LOGIN RECORDING [OUTPUT_LIMIT]
  *
@@ -27,6 +27,7 @@ enum { MESSAGE_MAX = 65536, WAIT_MS = 10000, SETTINGS_MAX = 64 };
 struct harness;
 
 struct client {
+    struct client *next;
     struct harness *harness;
     struct pg_session *session;
     struct timer *login; /* answers after ask_login has returned */
@@ -37,6 +38,7 @@ struct harness {
     struct pg_host host;
     struct recorder *recorder;
     const char *server, *database, *login;
+    struct client *clients;
     uint32_t streams;
     int recording, listener;
 };
@@ -168,14 +170,22 @@ static void ask_cancel(void *owner, uint32_t pid, const uint8_t *key, size_t n)
     fd_close(fd);
 }
 
-static void ended(void *owner, const char *reason)
+static void client_free(struct client *c)
 {
-    struct client *c = owner;
-    printf("ended: %s\n", reason);
+    struct client **at = &c->harness->clients;
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
     pg_session_free(c->session);
     timer_free(c->login);
     buffer_free(&c->startup);
     free(c);
+}
+
+static void ended(void *owner, const char *reason)
+{
+    printf("ended: %s\n", reason);
+    client_free(owner);
 }
 
 static const struct pg_calls calls = { .ask_login = ask_login, .ask_cancel = ask_cancel, .ended = ended };
@@ -192,6 +202,8 @@ static void accept_one(void *owner, uint32_t ready)
         return;
     fd_nodelay(fd);
     c->harness = h;
+    c->next = h->clients;
+    h->clients = c;
     if (timer_new(h->host.loop, login_now, c, &c->login) < 0 ||
         pg_session_new(&h->host, fd, h->recorder, ++h->streams, true, c, &c->session) < 0)
         abort();
@@ -291,7 +303,14 @@ int main(int argc, char **argv)
         return 70;
     printf("READY\n");
     int status = loop_run(h.host.loop);
+    while (h.clients)
+        client_free(h.clients);
     if (recorder_end(h.recorder, 0, "done") < 0)
         printf("the recording has no end\n");
+    recorder_free(h.recorder);
+    rulebook_free(rulebook);
+    source_free(source);
+    fd_close(h.listener);
+    loop_free(h.host.loop);
     return status;
 }
