@@ -1,6 +1,6 @@
-/* The chain's key is not stored: opening runs the chain from its first key. The head file, rewritten in place after
- * each entry, is what makes a cut-off tail show. It may lag by the entry after which the ledger was killed, never
- * run ahead: the entry is written first. */
+/* The chain's key is not stored: opening runs the chain from its first key. The head file, rewritten in place
+ * after each entry, is what makes a cut-off tail show. It may lag by the entry after which the ledger was
+ * killed, never run ahead: the entry is written first. */
 #include "replay/audit.h"
 
 #include <errno.h>
@@ -60,7 +60,8 @@ static int head_read(int dir_fd, const struct keys *keys, struct head *ret, stru
     uint8_t bytes[HEAD + 1], mac[CHAIN_KEY];
     CLEANUP(fd_close) int fd = openat(dir_fd, head_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
-        return errno == ENOENT ? 1 : detail_fail(detail, -errno, "audit/head can't be read: %s", strerror(errno));
+        return errno == ENOENT ? 1
+                               : detail_fail(detail, -errno, "audit/head can't be read: %s", strerror(errno));
     ssize_t n = pread(fd, bytes, sizeof bytes, 0);
     if (n == 0)
         return 1;
@@ -119,11 +120,14 @@ static int read_entries(struct entries *entries, struct reading *reading, struct
         if (r == ENTRIES_CUT)
             return detail_fail(detail, AUDIT_CUT, "the audit chain ends inside entry %llu", at);
         if (r || chain_check(&reading->chain, &entry))
-            return detail_fail(detail, AUDIT_FORGED, "entry %llu of the audit chain was changed, or entries before "
-                               "it were dropped or moved", at);
+            return detail_fail(detail, AUDIT_FORGED,
+                               "entry %llu of the audit chain was changed, or entries before "
+                               "it were dropped or moved",
+                               at);
         reading->size += entry.size;
         if (!fits_head(reading))
-            return detail_fail(detail, AUDIT_FORGED, "audit/head does not fit entry %llu of the audit chain", at);
+            return detail_fail(detail, AUDIT_FORGED, "audit/head does not fit entry %llu of the audit chain",
+                               at);
         r = visit_entry(reading, &entry);
         if (r)
             return r;
@@ -144,8 +148,10 @@ static int read_chain(int fd, const struct keys *keys, struct reading *reading, 
         r = read_entries(entries, reading, detail);
     if (r == 0 || r == AUDIT_CUT)
         if (reading->has_head && !reading->head_met && reading->head.entries > 0)
-            return detail_fail(detail, AUDIT_CUT, "the audit chain's tail is cut off: it has %llu entries, and had "
-                               "%llu", (unsigned long long)reading->chain.entries,
+            return detail_fail(detail, AUDIT_CUT,
+                               "the audit chain's tail is cut off: it has %llu entries, and had "
+                               "%llu",
+                               (unsigned long long)reading->chain.entries,
                                (unsigned long long)reading->head.entries);
     return r;
 }

@@ -1,5 +1,5 @@
-/* The file may be hostile, still growing, or shrinking under us: so no mmap, no trust in sizes, and never more
- * than one entry (ENTRY_MAX) in memory. */
+/* The file may be hostile, still growing, or shrinking under us: so no mmap, no trust in sizes, and never
+ * more than one entry (ENTRY_MAX) in memory. */
 #include "replay/entries.h"
 
 #include <errno.h>

@@ -17,13 +17,15 @@ enum entries_fault {
 
 struct entries;
 
-/* Reads at positions of its own (pread), from the start; fd stays the caller's. -EBADMSG and detail when the file
- * does not begin with the magic, or with another version of it. */
-MUST_USE int entries_new(int fd, const uint8_t magic[ENTRIES_MAGIC], struct entries **ret, struct detail *detail);
+/* Reads at positions of its own (pread), from the start; fd stays the caller's. -EBADMSG and detail when the
+ * file does not begin with the magic, or with another version of it. */
+MUST_USE int entries_new(int fd, const uint8_t magic[ENTRIES_MAGIC], struct entries **ret,
+                         struct detail *detail);
 void entries_free(struct entries *entries);
 DEFINE_CLEANUP(struct entries *, entries_free)
 
-/* 0 and the next entry, which is good until the next call; an entries_fault; or negative when reading failed. */
+/* 0 and the next entry, which is good until the next call; an entries_fault; or negative when reading failed.
+ */
 MUST_USE int entries_next(struct entries *entries, struct chain_entry *ret);
 /* Where the next entry begins in the file. */
 uint64_t entries_offset(const struct entries *entries);

@@ -1,6 +1,6 @@
-/* Parses as ECMA-48 and xterm do (after the VT500 state diagram), and lets through by list, never by exception: a
- * sequence that is not known here is dropped. C1 controls are never let through, neither as single bytes (they are
- * not UTF-8) nor as U+0080 to U+009F. */
+/* Parses as ECMA-48 and xterm do (after the VT500 state diagram), and lets through by list, never by
+ * exception: a sequence that is not known here is dropped. C1 controls are never let through, neither as
+ * single bytes (they are not UTF-8) nor as U+0080 to U+009F. */
 #include "replay/filter.h"
 
 #include <string.h>
@@ -27,7 +27,10 @@ static int put_character(const uint8_t *bytes, size_t n, struct buffer *out)
 
 static size_t utf8_length(uint8_t lead)
 {
-    return lead >= 0xf0 && lead <= 0xf4 ? 4 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xc2 && lead < 0xe0 ? 2 : 1;
+    return lead >= 0xf0 && lead <= 0xf4  ? 4
+           : lead >= 0xe0 && lead < 0xf0 ? 3
+           : lead >= 0xc2 && lead < 0xe0 ? 2
+                                         : 1;
 }
 
 static int take_high(struct filter *f, uint8_t c, struct buffer *out)
@@ -142,13 +145,15 @@ static bool csi_is_harmless(const struct filter *f)
     if (strcmp(text, "!") == 0)
         return final == 'p'; /* soft reset */
     /* Without private markers and intermediates: moving, erasing, inserting, colours, scrolling, tabs. */
-    return strspn(text, "0123456789;:") == strlen(text) && strchr("@ABCDEFGHIJKLMPSTXZ`abdefgmrsu", final) != NULL;
+    return strspn(text, "0123456789;:") == strlen(text) &&
+           strchr("@ABCDEFGHIJKLMPSTXZ`abdefgmrsu", final) != NULL;
 }
 
 static int take_csi(struct filter *f, uint8_t c, struct buffer *out)
 {
     if (c < 0x20 || c >= 0x7f) {
-        f->state = FILTER_TEXT; /* CAN and the like; a control inside a sequence is not worth keeping the rest for */
+        f->state =
+            FILTER_TEXT; /* CAN and the like; a control inside a sequence is not worth keeping the rest for */
         return c == ESC ? take_control(f, c, out) : 0;
     }
     bool fits = f->n < sizeof f->sequence;

@@ -1,5 +1,5 @@
-/* Terminal output made safe to show again: what draws stays, what acts on the viewer's terminal or makes it answer
- * (OSC, DCS, device reports, printing, mouse and keyboard modes, window operations) is dropped. */
+/* Terminal output made safe to show again: what draws stays, what acts on the viewer's terminal or makes it
+ * answer (OSC, DCS, device reports, printing, mouse and keyboard modes, window operations) is dropped. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -7,11 +7,18 @@
 #include "base/buffer.h"
 
 enum {
-    FILTER_SEQUENCE_MAX = 64,   /* bytes of a control sequence; longer ones are dropped */
-    FILTER_STRING_MAX = 8192,   /* bytes of a control string that are swallowed while its end is awaited */
+    FILTER_SEQUENCE_MAX = 64, /* bytes of a control sequence; longer ones are dropped */
+    FILTER_STRING_MAX = 8192, /* bytes of a control string that are swallowed while its end is awaited */
 };
 
-enum filter_state { FILTER_TEXT, FILTER_ESCAPE, FILTER_CHARSET, FILTER_CSI, FILTER_STRING, FILTER_STRING_ESCAPE };
+enum filter_state {
+    FILTER_TEXT,
+    FILTER_ESCAPE,
+    FILTER_CHARSET,
+    FILTER_CSI,
+    FILTER_STRING,
+    FILTER_STRING_ESCAPE
+};
 
 /* Embedded; carries what a sequence that is split over several outputs needs. */
 struct filter {

@@ -1,5 +1,5 @@
-/* See init.h. The key stays with whoever made it (root, or the one user that runs everything): the ledger reads it
- * once at its start. */
+/* See init.h. The key stays with whoever made it (root, or the one user that runs everything): the ledger
+ * reads it once at its start. */
 #include "replay/init.h"
 
 #include <errno.h>
@@ -16,7 +16,11 @@
 
 enum { WALK_FDS = 8 };
 
-static const char *const directories[] = { "recordings", "audit", "index" };
+/* What is in recordings/ may be very much: it is walked only when the directory itself is somebody else's. */
+static const struct {
+    const char *name;
+    bool walk_always;
+} directories[] = { { "recordings", false }, { "audit", true }, { "index", true } };
 
 /* nftw has no argument for its callback; the ids are constants of the installation. */
 static int hand_over(const char *path, const struct stat *about, int type, struct FTW *where)
@@ -27,15 +31,15 @@ static int hand_over(const char *path, const struct stat *about, int type, struc
     return lchown(path, process_uid(PROCESS_LEDGER), process_gid()) < 0 && errno != ENOENT ? -1 : 0;
 }
 
-static int make_one(const char *path, struct detail *detail)
+static int make_one(const char *path, bool walk_always, struct detail *detail)
 {
     struct stat about;
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
         return detail_fail(detail, -errno, "%s can't be made: %s", path, strerror(errno));
     if (lstat(path, &about) < 0 || !S_ISDIR(about.st_mode))
         return detail_fail(detail, -ENOTDIR, "%s is not a directory", path);
-    if (geteuid() == 0 && about.st_uid != process_uid(PROCESS_LEDGER) &&
-        nftw(path, hand_over, WALK_FDS, FTW_PHYS) != 0)
+    bool walk = geteuid() == 0 && (walk_always || about.st_uid != process_uid(PROCESS_LEDGER));
+    if (walk && nftw(path, hand_over, WALK_FDS, FTW_PHYS) != 0)
         return detail_fail(detail, -EACCES, "%s can't be given to the ledger: %s", path, strerror(errno));
     return 0;
 }
@@ -44,9 +48,9 @@ int replay_directories(const char *state, struct detail *detail)
 {
     for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
         char path[PATH_MAX];
-        if (snprintf(path, sizeof path, "%s/%s", state, directories[i]) >= (int)sizeof path)
+        if (snprintf(path, sizeof path, "%s/%s", state, directories[i].name) >= (int)sizeof path)
             return detail_fail(detail, -ENAMETOOLONG, "the state directory's name is too long");
-        int r = make_one(path, detail);
+        int r = make_one(path, directories[i].walk_always, detail);
         if (r)
             return r;
     }

@@ -61,7 +61,8 @@ int keys_load(const char *state, struct keys **ret, struct detail *detail)
     return keys_new(master, ret);
 }
 
-static void derive(const struct keys *keys, const char *label, const void *more, size_t n, uint8_t ret[CHAIN_KEY])
+static void derive(const struct keys *keys, const char *label, const void *more, size_t n,
+                   uint8_t ret[CHAIN_KEY])
 {
     crypto_generichash_state state;
     (void)crypto_generichash_init(&state, keys->master, CHAIN_KEY, CHAIN_KEY);

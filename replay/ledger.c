@@ -1,5 +1,6 @@
-/* gatehouse-ledger: opens every recording for its gate, seals it when it ends, keeps the audit chain and the index.
- * It never writes what happened in a session, only that there was one, and what its recording was at the end. */
+/* gatehouse-ledger: opens every recording for its gate, seals it when it ends, keeps the audit chain and the
+ * index. It never writes what happened in a session, only that there was one, and what its recording was at
+ * the end. */
 #include "replay/ledger.h"
 
 #include <errno.h>
@@ -55,7 +56,8 @@ static int on_peer(void *owner, const Ipc__Message *message, int *fds, size_t n_
     (void)n_fds;
     int r = gate_add(owner, STEAL_FD(fds[0]), message->peer);
     if (r)
-        log_event(LOG_ERROR, "gate_refused", "connection", U64(message->peer->connection), "detail", strerror(-r), NULL);
+        log_event(LOG_ERROR, "gate_refused", "connection", U64(message->peer->connection), "detail",
+                  strerror(-r), NULL);
     return 0;
 }
 
@@ -147,8 +149,8 @@ static void log_head(const struct ledger *ledger, const struct audit_end *end)
     audit_tag(ledger->audit, tag);
     for (size_t i = 0; i < CHAIN_TAG; i++)
         (void)snprintf(hex + 2 * i, 3, "%02x", tag[i]);
-    log_event(end->lost ? LOG_ERROR : LOG_INFO, "audit_head", "entries", U64(audit_entries(ledger->audit)), "tag", hex,
-              "lost", end->lost ? U64(end->lost) : NULL, NULL);
+    log_event(end->lost ? LOG_ERROR : LOG_INFO, "audit_head", "entries", U64(audit_entries(ledger->audit)),
+              "tag", hex, "lost", end->lost ? U64(end->lost) : NULL, NULL);
 }
 
 static int open_directory(const char *state, const char *name, int *ret_fd, struct detail *detail)
@@ -213,15 +215,16 @@ static int open_all(struct ledger *ledger, const char *state, struct detail *det
     if (r == 0)
         r = registry_new(&ledger->open);
     if (r == 0)
-        r = audit_open(ledger->audit_fd, ledger->keys, is_synced(ledger->config), on_audit_event, ledger->open,
-                       &ledger->audit, &end, detail);
+        r = audit_open(ledger->audit_fd, ledger->keys, is_synced(ledger->config), on_audit_event,
+                       ledger->open, &ledger->audit, &end, detail);
     if (r == 0)
         r = store_open(index, &ledger->store, &index_empty, detail);
     if (r == 0)
         r = sealer_new(ledger, &ledger->sealer);
     if (r == 0)
         r = take_up(ledger, index_empty);
-    if (r == 0 && enter_start(ledger, &end) == 0) /* a full disk: logged; sessions are refused until it has room */
+    if (r == 0 &&
+        enter_start(ledger, &end) == 0) /* a full disk: logged; sessions are refused until it has room */
         log_head(ledger, &end);
     return r;
 }
@@ -248,7 +251,8 @@ static int begin(struct ledger *ledger, const Ipc__Start *start, int config_fd, 
 static int serve(struct ledger *ledger)
 {
     int r = ipc_peer_new(ledger->loop, CONTROL_FD, "listener", listener_rules,
-                         sizeof listener_rules / sizeof *listener_rules, on_listener_gone, ledger, &ledger->listener);
+                         sizeof listener_rules / sizeof *listener_rules, on_listener_gone, ledger,
+                         &ledger->listener);
     if (r == 0)
         r = timer_new(ledger->loop, on_drain_limit, ledger, &ledger->drain);
     if (r == 0)
@@ -289,14 +293,16 @@ int main(void)
     int r = process_begin(PROCESS_LEDGER, &start, fds);
     if (r)
         return EXIT_CONFIG;
-    /* It goes when the listener goes, not when a terminal or a service manager signals the whole group: the last
-     * sessions are sealed first. */
+    /* It goes when the listener goes, not when a terminal or a service manager signals the whole group: the
+     * last sessions are sealed first. */
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file size limit is answered as a full disk is */
     r = begin(&ledger, start->start, fds[0], &detail);
     fd_close(fds[0]);
     if (r) {
-        log_event(LOG_ERROR, "start_failed", "detail", detail.text[0] ? detail.text : strerror(r < 0 ? -r : r), NULL);
+        log_event(LOG_ERROR, "start_failed", "detail",
+                  detail.text[0] ? detail.text : strerror(r < 0 ? -r : r), NULL);
         end(&ledger);
         return EXIT_CONFIG;
     }

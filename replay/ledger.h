@@ -9,17 +9,17 @@
 #include "replay/store.h"
 
 enum {
-    LEDGER_GATES_MAX = 16384,           /* connected at one time */
-    LEDGER_RECORDINGS_MAX = 1024,       /* open at one time, of one gate */
-    LEDGER_AUDITS_MAX = 10000,          /* events that one gate may report */
-    LEDGER_COMMAND_MAX = 16 * 1024,     /* bytes of a command that the header keeps */
-    LEDGER_NAME_MAX = 1024,             /* bytes of other strings in a request */
+    LEDGER_GATES_MAX = 16384,               /* connected at one time */
+    LEDGER_RECORDINGS_MAX = 1024,           /* open at one time, of one gate */
+    LEDGER_AUDITS_MAX = 10000,              /* events that one gate may report */
+    LEDGER_COMMAND_MAX = 16 * 1024,         /* bytes of a command that the header keeps */
+    LEDGER_NAME_MAX = 1024,                 /* bytes of other strings in a request */
     LEDGER_SESSIONS_MAX = 32 * 1024 * 1024, /* bytes of one answer to AskSessions */
     LEDGER_CONFIG_MAX = 16 * 1024 * 1024,   /* bytes of a packed configuration */
-    LEDGER_SETTLE_MS = 1000,            /* from losing a gate to sealing what it left: its last write is over by then */
-    LEDGER_RETRY_MS = 1000,             /* until a seal that could not be entered is tried again */
-    LEDGER_SLICE = 4 * 1024 * 1024,     /* bytes of a recording that are checked before others get their turn */
-    LEDGER_DRAIN_MS = 10000,            /* for the last seals, after the listener is gone */
+    LEDGER_SETTLE_MS = 1000, /* from losing a gate to sealing what it left: its last write is over by then */
+    LEDGER_RETRY_MS = 1000,  /* until a seal that could not be entered is tried again */
+    LEDGER_SLICE = 4 * 1024 * 1024, /* bytes of a recording that are checked before others get their turn */
+    LEDGER_DRAIN_MS = 10000,        /* for the last seals, after the listener is gone */
 };
 
 struct sealer;
@@ -63,8 +63,10 @@ MUST_USE int ledger_enter(struct ledger *ledger, Ipc__AuditEvent *event);
 /* A gate was born; fd is the ledger's from here on. */
 MUST_USE int gate_add(struct ledger *ledger, int fd, const Ipc__Peer *about);
 void gates_free(struct ledger *ledger);
-/* An event that another process reports, under its name; -EPROTO when it exceeds the limits or uses a name of ours. */
-MUST_USE int audit_report(struct ledger *ledger, const char *by, const Ipc__Audit *audit, Ipc__AuditEvent *event);
+/* An event that another process reports, under its name; -EPROTO when it exceeds the limits or uses a name of
+ * ours. */
+MUST_USE int audit_report(struct ledger *ledger, const char *by, const Ipc__Audit *audit,
+                          Ipc__AuditEvent *event);
 
 /* ---- ledger_open.c: new recordings ---- */
 
@@ -74,15 +76,16 @@ struct opened {
     char id[RECORDING_ID + 1];
     struct chain chain;
 };
-/* Creates the file with its header, enters the start, puts it in the index. Negative errno and no file when any of it
- * is not possible. */
+/* Creates the file with its header, enters the start, puts it in the index. Negative errno and no file when
+ * any of it is not possible. */
 MUST_USE int ledger_open(struct ledger *ledger, const Ipc__Identity *identity, const Ipc__AskRecording *ask,
                          struct opened *ret);
 
 /* ---- ledger_answer.c: looking at recordings ---- */
 
 /* A sealed memfd of JSON lines. 0, STORE_SLOW, or negative. */
-MUST_USE int ledger_sessions(struct ledger *ledger, const Ipc__Identity *who, const Ipc__AskSessions *ask, int *ret_fd);
+MUST_USE int ledger_sessions(struct ledger *ledger, const Ipc__Identity *who, const Ipc__AskSessions *ask,
+                             int *ret_fd);
 /* Opens a recording for somebody who may see it; -ENOENT when there is none or it is somebody else's. */
 MUST_USE int ledger_replay(struct ledger *ledger, const Ipc__Identity *who, const char *id, int *ret_fd);
 

@@ -1,5 +1,6 @@
-/* One gate: it introduces itself once, by the vault's ticket, and has from then on the rights of that identity and
- * no others. A gate that breaks the rules is dropped, and with it its session: it stops when its ledger is gone. */
+/* One gate: it introduces itself once, by the vault's ticket, and has from then on the rights of that
+ * identity and no others. A gate that breaks the rules is dropped, and with it its session: it stops when its
+ * ledger is gone. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,7 +102,8 @@ int audit_report(struct ledger *ledger, const char *by, const Ipc__Audit *audit,
         audit->n_fields > AUDIT_FIELDS_MAX)
         return -EPROTO;
     for (size_t i = 0; i < audit->n_fields; i++)
-        if (strlen(audit->fields[i]->name) > AUDIT_NAME_MAX || strlen(audit->fields[i]->value) > AUDIT_FIELD_MAX)
+        if (strlen(audit->fields[i]->name) > AUDIT_NAME_MAX ||
+            strlen(audit->fields[i]->value) > AUDIT_FIELD_MAX)
             return -EPROTO;
     event->event = audit->event;
     event->by = lent(by);
@@ -188,11 +190,14 @@ static int on_ask_recording(void *owner, const Ipc__Message *message, int *fds, 
     if (!strings_fit(ask))
         return -EPROTO;
     if (gate->n_recordings >= LEDGER_RECORDINGS_MAX)
-        return refuse_recording(gate, ask->request, "limit", "too many recordings are open on this connection");
+        return refuse_recording(gate, ask->request, "limit",
+                                "too many recordings are open on this connection");
     int r = ledger_open(gate->ledger, gate->identity, ask, &opened);
     if (r) {
-        log_event(LOG_ERROR, "recording_unavailable", "connection", U64(gate->connection), "detail", strerror(-r), NULL);
-        return refuse_recording(gate, ask->request, "recording_unavailable", "the session can't be recorded now");
+        log_event(LOG_ERROR, "recording_unavailable", "connection", U64(gate->connection), "detail",
+                  strerror(-r), NULL);
+        return refuse_recording(gate, ask->request, "recording_unavailable",
+                                "the session can't be recorded now");
     }
     r = remember(gate, opened.id);
     if (r) {
@@ -269,7 +274,9 @@ static int on_audit(void *owner, const Ipc__Message *message, int *fds, size_t n
         return -EPROTO;
     Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
     describe(gate, &event);
-    return audit_report(gate->ledger, "gate", message->audit, &event);
+    int r = audit_report(gate->ledger, "gate", message->audit, &event);
+    /* A full disk is logged; that no session starts now is told to whoever asks for a recording. */
+    return r == -EPROTO ? r : 0;
 }
 
 static const struct ipc_rule rules[] = {
@@ -300,7 +307,8 @@ static void on_gone(void *owner, const char *reason)
 
 int gate_add(struct ledger *ledger, int fd, const Ipc__Peer *about)
 {
-    if (ledger->n_gates >= LEDGER_GATES_MAX || strlen(about->source_address) >= sizeof((struct gate *)0)->source) {
+    if (ledger->n_gates >= LEDGER_GATES_MAX ||
+        strlen(about->source_address) >= sizeof((struct gate *)0)->source) {
         fd_close(fd);
         return -ENOBUFS;
     }
@@ -312,7 +320,8 @@ int gate_add(struct ledger *ledger, int fd, const Ipc__Peer *about)
     gate->ledger = ledger;
     gate->connection = about->connection;
     (void)snprintf(gate->source, sizeof gate->source, "%s", about->source_address);
-    int r = ipc_peer_new(ledger->loop, fd, "gate", rules, sizeof rules / sizeof *rules, on_gone, gate, &gate->peer);
+    int r = ipc_peer_new(ledger->loop, fd, "gate", rules, sizeof rules / sizeof *rules, on_gone, gate,
+                         &gate->peer);
     if (r)
         return r;
     gate->here = &ledger->gates;

@@ -1,5 +1,5 @@
-/* A recording is opened here and written by the gate. Whatever fails, fails before the gate has the fd: then the
- * session does not start, and no file is left. */
+/* A recording is opened here and written by the gate. Whatever fails, fails before the gate has the fd: then
+ * the session does not start, and no file is left. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -59,14 +59,16 @@ static int make_durable(struct ledger *ledger, const struct opened *opened)
     char day[RECORDING_DAY + 1];
     if (!settings || strcmp(settings->durability, "synced") != 0)
         return 0;
-    CLEANUP(fd_close) int day_fd = openat(ledger->recordings_fd, recording_day(day, opened->id),
-                                          O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CLEANUP(fd_close)
+    int day_fd =
+        openat(ledger->recordings_fd, recording_day(day, opened->id), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (day_fd < 0 || fsync(opened->fd) < 0 || fsync(day_fd) < 0 || fsync(ledger->recordings_fd) < 0)
         return -errno;
     return 0;
 }
 
-static int enter_start(struct ledger *ledger, const Ipc__Identity *identity, const Ipc__AskRecording *ask, char *id)
+static int enter_start(struct ledger *ledger, const Ipc__Identity *identity, const Ipc__AskRecording *ask,
+                       char *id)
 {
     Ipc__Variable kind = lent_variable("kind", ask->kind), target = lent_variable("target", ask->target);
     Ipc__Variable *fields[] = { &kind, &target };
@@ -86,9 +88,16 @@ static int enter_start(struct ledger *ledger, const Ipc__Identity *identity, con
 static void put_in_index(struct ledger *ledger, const Ipc__Header *header)
 {
     struct store_session session = {
-        .id = header->id, .identity = header->identity->name, .source = header->identity->source_address,
-        .kind = header->kind, .target = header->target, .target_kind = header->target_kind,
-        .login = header->login, .command = header->command, .state = "live", .started_ms = header->started_ms,
+        .id = header->id,
+        .identity = header->identity->name,
+        .source = header->identity->source_address,
+        .kind = header->kind,
+        .target = header->target,
+        .target_kind = header->target_kind,
+        .login = header->login,
+        .command = header->command,
+        .state = "live",
+        .started_ms = header->started_ms,
     };
     int r = store_put(ledger->store, &session);
     if (r)

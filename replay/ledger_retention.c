@@ -1,5 +1,5 @@
-/* Recordings older than `retention:` are removed, each with an entry in the audit chain, so that removing is not
- * mistaken for tampering, nor tampering for removing. Hourly, and a bounded number at a time. */
+/* Recordings older than `retention:` are removed, each with an entry in the audit chain, so that removing is
+ * not mistaken for tampering, nor tampering for removing. Hourly, and a bounded number at a time. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* Sealing: a finished recording is read again from its start, and what it is by then goes into the audit chain. One
- * at a time and in slices, between the loop's other work. What can't be entered now (a full disk) waits; what waits
- * when the ledger ends is sealed at its next start. */
+/* Sealing: a finished recording is read again from its start, and what it is by then goes into the audit
+ * chain. One at a time and in slices, between the loop's other work. What can't be entered now (a full disk)
+ * waits; what waits when the ledger ends is sealed at its next start. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -162,11 +162,21 @@ static void put_in_index(struct sealer *sealer, const struct scan_summary *sum, 
     if (!h || !h->identity)
         return;
     struct store_session session = {
-        .id = sealer->job->id, .identity = h->identity->name, .source = h->identity->source_address,
-        .kind = h->kind, .target = h->target, .target_kind = h->target_kind, .login = h->login,
-        .command = h->command, .state = seal_state_name(state), .started_ms = h->started_ms,
-        .ended_ms = h->started_ms + sum->at_us / 1000, .requests = sum->requests, .denied = sum->denied,
-        .bytes = sum->output_bytes, .status = sum->status,
+        .id = sealer->job->id,
+        .identity = h->identity->name,
+        .source = h->identity->source_address,
+        .kind = h->kind,
+        .target = h->target,
+        .target_kind = h->target_kind,
+        .login = h->login,
+        .command = h->command,
+        .state = seal_state_name(state),
+        .started_ms = h->started_ms,
+        .ended_ms = h->started_ms + sum->at_us / 1000,
+        .requests = sum->requests,
+        .denied = sum->denied,
+        .bytes = sum->output_bytes,
+        .status = sum->status,
     };
     int r = store_put(sealer->ledger->store, &session);
     if (r)
@@ -219,8 +229,8 @@ static int enter_seal(struct sealer *sealer, const struct scan_summary *sum, enu
 static void log_seal(const struct sealer *sealer, const struct scan_summary *sum, enum seal_state state)
 {
     bool whole = state == SEAL_COMPLETE || state == SEAL_INTERRUPTED;
-    log_event(whole ? LOG_INFO : LOG_WARNING, "sealed", "recording", sealer->job->id, "state", seal_state_name(state),
-              "entries", U64(sum->entries), "tail", U64(sum->tail), NULL);
+    log_event(whole ? LOG_INFO : LOG_WARNING, "sealed", "recording", sealer->job->id, "state",
+              seal_state_name(state), "entries", U64(sum->entries), "tail", U64(sum->tail), NULL);
 }
 
 static void finish_job(struct sealer *sealer)
@@ -251,7 +261,8 @@ static void conclude(struct sealer *sealer, const struct scan_summary *sum, enum
     finish_job(sealer);
 }
 
-/* It is gone, or not a recording any more: that is sealed as well, so that it is never mistaken for a live one. */
+/* It is gone, or not a recording any more: that is sealed as well, so that it is never mistaken for a live
+ * one. */
 static void conclude_missing(struct sealer *sealer)
 {
     struct scan_summary nothing = { .end = SCAN_FORGED };
@@ -275,7 +286,8 @@ static int begin_job(struct sealer *sealer)
     memset(sealer->statements, 0, sizeof sealer->statements);
     char place[RECORDING_PLACE + 1];
     uint8_t key[CHAIN_KEY];
-    int fd = openat(ledger->recordings_fd, recording_place(place, sealer->job->id), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = openat(ledger->recordings_fd, recording_place(place, sealer->job->id),
+                    O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return -errno;
     keys_recording(ledger->keys, sealer->job->id, key);

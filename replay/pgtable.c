@@ -1,5 +1,5 @@
-/* See pgtable.h. Padding is what hostile results could blow up with (one wide value, many rows), so it is bounded
- * before anything is printed. */
+/* See pgtable.h. Padding is what hostile results could blow up with (one wide value, many rows), so it is
+ * bounded before anything is printed. */
 #include "replay/pgtable.h"
 
 #include <errno.h>
@@ -69,7 +69,8 @@ static int print_header(const struct pgtable *table, struct buffer *out)
     return r ? r : buffer_append(out, "\n", 1);
 }
 
-static int print_cell(const struct pgtable *table, size_t column, const uint8_t *text, size_t n, struct buffer *out)
+static int print_cell(const struct pgtable *table, size_t column, const uint8_t *text, size_t n,
+                      struct buffer *out)
 {
     const struct pgcolumn *c = &table->columns[column];
     bool number = pgvalue_is_number(c->type), last = column + 1 == table->n_columns;
@@ -105,8 +106,8 @@ static void measure(struct pgtable *table, uint64_t kept)
     size_t total = 0;
     struct reader cells = reader_of(buffer_head(&table->cells), buffer_size(&table->cells));
     for (size_t i = 0; i < table->n_columns; i++)
-        table->columns[i].width = pgvalue_width((const uint8_t *)table->columns[i].name,
-                                                strlen(table->columns[i].name));
+        table->columns[i].width =
+            pgvalue_width((const uint8_t *)table->columns[i].name, strlen(table->columns[i].name));
     for (uint64_t row = 0; row < kept; row++) {
         for (size_t i = 0; i < table->n_columns; i++) {
             uint32_t n = 0;
@@ -182,8 +183,8 @@ int pgtable_row(struct pgtable *table, struct reader fields, struct buffer *out)
     struct buffer row;
     buffer_init(&row, 8 * PGTABLE_CELLS_MAX);
     int r = store_row(table, fields, &row);
-    bool full = table->rows >= PGTABLE_ROWS_MAX ||
-                buffer_size(&table->cells) + buffer_size(&row) > PGTABLE_CELLS_MAX;
+    bool full =
+        table->rows >= PGTABLE_ROWS_MAX || buffer_size(&table->cells) + buffer_size(&row) > PGTABLE_CELLS_MAX;
     if (r == 0 && full && table->rows > 0) {
         r = print_kept(table, table->rows, out);
         table->streaming = true;
@@ -204,7 +205,8 @@ int pgtable_end(struct pgtable *table, struct buffer *out)
 {
     int r = table->streaming ? 0 : print_kept(table, table->rows, out);
     if (r == 0)
-        r = buffer_printf(out, "(%llu row%s)\n", (unsigned long long)table->rows, table->rows == 1 ? "" : "s");
+        r = buffer_printf(out, "(%llu row%s)\n", (unsigned long long)table->rows,
+                          table->rows == 1 ? "" : "s");
     table->rows = 0;
     table->streaming = false;
     buffer_shrink(&table->cells, 64 * 1024);

@@ -7,10 +7,10 @@
 #include "replay/pgvalue.h"
 
 enum {
-    PGTABLE_COLUMNS_MAX = 1664,             /* PostgreSQL's own limit */
-    PGTABLE_ROWS_MAX = 2000,                /* kept to find the widths */
-    PGTABLE_CELLS_MAX = 1024 * 1024,        /* bytes of kept cells */
-    PGTABLE_ALIGNED_MAX = 4 * 1024 * 1024,  /* bytes of the kept rows when padded; beyond, they are not */
+    PGTABLE_COLUMNS_MAX = 1664,            /* PostgreSQL's own limit */
+    PGTABLE_ROWS_MAX = 2000,               /* kept to find the widths */
+    PGTABLE_CELLS_MAX = 1024 * 1024,       /* bytes of kept cells */
+    PGTABLE_ALIGNED_MAX = 4 * 1024 * 1024, /* bytes of the kept rows when padded; beyond, they are not */
 };
 
 struct pgcolumn {
@@ -33,8 +33,8 @@ void pgtable_init(struct pgtable *table);
 void pgtable_free(struct pgtable *table);
 /* Starts with these columns, which it takes over (malloc'ed). */
 void pgtable_columns(struct pgtable *table, struct pgcolumn *columns, size_t n);
-/* Takes the fields of a DataRow; -EBADMSG when it is none with these columns. Prints once more rows have come than are
- * kept. */
+/* Takes the fields of a DataRow; -EBADMSG when it is none with these columns. Prints once more rows have come
+ * than are kept. */
 MUST_USE int pgtable_row(struct pgtable *table, struct reader fields, struct buffer *out);
 /* Prints what is kept and "(N rows)"; ready for the next rows with the same columns. */
 MUST_USE int pgtable_end(struct pgtable *table, struct buffer *out);

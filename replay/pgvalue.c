@@ -8,9 +8,28 @@
 #include "base/text.h"
 
 enum {
-    BOOL = 16, BYTEA = 17, INT8 = 20, INT2 = 21, INT4 = 23, TEXT = 25, OID = 26, XID = 28, CID = 29, JSON = 114,
-    FLOAT4 = 700, FLOAT8 = 701, MONEY = 790, BPCHAR = 1042, VARCHAR = 1043, DATE = 1082, TIMESTAMP = 1114,
-    TIMESTAMPTZ = 1184, NUMERIC = 1700, UUID = 2950, NAME = 19, JSONB = 3802,
+    BOOL = 16,
+    BYTEA = 17,
+    INT8 = 20,
+    INT2 = 21,
+    INT4 = 23,
+    TEXT = 25,
+    OID = 26,
+    XID = 28,
+    CID = 29,
+    JSON = 114,
+    FLOAT4 = 700,
+    FLOAT8 = 701,
+    MONEY = 790,
+    BPCHAR = 1042,
+    VARCHAR = 1043,
+    DATE = 1082,
+    TIMESTAMP = 1114,
+    TIMESTAMPTZ = 1184,
+    NUMERIC = 1700,
+    UUID = 2950,
+    NAME = 19,
+    JSONB = 3802,
 };
 
 enum { HEX_MAX = 4096, ESCAPE_SLICE = 16 * 1024 };
@@ -79,7 +98,8 @@ static int print_timestamp(const uint8_t *bytes, bool zone, struct buffer *out)
         return print_hex(bytes, 8, out);
     uint64_t unix_us = (uint64_t)(us - first);
     text_time(text, unix_us / 1000);
-    return buffer_printf(out, "%.10s %.12s%03u%s", text, text + 11, (unsigned)(unix_us % 1000), zone ? "+00" : "");
+    return buffer_printf(out, "%.10s %.12s%03u%s", text, text + 11, (unsigned)(unix_us % 1000),
+                         zone ? "+00" : "");
 }
 
 static int print_date(const uint8_t *bytes, struct buffer *out)
@@ -108,9 +128,18 @@ static size_t binary_size(uint32_t type)
         return 1;
     case INT2:
         return 2;
-    case INT4: case OID: case XID: case CID: case FLOAT4: case DATE:
+    case INT4:
+    case OID:
+    case XID:
+    case CID:
+    case FLOAT4:
+    case DATE:
         return 4;
-    case INT8: case MONEY: case FLOAT8: case TIMESTAMP: case TIMESTAMPTZ:
+    case INT8:
+    case MONEY:
+    case FLOAT8:
+    case TIMESTAMP:
+    case TIMESTAMPTZ:
         return 8;
     case UUID:
         return 16;
@@ -128,15 +157,20 @@ static int print_fixed(uint32_t type, const uint8_t *bytes, size_t n, struct buf
         return buffer_printf(out, "%d", (int16_t)big_endian(bytes, 2));
     case INT4:
         return buffer_printf(out, "%d", (int32_t)big_endian(bytes, 4));
-    case OID: case XID: case CID:
+    case OID:
+    case XID:
+    case CID:
         return buffer_printf(out, "%u", (uint32_t)big_endian(bytes, 4));
-    case INT8: case MONEY:
+    case INT8:
+    case MONEY:
         return buffer_printf(out, "%" PRId64, (int64_t)big_endian(bytes, 8));
-    case FLOAT4: case FLOAT8:
+    case FLOAT4:
+    case FLOAT8:
         return print_double(bytes, n, out);
     case DATE:
         return print_date(bytes, out);
-    case TIMESTAMP: case TIMESTAMPTZ:
+    case TIMESTAMP:
+    case TIMESTAMPTZ:
         return print_timestamp(bytes, type == TIMESTAMPTZ, out);
     default:
         return print_uuid(bytes, out);
@@ -169,7 +203,8 @@ static bool looks_binary(uint32_t type, const uint8_t *bytes, size_t n)
     return !text_is_utf8(bytes, n);
 }
 
-int pgvalue_print(uint32_t type, enum pgvalue_format format, const uint8_t *bytes, size_t n, struct buffer *out)
+int pgvalue_print(uint32_t type, enum pgvalue_format format, const uint8_t *bytes, size_t n,
+                  struct buffer *out)
 {
     if (format == PGVALUE_BINARY || (format == PGVALUE_UNSURE && looks_binary(type, bytes, n)))
         return print_binary(type, bytes, n, out);

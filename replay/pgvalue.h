@@ -5,9 +5,14 @@
 #include <stdint.h>
 #include "base/buffer.h"
 
-enum pgvalue_format { PGVALUE_TEXT, PGVALUE_BINARY, PGVALUE_UNSURE }; /* unsure: Describe of a statement does not tell */
+enum pgvalue_format {
+    PGVALUE_TEXT,
+    PGVALUE_BINARY,
+    PGVALUE_UNSURE
+}; /* unsure: Describe of a statement does not tell */
 
-/* Appends the value, foreign bytes escaped, binary forms of the common types decoded, others as \x and hex. */
+/* Appends the value, foreign bytes escaped, binary forms of the common types decoded, others as \x and hex.
+ */
 MUST_USE int pgvalue_print(uint32_t type, enum pgvalue_format format, const uint8_t *bytes, size_t n,
                            struct buffer *out);
 /* Numbers stand to the right. */

@@ -1,8 +1,8 @@
 /* See pgview.h; messages are those of PostgreSQL's protocol 3.0 (its manual, chapter "Message Formats").
  *
- * A row needs its RowDescription, which in the extended protocol came with a Describe that may be long past. The
- * last one is used for rows that bring none when every description of the stream was the same; else the columns are
- * numbered: no name is better than a wrong one. */
+ * A row needs its RowDescription, which in the extended protocol came with a Describe that may be long past.
+ * The last one is used for rows that bring none when every description of the stream was the same; else the
+ * columns are numbered: no name is better than a wrong one. */
 #include "replay/pgview.h"
 
 #include <errno.h>
@@ -21,10 +21,10 @@ struct pgstream {
     uint64_t skip;         /* bytes of a message too long to look at, still to come */
     struct pgtable table;
     enum described described;
-    bool several;          /* descriptions of different shapes have come */
-    bool parameters;       /* a ParameterDescription came right before: formats are not decided yet */
-    uint64_t shape;        /* hash of the last description */
-    uint64_t copy_binary;  /* bytes of a binary COPY */
+    bool several;         /* descriptions of different shapes have come */
+    bool parameters;      /* a ParameterDescription came right before: formats are not decided yet */
+    uint64_t shape;       /* hash of the last description */
+    uint64_t copy_binary; /* bytes of a binary COPY */
     bool copying_binary;
 };
 
@@ -354,7 +354,8 @@ static size_t skip(struct pgstream *s, size_t n)
 }
 
 /* Takes as much as fits; *ret_taken bytes. */
-static int take_bytes(struct pgstream *s, const uint8_t *bytes, size_t n, size_t *ret_taken, struct buffer *out)
+static int take_bytes(struct pgstream *s, const uint8_t *bytes, size_t n, size_t *ret_taken,
+                      struct buffer *out)
 {
     if (s->skip > 0) {
         *ret_taken = skip(s, n);

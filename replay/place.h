@@ -6,8 +6,8 @@
 #include "base/error.h"
 
 enum {
-    RECORDING_ID = 12,                     /* characters */
-    RECORDING_DAY = 10,                    /* "2026-01-31" */
+    RECORDING_ID = 12,                                      /* characters */
+    RECORDING_DAY = 10,                                     /* "2026-01-31" */
     RECORDING_PLACE = RECORDING_DAY + 1 + RECORDING_ID + 6, /* "DAY/ID.ghrec" */
 };
 

@@ -11,17 +11,17 @@ enum { PLAY_MICROSECONDS = 1000000 };
 struct play {
     struct entries *entries;
     struct scene_outline outline;
-    uint64_t number;        /* of the entry that play_next() gave, from 0 */
-    uint64_t read;          /* entries */
-    uint64_t started_ms;    /* unix, once the header was met */
+    uint64_t number;     /* of the entry that play_next() gave, from 0 */
+    uint64_t read;       /* entries */
+    uint64_t started_ms; /* unix, once the header was met */
     struct chain_entry entry;
-    const char *ending;     /* after the last event, when it is not a whole recording: why */
+    const char *ending; /* after the last event, when it is not a whole recording: why */
 };
 
 MUST_USE int play_open(int fd, struct play *ret, struct detail *detail);
 void play_close(struct play *play);
-/* The next event, to be freed; NULL at the end (and *ret_failed negative when reading failed). What can't be decoded
- * is passed over. */
+/* The next event, to be freed; NULL at the end (and *ret_failed negative when reading failed). What can't be
+ * decoded is passed over. */
 Ipc__Event *play_next(struct play *play, int *ret_failed);
 
 MUST_USE int play_cast(struct play *play, int out_fd, unsigned version);

@@ -1,6 +1,6 @@
-/* asciicast v2 and v3 (the asciinema project's file formats): a JSON header line, then one JSON array per event,
- * [time, code, data]. v2 counts time from the start, v3 from the event before. Data must be whole UTF-8, so the
- * beginning of a character that is split over two outputs waits for its rest. */
+/* asciicast v2 and v3 (the asciinema project's file formats): a JSON header line, then one JSON array per
+ * event, [time, code, data]. v2 counts time from the start, v3 from the event before. Data must be whole
+ * UTF-8, so the beginning of a character that is split over two outputs waits for its rest. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -111,7 +111,8 @@ static size_t unfinished(const uint8_t *bytes, size_t n)
 }
 
 /* `bytes` begins with whatever rest was there: see put_data. */
-static int put_whole(struct cast *c, uint64_t at_us, char code, const uint8_t *bytes, size_t n, struct rest *rest)
+static int put_whole(struct cast *c, uint64_t at_us, char code, const uint8_t *bytes, size_t n,
+                     struct rest *rest)
 {
     rest->n = unfinished(bytes, n);
     memcpy(rest->bytes, bytes + n - rest->n, rest->n);
@@ -119,7 +120,8 @@ static int put_whole(struct cast *c, uint64_t at_us, char code, const uint8_t *b
     return n > 0 ? put_line(c, at_us, code, bytes, n) : 0;
 }
 
-static int put_data(struct cast *c, uint64_t at_us, char code, const uint8_t *bytes, size_t n, struct rest *rest)
+static int put_data(struct cast *c, uint64_t at_us, char code, const uint8_t *bytes, size_t n,
+                    struct rest *rest)
 {
     if (n == 0)
         return 0;

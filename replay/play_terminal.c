@@ -1,5 +1,5 @@
-/* Replay in the terminal, in the recording's own time: pauses are waited for (shortened by speed and idle limit),
- * keys are looked at meanwhile. Terminal output passes the filter: a recording may hold anything. */
+/* Replay in the terminal, in the recording's own time: pauses are waited for (shortened by speed and idle
+ * limit), keys are looked at meanwhile. Terminal output passes the filter: a recording may hold anything. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -156,7 +156,8 @@ static int run(struct show *s)
     int key_fd = s->key_fd;
     if (keys) {
         raw = before;
-        raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ISIG); /* Ctrl-C is a key, so that the terminal is restored */
+        raw.c_lflag &=
+            ~(tcflag_t)(ICANON | ECHO | ISIG); /* Ctrl-C is a key, so that the terminal is restored */
         raw.c_cc[VMIN] = 1;
         raw.c_cc[VTIME] = 0;
         (void)tcsetattr(key_fd, TCSANOW, &raw);
@@ -170,7 +171,10 @@ static int run(struct show *s)
 
 int play_terminal(struct play *play, int out_fd, int key_fd, const struct player_options *options)
 {
-    struct show s = { .play = play, .options = options, .out_fd = out_fd, .key_fd = key_fd,
+    struct show s = { .play = play,
+                      .options = options,
+                      .out_fd = out_fd,
+                      .key_fd = key_fd,
                       .speed_permille = options->speed_permille };
     filter_init(&s.filter, false);
     buffer_init(&s.shown, SCENE_OUT_MAX);

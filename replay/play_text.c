@@ -1,4 +1,5 @@
-/* A recording as plain text: who and when, then what was asked, decided and answered, without escape sequences. */
+/* A recording as plain text: who and when, then what was asked, decided and answered, without escape
+ * sequences. */
 #include <errno.h>
 #include <string.h>
 

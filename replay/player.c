@@ -94,8 +94,8 @@ static int take_option(int left, char *const *argv, struct player_options *o, st
         r = take_value("--idle-limit", set_idle_limit, left, argv, o, detail);
     if (r == 0) {
         char shown[64];
-        r = detail_fail(detail, -EINVAL, "unknown option %s", text_escape(shown, sizeof shown, argv[0], strlen(argv[0]),
-                                                                         false));
+        r = detail_fail(detail, -EINVAL, "unknown option %s",
+                        text_escape(shown, sizeof shown, argv[0], strlen(argv[0]), false));
     }
     return r;
 }

@@ -1,4 +1,5 @@
-/* gatehouse-player: plays the recording that it was given as fd 3, in the launcher's sandbox. It opens nothing. */
+/* gatehouse-player: plays the recording that it was given as fd 3, in the launcher's sandbox. It opens
+ * nothing. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

@@ -12,8 +12,8 @@ struct registry {
 };
 
 static const char *const state_names[] = {
-    [SEAL_NONE] = "live",          [SEAL_COMPLETE] = "complete", [SEAL_INTERRUPTED] = "interrupted",
-    [SEAL_CUT] = "cut",            [SEAL_DAMAGED] = "damaged",   [SEAL_MISSING] = "missing",
+    [SEAL_NONE] = "live", [SEAL_COMPLETE] = "complete", [SEAL_INTERRUPTED] = "interrupted",
+    [SEAL_CUT] = "cut",   [SEAL_DAMAGED] = "damaged",   [SEAL_MISSING] = "missing",
 };
 
 const char *seal_state_name(enum seal_state state)

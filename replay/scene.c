@@ -1,5 +1,5 @@
-/* See scene.h. Whatever came from the recording is escaped here, but for the output of terminals: that goes on as it
- * is, and whoever shows it on a terminal passes it through a filter (filter.h). */
+/* See scene.h. Whatever came from the recording is escaped here, but for the output of terminals: that goes
+ * on as it is, and whoever shows it on a terminal passes it through a filter (filter.h). */
 #include "replay/scene.h"
 
 #include <errno.h>
@@ -13,8 +13,8 @@ enum { REQUEST_SHOWN = 64 * 1024, VALUES_SHOWN = 64, VALUE_SHOWN = 1024 };
 
 struct scene {
     struct scene_outline outline;
-    bool crlf;      /* lines that we write, and those of a session without a terminal */
-    bool pty;       /* the terminal showed what was typed */
+    bool crlf; /* lines that we write, and those of a session without a terminal */
+    bool pty;  /* the terminal showed what was typed */
     bool after_cr;
     char target[64];
     struct pgview *view;
@@ -157,7 +157,8 @@ static int print_verdict(const Ipc__Request *request, struct buffer *text)
 {
     if (strcmp(request->verdict, "allow") == 0)
         return 0;
-    int r = buffer_printf(text, "-- %s by rule \"", strcmp(request->verdict, "deny") == 0 ? "denied" : "held");
+    int r =
+        buffer_printf(text, "-- %s by rule \"", strcmp(request->verdict, "deny") == 0 ? "denied" : "held");
     if (r == 0)
         r = put_escaped(text, request->rule);
     if (r == 0)
@@ -183,8 +184,9 @@ static int show_request(struct scene *scene, const Ipc__Request *request, const 
     if (n > 0)
         r = print_statement(scene, body, n, &scene->text);
     if (r == 0 && request->omitted > 0)
-        r = buffer_printf(&scene->text, request->of ? "-- %llu more bytes of it stand at request %llu\n"
-                                                    : "-- %llu more bytes of it are not in the recording\n",
+        r = buffer_printf(&scene->text,
+                          request->of ? "-- %llu more bytes of it stand at request %llu\n"
+                                      : "-- %llu more bytes of it are not in the recording\n",
                           (unsigned long long)request->omitted, (unsigned long long)request->of);
     if (r == 0)
         r = print_values(request, &scene->text);
@@ -197,7 +199,8 @@ static int show_output(struct scene *scene, const Ipc__Output *output, const uin
                        struct buffer *out)
 {
     if (strcmp(output->form, "postgres") == 0)
-        return scene->outline.terminal ? 0 : pgview_output(scene->view, output->stream, body, n, &scene->text);
+        return scene->outline.terminal ? 0
+                                       : pgview_output(scene->view, output->stream, body, n, &scene->text);
     return scene->crlf && !scene->pty ? put_lines(scene, body, n, out) : buffer_append(out, body, n);
 }
 
@@ -236,7 +239,8 @@ static void take_header(struct scene *scene, const Ipc__Header *header)
     (void)strncpy(scene->target, header->target, sizeof scene->target - 1);
 }
 
-static int show(struct scene *scene, const Ipc__Event *event, const uint8_t *body, size_t n, struct buffer *out)
+static int show(struct scene *scene, const Ipc__Event *event, const uint8_t *body, size_t n,
+                struct buffer *out)
 {
     switch (event->what_case) {
     case IPC__EVENT__WHAT_HEADER:
@@ -257,7 +261,8 @@ static int show(struct scene *scene, const Ipc__Event *event, const uint8_t *bod
     }
 }
 
-int scene_event(struct scene *scene, const Ipc__Event *event, const uint8_t *body, size_t n, struct buffer *out)
+int scene_event(struct scene *scene, const Ipc__Event *event, const uint8_t *body, size_t n,
+                struct buffer *out)
 {
     int r = show(scene, event, body, n, out);
     if (r == -ENOBUFS) {

@@ -1,18 +1,21 @@
-/* Events to what a person would have seen: terminal bytes as they were, PostgreSQL connections as psql shows them,
- * requests that were typed nowhere, and verdicts. */
+/* Events to what a person would have seen: terminal bytes as they were, PostgreSQL connections as psql shows
+ * them, requests that were typed nowhere, and verdicts. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/buffer.h"
 #include "base/ipc.h"
 
-enum { SCENE_OUT_MAX = 96 * 1024 * 1024 }; /* bytes that one event may become; what is beyond is left out with a note */
+enum {
+    SCENE_OUT_MAX = 96 * 1024 * 1024
+}; /* bytes that one event may become; what is beyond is left out with a note */
 
 struct scene;
 
 /* What is known of a recording before it is shown. */
 struct scene_outline {
-    bool terminal;   /* some output is of a terminal or a tool: PostgreSQL messages would show everything twice */
+    bool terminal; /* some output is of a terminal or a tool: PostgreSQL messages would show everything twice
+                    */
     bool has_header;
 };
 /* Reads through the recording (fd stays the caller's, its position too). */

@@ -1,6 +1,7 @@
-/* The index of sessions: what `sessions` searches. It is derived from the recordings and can be filled again from
- * them, so losing it loses nothing. This header is all that the ledger knows of it: SQLite (store_sqlite.c) is the
- * first implementation; one on PostgreSQL, shared by several nodes, has to offer these functions and no others. */
+/* The index of sessions: what `sessions` searches. It is derived from the recordings and can be filled again
+ * from them, so losing it loses nothing. This header is all that the ledger knows of it: SQLite
+ * (store_sqlite.c) is the first implementation; one on PostgreSQL, shared by several nodes, has to offer
+ * these functions and no others. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -9,15 +10,15 @@
 #include "base/error.h"
 
 enum {
-    STORE_SESSIONS_MAX = 1000,           /* rows of one answer: the newest */
-    STORE_STATEMENT_MAX = 4 * 1024,      /* bytes kept of one statement */
-    STORE_SEARCH_MS = 250,               /* how long one search may take */
+    STORE_SESSIONS_MAX = 1000,      /* rows of one answer: the newest */
+    STORE_STATEMENT_MAX = 4 * 1024, /* bytes kept of one statement */
+    STORE_SEARCH_MS = 250,          /* how long one search may take */
 };
 
 /* One recording. Strings are borrowed in both directions; none is NULL. */
 struct store_session {
     const char *id, *identity, *source, *kind, *target, *target_kind, *login, *command;
-    const char *state; /* "live", or that of the seal */
+    const char *state;             /* "live", or that of the seal */
     uint64_t started_ms, ended_ms; /* unix; ended 0: not yet */
     uint64_t requests, denied, bytes;
     uint32_t status;
@@ -37,7 +38,8 @@ enum store_fault {
 
 struct store;
 
-/* Opens or creates the index in a directory. *ret_empty: it was missing or could not be used and is new: fill it. */
+/* Opens or creates the index in a directory. *ret_empty: it was missing or could not be used and is new: fill
+ * it. */
 MUST_USE int store_open(const char *directory, struct store **ret, bool *ret_empty, struct detail *detail);
 void store_free(struct store *store);
 DEFINE_CLEANUP(struct store *, store_free)
@@ -58,5 +60,5 @@ MUST_USE int store_commit(struct store *store);
 
 /* Oldest first. The visitor must not change the store; negative errno from it stops the search. */
 typedef int store_visit(void *owner, const struct store_session *session);
-MUST_USE int store_search(struct store *store, const struct store_query *query, store_visit *visit, void *owner,
-                          struct detail *detail);
+MUST_USE int store_search(struct store *store, const struct store_query *query, store_visit *visit,
+                          void *owner, struct detail *detail);

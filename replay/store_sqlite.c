@@ -1,6 +1,6 @@
-/* The only file that touches SQLite. WAL with synchronous=NORMAL: a commit is a write without fsync, it survives
- * the end of the process, and a power cut may lose the last ones but breaks nothing. One process uses the file, so
- * the lock is exclusive and there is no shared memory file. */
+/* The only file that touches SQLite. WAL with synchronous=NORMAL: a commit is a write without fsync, it
+ * survives the end of the process, and a power cut may lose the last ones but breaks nothing. One process
+ * uses the file, so the lock is exclusive and there is no shared memory file. */
 #include "replay/store.h"
 
 #include <errno.h>
@@ -17,11 +17,23 @@ enum {
     STEPS_BETWEEN_CLOCKS = 10000, /* virtual machine instructions */
 };
 
-enum statement { PUT, PUT_STATEMENT, REMOVE, REMOVE_STATEMENTS, BEGIN, COMMIT, ROLLBACK, LIVE, SEARCH, STATEMENTS };
+enum statement {
+    PUT,
+    PUT_STATEMENT,
+    REMOVE,
+    REMOVE_STATEMENTS,
+    BEGIN,
+    COMMIT,
+    ROLLBACK,
+    LIVE,
+    SEARCH,
+    STATEMENTS
+};
 
 static const char *const sql_of[STATEMENTS] = {
     [PUT] = "INSERT INTO session VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)"
-            " ON CONFLICT (id) DO UPDATE SET state=?9, ended=?11, requests=?12, denied=?13, bytes=?14, status=?15",
+            " ON CONFLICT (id) DO UPDATE SET state=?9, ended=?11, requests=?12, denied=?13, bytes=?14, "
+            "status=?15",
     [PUT_STATEMENT] = "INSERT OR IGNORE INTO statement (session, text) VALUES (?1, ?2)",
     [REMOVE] = "DELETE FROM session WHERE id = ?1",
     [REMOVE_STATEMENTS] = "DELETE FROM statement WHERE session = ?1",
@@ -38,12 +50,14 @@ static const char *const sql_of[STATEMENTS] = {
 };
 
 static const char schema[] =
-    "CREATE TABLE session (id TEXT PRIMARY KEY, identity TEXT NOT NULL, source TEXT NOT NULL, kind TEXT NOT NULL,"
+    "CREATE TABLE session (id TEXT PRIMARY KEY, identity TEXT NOT NULL, source TEXT NOT NULL, kind TEXT NOT "
+    "NULL,"
     " target TEXT NOT NULL, target_kind TEXT NOT NULL, login TEXT NOT NULL, command TEXT NOT NULL,"
     " state TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL, requests INTEGER NOT NULL,"
     " denied INTEGER NOT NULL, bytes INTEGER NOT NULL, status INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX session_identity ON session (identity, id);"
-    "CREATE TABLE statement (session TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (session, text)) WITHOUT ROWID;"
+    "CREATE TABLE statement (session TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (session, text)) WITHOUT "
+    "ROWID;"
     "PRAGMA user_version = 1;";
 
 struct store {
@@ -112,7 +126,8 @@ static int check_whole(sqlite3 *db)
 static int prepare_all(struct store *store)
 {
     for (size_t i = 0; i < STATEMENTS; i++) {
-        int r = sqlite3_prepare_v3(store->db, sql_of[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statements[i], NULL);
+        int r = sqlite3_prepare_v3(store->db, sql_of[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statements[i],
+                                   NULL);
         if (r != SQLITE_OK)
             return code_of(r);
     }
@@ -122,8 +137,9 @@ static int prepare_all(struct store *store)
 static int set_up(struct store *store, bool *ret_empty)
 {
     int version = 0;
-    int r = run(store->db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-                           "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=16777216;");
+    int r = run(store->db,
+                "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+                "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=16777216;");
     if (r == 0)
         r = single_number(store->db, "PRAGMA user_version", &version);
     if (r == 0 && version != 0 && version != SCHEMA_VERSION)
@@ -213,8 +229,9 @@ static int finish(sqlite3_stmt *s)
 int store_put(struct store *store, const struct store_session *session)
 {
     sqlite3_stmt *s = store->statements[PUT];
-    const char *const texts[] = { session->id,     session->identity,    session->source, session->kind, session->target,
-                                  session->target_kind, session->login, session->command, session->state };
+    const char *const texts[] = { session->id,    session->identity, session->source,
+                                  session->kind,  session->target,   session->target_kind,
+                                  session->login, session->command,  session->state };
     const uint64_t numbers[] = { session->started_ms, session->ended_ms, session->requests,
                                  session->denied,     session->bytes,    session->status };
     for (int i = 0; i < 9; i++)
@@ -278,10 +295,21 @@ static struct store_session session_of(sqlite3_stmt *s)
     for (int i = 0; i < 6; i++)
         numbers[i] = (uint64_t)sqlite3_column_int64(s, i + 9);
     return (struct store_session){
-        .id = texts[0], .identity = texts[1], .source = texts[2], .kind = texts[3], .target = texts[4],
-        .target_kind = texts[5], .login = texts[6], .command = texts[7], .state = texts[8],
-        .started_ms = numbers[0], .ended_ms = numbers[1], .requests = numbers[2], .denied = numbers[3],
-        .bytes = numbers[4], .status = (uint32_t)numbers[5],
+        .id = texts[0],
+        .identity = texts[1],
+        .source = texts[2],
+        .kind = texts[3],
+        .target = texts[4],
+        .target_kind = texts[5],
+        .login = texts[6],
+        .command = texts[7],
+        .state = texts[8],
+        .started_ms = numbers[0],
+        .ended_ms = numbers[1],
+        .requests = numbers[2],
+        .denied = numbers[3],
+        .bytes = numbers[4],
+        .status = (uint32_t)numbers[5],
     };
 }
 

@@ -1,5 +1,6 @@
-/* See verify.h and docs/recording-format.md §6. The audit chain comes first: only what it says of a recording makes
- * a cut-off tail or a missing file show. A recording that began after the chain was read is a note, not a fault. */
+/* See verify.h and docs/recording-format.md §6. The audit chain comes first: only what it says of a recording
+ * makes a cut-off tail or a missing file show. A recording that began after the chain was read is a note, not
+ * a fault. */
 #include "replay/verify.h"
 
 #include <errno.h>
@@ -69,15 +70,20 @@ static void say_sealed(struct verification *v, const struct registered *one, con
         say(v, VERIFY_GOOD, one->id, "%llu entries, complete", entries);
         return;
     case SEAL_INTERRUPTED:
-        say(v, VERIFY_NOTE, one->id, "%llu entries, interrupted: the session was cut off; nothing is changed", entries);
+        say(v, VERIFY_NOTE, one->id, "%llu entries, interrupted: the session was cut off; nothing is changed",
+            entries);
         return;
     case SEAL_CUT:
-        say(v, VERIFY_NOTE, one->id, "%llu entries, cut: %llu bytes of an entry follow that was never finished; nothing "
-            "is changed", entries, tail);
+        say(v, VERIFY_NOTE, one->id,
+            "%llu entries, cut: %llu bytes of an entry follow that was never finished; nothing "
+            "is changed",
+            entries, tail);
         return;
     default:
-        say(v, VERIFY_FAULT, one->id, "it was %s already when it was sealed: %llu entries are good, %llu bytes behind "
-            "them are not", seal_state_name(one->seal), entries, tail);
+        say(v, VERIFY_FAULT, one->id,
+            "it was %s already when it was sealed: %llu entries are good, %llu bytes behind "
+            "them are not",
+            seal_state_name(one->seal), entries, tail);
     }
 }
 
@@ -101,8 +107,9 @@ static void say_unsealed(struct verification *v, const char *id, const struct sc
     if (sum->end == SCAN_FORGED)
         say(v, VERIFY_FAULT, id, "entry %llu %s", entries, forged_text);
     else if (sum->end == SCAN_CUT)
-        say(v, VERIFY_NOTE, id, "not sealed: live or interrupted; %llu entries, and %llu bytes of an unfinished one",
-            entries, (ull)sum->tail);
+        say(v, VERIFY_NOTE, id,
+            "not sealed: live or interrupted; %llu entries, and %llu bytes of an unfinished one", entries,
+            (ull)sum->tail);
     else
         say(v, VERIFY_NOTE, id, "not sealed: live or interrupted; %llu entries", entries);
 }
@@ -189,8 +196,9 @@ static int take_audit(void *owner, uint64_t number, const Ipc__AuditEvent *event
     struct verification *v = owner;
     for (size_t i = 0; i < event->n_fields; i++)
         if (strcmp(event->event, "ledger_start") == 0 && strcmp(event->fields[i]->name, "lost") == 0)
-            say(v, VERIFY_FAULT, "audit", "entry %llu: %s entries before it were lost (a power cut, or cut off)",
-                (ull)number, event->fields[i]->value);
+            say(v, VERIFY_FAULT, "audit",
+                "entry %llu: %s entries before it were lost (a power cut, or cut off)", (ull)number,
+                event->fields[i]->value);
     return registry_take(v->registry, event, false);
 }
 
@@ -222,7 +230,8 @@ static int prepare(struct verification *v, const char *state, struct detail *det
         return r;
     (void)snprintf(path, sizeof path, "%s/recordings", state);
     v->recordings_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return v->recordings_fd < 0 ? detail_fail(detail, -errno, "%s can't be read: %s", path, strerror(errno)) : 0;
+    return v->recordings_fd < 0 ? detail_fail(detail, -errno, "%s can't be read: %s", path, strerror(errno))
+                                : 0;
 }
 
 static int verify_all(struct verification *v)
@@ -243,8 +252,8 @@ static int verify_one(struct verification *v, const char *id)
     return 0;
 }
 
-int verify_state(const char *state, const char *id, verify_say *on_finding, void *owner, struct verify_count *ret,
-                 struct detail *detail)
+int verify_state(const char *state, const char *id, verify_say *on_finding, void *owner,
+                 struct verify_count *ret, struct detail *detail)
 {
     struct verification v = {
         .recordings_fd = -1, .say = on_finding, .owner = owner, .began_s = clock_unix_ms() / 1000
@@ -271,7 +280,8 @@ int verify_open(const char *state, const char *id, int *ret_fd, struct detail *d
     char path[PATH_MAX], place[RECORDING_PLACE + 1];
     if (!recording_id_valid(id))
         return detail_fail(detail, -EINVAL, "'%s' is no id of a recording", id);
-    if (snprintf(path, sizeof path, "%s/recordings/%s", state, recording_place(place, id)) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s/recordings/%s", state, recording_place(place, id)) >=
+        (int)sizeof path)
         return -ENAMETOOLONG;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)

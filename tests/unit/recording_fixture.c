@@ -26,7 +26,8 @@ void house_make(struct house *house)
     assert_int_equal(keys_load(house->state, &house->keys, &detail), 0);
     (void)snprintf(path, sizeof path, "%s/audit", house->state);
     house->audit_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_int_equal(audit_open(house->audit_fd, house->keys, false, NULL, NULL, &house->audit, &end, &detail), 0);
+    assert_int_equal(
+        audit_open(house->audit_fd, house->keys, false, NULL, NULL, &house->audit, &end, &detail), 0);
 }
 
 void house_close(struct house *house)

@@ -4,3 +4,7 @@ function(replay_test name)
 endfunction()
 
 replay_test(verify replay-read)
+replay_test(ledger replay-read policy-ticket)
+target_sources(ledger PRIVATE ledger_fixture.c)
+target_compile_definitions(ledger PRIVATE LEDGER="$<TARGET_FILE:gatehouse-ledger>")
+add_dependencies(ledger gatehouse-ledger)

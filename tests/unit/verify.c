@@ -1,4 +1,5 @@
-/* replay/verify: whatever is done to a recording or to the audit chain shows, at the entry where it begins. */
+/* replay/verify: whatever is done to a recording or to the audit chain shows, at the entry where it begins.
+ */
 #include "replay/verify.h"
 
 #include <fcntl.h>
@@ -81,7 +82,8 @@ static void every_changed_byte_is_found_at_its_entry(void **state)
 }
 
 /* Puts the entries in this order into the file. */
-static void rearrange(const char *path, const uint8_t *bytes, const struct pen *pen, const size_t *order, size_t count)
+static void rearrange(const char *path, const uint8_t *bytes, const struct pen *pen, const size_t *order,
+                      size_t count)
 {
     uint8_t out[8192];
     size_t n = MAGIC;
