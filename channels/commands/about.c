@@ -104,9 +104,11 @@ static void expiry(const Ipc__Identity *who, char *out, size_t size)
 static void whoami_text(struct channel *channel, struct buffer *out)
 {
     const Ipc__Identity *who = channel->gate->identity;
-    char until[80];
+    char until[80], name[1024];
     expiry(who, until, sizeof until);
-    (void)!buffer_printf(out, "identity     %s\nroles        ", who->name);
+    /* The CA's word, but a terminal's business: a key id may hold any bytes. */
+    (void)!buffer_printf(out, "identity     %s\nroles        ",
+                         text_escape(name, sizeof name, who->name, strlen(who->name), false));
     put_list(out, who->roles, who->n_roles);
     (void)!buffer_printf(out, "\ncertificate  serial %llu, expires %s\nkey          %s\nsigned by    %s\n",
                          (unsigned long long)who->serial, until, who->fingerprint, who->ca_fingerprint);

@@ -64,7 +64,7 @@ def test_an_expired_certificate_is_refused_and_the_reason_is_shown(bastion):
 
 @pytest.mark.asan
 def test_a_certificate_that_is_not_yet_valid_is_refused(bastion):
-    assert "not yet valid" in refused(bastion.client(validity="+1h:+2h"))
+    assert "not valid before" in refused(bastion.client(validity="+1h:+2h"))
 
 
 @pytest.mark.asan
@@ -101,12 +101,12 @@ def test_a_certificate_with_one_byte_changed_is_refused(bastion, place):
 
 def test_the_source_address_of_a_certificate_is_honoured(bastion):
     assert "agent-7" in bastion.client(options=["source-address=127.0.0.0/8,10.0.0.0/8"]).must("whoami")
-    assert "address" in refused(bastion.client(options=["source-address=192.0.2.0/24"]))
+    assert "may not be used from 127.0.0.1" in refused(bastion.client(options=["source-address=192.0.2.0/24"]))
 
 
 def test_force_command_replaces_what_was_asked_for(bastion):
     client = bastion.client(options=["force-command=whoami"])
-    assert client.must("targets") == client.must("whoami")
+    assert client.must("targets").startswith("identity     agent-7")
 
 
 def test_an_unknown_critical_option_is_refused(bastion):

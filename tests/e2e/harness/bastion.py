@@ -13,7 +13,7 @@ from . import keys, processes
 from .client import Client
 from .system import GATEHOUSE, free_port, is_listening, must, run, stop, wait_until
 
-EVERYTHING = ["select", "insert", "update", "delete", "merge", "explain", "show", "set", "transaction", "copy", "cursor",
+EVERYTHING = ["select", "insert", "update", "delete", "explain", "show", "set", "transaction", "copy", "cursor",
               "lock", "listen", "notify"]
 TROUBLE = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|signal=(SIG)?(4|6|7|8|11|31|ILL|ABRT|BUS|FPE|SEGV|SYS)\b")
 
@@ -100,7 +100,7 @@ class Bastion:
         return re.search(r"^READY\b|\bREADY$", self.log(), re.M)
 
     def log(self):
-        return self.log_path.read_text(encoding="utf-8", errors="replace")
+        return self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""
 
     def wait_log(self, pattern, seconds=10):
         return wait_until(lambda: re.search(pattern, self.log()), f"log line {pattern!r}", seconds)

@@ -24,7 +24,7 @@ class Client:
         lines = ["Host bastion", "  HostName 127.0.0.1", f"  Port {self.bastion.port}", "  HostKeyAlias bastion",
                  "  User agent", f"  IdentityFile {self.key}", "  IdentitiesOnly yes", "  IdentityAgent none",
                  f"  UserKnownHostsFile {self.known_hosts}", "  GlobalKnownHostsFile /dev/null",
-                 "  StrictHostKeyChecking yes", "  PreferredAuthentications publickey", "  ConnectTimeout 15"]
+                 "  StrictHostKeyChecking yes", "  ConnectTimeout 15"]
         if self.certificate:
             lines.append(f"  CertificateFile {self.certificate}")
         self.config.write_text("\n".join(lines) + "\n")
