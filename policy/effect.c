@@ -259,3 +259,15 @@ char *effect_describe(const struct effect *effect, char *out, size_t size)
              effect->unbounded_write ? " (unbounded)" : "");
     return out;
 }
+
+bool effects_may_set_search_path(const struct effects *effects)
+{
+    for (size_t i = 0; i < effects->count; i++) {
+        const struct effect *e = &effects->items[i];
+        if (e->kind == EFFECT_DO || e->kind == EFFECT_CALL || e->kind == EFFECT_UNKNOWN)
+            return true;
+        if (e->object_kind == OBJECT_SETTING && strcmp(e->object, "search_path") == 0)
+            return true;
+    }
+    return false;
+}

@@ -95,3 +95,6 @@ const char *effect_kind_name(enum effect_kind kind);
 MUST_USE bool effect_kind_of(const char *name, enum effect_kind *ret);
 /* "delete public.orders (unbounded)": for recordings, explain and messages. Returns out. */
 char *effect_describe(const struct effect *effect, char *out, size_t size);
+/* Whether afterwards unqualified names may lead to other schemas than before: circumstances.search_path_set.
+ */
+bool effects_may_set_search_path(const struct effects *effects);

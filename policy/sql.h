@@ -18,8 +18,8 @@ enum sql_role {
     SQL_PREPARE, /* name is the prepared statement's; its effects are included */
     SQL_EXECUTE, /* name: the prepared statement that runs, whose effects the caller adds (effects_append) */
     SQL_DEALLOCATE, /* name, or NULL for all */
-    SQL_DISCARD,
-    SQL_COPY_IN, /* COPY … FROM STDIN */
+    SQL_DISCARD,    /* DISCARD ALL */
+    SQL_COPY_IN,    /* COPY … FROM STDIN */
     SQL_COPY_OUT,
 };
 

@@ -14,8 +14,8 @@ static bool names_entry(const struct entry *entry, const char *schema, const cha
 static bool is_own_column(struct walk *walk, const struct entry *entry, const char *name)
 {
     const ListCell *cell;
-    if (strcmp(entry->alias, name) == 0 || sql_is_result_column(name))
-        return true;
+    if (entry->columns == NIL)
+        return strcmp(entry->alias, name) == 0 || sql_is_result_column(name);
     foreach (cell, entry->columns)
         if (sql_work(walk, 1) && strcmp(strVal(lfirst(cell)), name) == 0)
             return true;

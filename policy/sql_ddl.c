@@ -201,12 +201,6 @@ static const struct form forms[] = {
       AT(AlterSubscriptionStmt, subname),
       { 0 } },
     { T_AlterExtensionStmt, EFFECT_ALTER, OBJECT_OTHER, BY_STRING, AT(AlterExtensionStmt, extname), { 0 } },
-    { T_AlterExtensionContentsStmt,
-      EFFECT_ALTER,
-      OBJECT_OTHER,
-      BY_STRING,
-      AT(AlterExtensionContentsStmt, extname),
-      { 0 } },
     { T_AlterFdwStmt, EFFECT_ALTER, OBJECT_OTHER, BY_STRING, AT(AlterFdwStmt, fdwname), { 0 } },
     { T_AlterForeignServerStmt,
       EFFECT_ALTER,
@@ -384,8 +378,9 @@ static bool visit_alter_object(struct walk *walk, const Node *node)
     switch (nodeTag(node)) {
     case T_RenameStmt: {
         const RenameStmt *s = (const RenameStmt *)node;
-        sql_emit_object(walk, EFFECT_ALTER, s->renameType, s->relation, s->object);
-        if (!s->relation && !s->object)
+        if (s->relation || s->object)
+            sql_emit_object(walk, EFFECT_ALTER, s->renameType, s->relation, s->object);
+        else
             sql_emit(walk, EFFECT_ALTER, s->renameType == PG_OBJECT_DATABASE ? OBJECT_DATABASE : OBJECT_OTHER,
                      s->subname);
         return true;
@@ -398,6 +393,12 @@ static bool visit_alter_object(struct walk *walk, const Node *node)
     case T_AlterObjectSchemaStmt: {
         const AlterObjectSchemaStmt *s = (const AlterObjectSchemaStmt *)node;
         sql_emit_object(walk, EFFECT_ALTER, s->objectType, s->relation, s->object);
+        return true;
+    }
+    case T_AlterExtensionContentsStmt: {
+        const AlterExtensionContentsStmt *s = (const AlterExtensionContentsStmt *)node;
+        sql_emit(walk, EFFECT_ALTER, OBJECT_OTHER, s->extname);
+        sql_emit_object(walk, EFFECT_ALTER, s->objtype, NULL, s->object);
         return true;
     }
     case T_AlterObjectDependsStmt: {

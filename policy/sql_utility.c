@@ -158,7 +158,8 @@ static void visit_reindex(struct walk *walk, const ReindexStmt *reindex)
 
 static void visit_discard(struct walk *walk, const DiscardStmt *discard)
 {
-    remember(walk, SQL_DISCARD, NULL);
+    if (discard->target == DISCARD_ALL)
+        remember(walk, SQL_DISCARD, NULL);
     sql_emit(walk, EFFECT_SET, OBJECT_SETTING, discard->target == DISCARD_ALL ? "all" : NULL);
 }
 

@@ -174,6 +174,8 @@ static bool same(const Node *a, const Node *b, int depth)
         return x->kind == y->kind && same_names(x->name, y->name, true) && same(x->lexpr, y->lexpr, depth) &&
                same(x->rexpr, y->rexpr, depth);
     }
+    case T_RowExpr:
+        return same_list(((const RowExpr *)a)->args, ((const RowExpr *)b)->args, depth);
     case T_List:
         return same_list((const List *)a, (const List *)b, depth);
     default:
@@ -242,9 +244,12 @@ static bool compares_with_itself(const A_Expr *e)
     }
 }
 
-/* Two integers or two strings whose comparison is plainly false: WHERE 1 = 0. */
+/* Something differs from itself, or two numbers from each other: WHERE 1 = 0. */
 static bool is_plainly_false(const A_Expr *e)
 {
+    if (e->kind == AEXPR_DISTINCT || (e->kind == AEXPR_OP && IS_OPERATOR(e, "<>", "<", ">")))
+        if (same(e->lexpr, e->rexpr, SAME_DEPTH_MAX))
+            return true;
     if (e->kind != AEXPR_OP || !e->lexpr || !e->rexpr || !IsA(e->lexpr, A_Const) || !IsA(e->rexpr, A_Const))
         return false;
     const A_Const *a = (const A_Const *)e->lexpr, *b = (const A_Const *)e->rexpr;
