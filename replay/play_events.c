@@ -181,14 +181,12 @@ static void put_what(struct json *j, const Ipc__Event *event, const struct chain
 
 static int write_event(const struct play *play, const Ipc__Event *event, struct buffer *out)
 {
-    char time[32], at[40];
+    char time[32];
     uint64_t us = event->at_us < (uint64_t)INT64_MAX / 2 ? event->at_us : 0;
     struct json j = json_to(out);
-    (void)snprintf(at, sizeof at, "%llu.%06llu", (unsigned long long)(us / PLAY_MICROSECONDS),
-                   (unsigned long long)(us % PLAY_MICROSECONDS));
     json_object(&j, NULL);
     json_u64(&j, "n", play->number);
-    json_string(&j, "at", at);
+    json_u64(&j, "at_us", us);
     json_string(&j, "time", text_time(time, play->started_ms + us / 1000));
     json_string(&j, "event", name_of(event));
     put_what(&j, event, &play->entry);
