@@ -1,8 +1,9 @@
 /* gatehouse-launcher: runs psql and the player for gates, each in a cage (sandbox.c).
  *
- * It is outside of seccomp's strict lists, because its tools would inherit them: it is held by Landlock, its
- * own uid, and by doing little. It reads messages of gates, never a byte of what an agent typed or a server
- * sent: those go between tool and gate through descriptors that it makes and gives away. */
+ * Its seccomp list holds what its tools need too, since they inherit it (sandbox_filter.c); what is not on it
+ * fails instead of killing, because people try things out in psql. Landlock and a uid of its own do the rest.
+ * It reads messages of gates, never a byte of what an agent typed or a server sent: those go between tool and
+ * gate through descriptors that it makes and gives away. */
 #include "server/launcher.h"
 #include <errno.h>
 #include <libgen.h>
@@ -20,6 +21,7 @@
 #include "server/launcher_psql.h"
 #include "server/launcher_tool.h"
 #include "server/sandbox_files.h"
+#include "server/sandbox_filter.h"
 
 /* ---- the listener ---- */
 
@@ -138,9 +140,11 @@ static int enter_jail(struct launcher *launcher, struct detail *detail)
     view->paths[view->n_paths++] = (struct jail_path){ "/dev/pts", true };
     bool landlock = false;
     int r = jail_enter(PROCESS_LAUNCHER, view->paths, view->n_paths, &landlock, detail);
-    if (r == 0 && !landlock) /* each program says so too, when it is asked for */
-        log_event(LOG_WARNING, "no_landlock", "detail", "tools are refused", NULL);
-    return r;
+    bool runs_nothing = !launcher->psql.sandbox && !launcher->player.sandbox;
+    if (r < 0 ||
+        runs_nothing) /* gates are told why, so it stays; a kernel without seccomp can't seal it either */
+        return r;
+    return sandbox_filter_supervisor(detail);
 }
 
 static int take_start(struct launcher *launcher, const Ipc__Start *start, struct detail *detail)

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -80,6 +81,13 @@ static const unsigned ioctls[] = {
 static const int fcntls[] = {
     F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_GETPIPE_SZ,
 };
+/* What a supervisor needs beyond that: an event loop, making cages, starting and ending tools. */
+static const char *const supervisor_allowed[] = {
+    "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "signalfd4", "ioctl", "fcntl", "kill", "tgkill",
+    "clone", "execve", "setsid", "close_range", "prlimit64", "setrlimit", "seccomp", "landlock_create_ruleset",
+    "landlock_add_rule", "landlock_restrict_self",
+};
+static const int supervisor_prctls[] = { PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS };
 /* clang-format on */
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -92,6 +100,14 @@ static int add(scmp_filter_ctx context, uint32_t action, const char *name, unsig
     if (number < 0)
         return 0;
     return seccomp_rule_add_array(context, action, number, n, conditions);
+}
+
+static int add_list(scmp_filter_ctx context, const char *const *names, size_t n)
+{
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = add(context, SCMP_ACT_ALLOW, names[i], 0, NULL);
+    return r;
 }
 
 static int add_commands(scmp_filter_ctx context)
@@ -138,9 +154,7 @@ static int add_limits(scmp_filter_ctx context)
 
 static int add_rules(scmp_filter_ctx context, bool sockets)
 {
-    int r = 0;
-    for (size_t i = 0; i < COUNT(allowed) && r == 0; i++)
-        r = add(context, SCMP_ACT_ALLOW, allowed[i], 0, NULL);
+    int r = add_list(context, allowed, COUNT(allowed));
     for (size_t i = 0; i < COUNT(refused) && r == 0; i++)
         r = add(context, SCMP_ACT_ERRNO((uint16_t)refused[i].error), refused[i].name, 0, NULL);
     if (r == 0)
@@ -232,4 +246,41 @@ struct sock_fprog sandbox_filter_for(struct sandbox_filter *filter, pid_t self)
     for (size_t i = 0; i < filter->n_selves; i++)
         filter->code[filter->selves[i]].k = (uint32_t)self;
     return (struct sock_fprog){ .len = filter->count, .filter = filter->code };
+}
+
+static int add_supervisor(scmp_filter_ctx context)
+{
+    const struct scmp_arg_cmp local = SCMP_A0_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_UNIX);
+    int r = add_list(context, allowed, COUNT(allowed));
+    if (r == 0)
+        r = add_list(context, supervisor_allowed, COUNT(supervisor_allowed));
+    for (size_t i = 0; i < COUNT(supervisor_prctls) && r == 0; i++)
+        r = add(context, SCMP_ACT_ALLOW, "prctl", 1,
+                &SCMP_A0_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)supervisor_prctls[i]));
+    if (r == 0)
+        r = add(context, SCMP_ACT_ALLOW, "socketpair", 1, &local);
+    /* Tools ask for sockets; without connect() and bind(), which are not here, one is of no use. */
+    return r ? r : add(context, SCMP_ACT_ALLOW, "socket", 1, &local);
+}
+
+int sandbox_filter_supervisor(struct detail *detail)
+{
+#ifdef GATEHOUSE_SANITIZE
+    (void)add_supervisor;
+    (void)detail;
+    return 0;
+#else
+    scmp_filter_ctx context = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (!context)
+        return detail_fail(detail, -ENOMEM, "out of memory");
+    int r = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    if (r == 0)
+        r = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    if (r == 0)
+        r = add_supervisor(context);
+    if (r == 0)
+        r = seccomp_load(context);
+    seccomp_release(context);
+    return r < 0 ? detail_fail(detail, r, "the launcher's seccomp filter: %s", strerror(-r)) : 0;
+#endif
 }

@@ -17,3 +17,8 @@ DEFINE_CLEANUP(struct sandbox_filter *, sandbox_filter_free)
 /* The program for the process `self`, the only one that it may send signals to. Borrowed, and changed by the
  * next call. */
 struct sock_fprog sandbox_filter_for(struct sandbox_filter *filter, pid_t self);
+
+/* Seals the supervisor itself: what it needs, what its tools need (they inherit the filter), and nothing
+ * else; what is not on the list fails with EPERM. One-way. Nothing happens under sanitizers, whose run-time
+ * needs more. */
+MUST_USE int sandbox_filter_supervisor(struct detail *detail);

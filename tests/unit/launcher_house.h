@@ -10,7 +10,7 @@ enum { HOUSE_RELAYS_MAX = 64 };
 /* Bytes that grow; NUL-terminated. */
 struct text {
     char *bytes;
-    size_t n;
+    size_t n, capacity;
 };
 
 /* A stream of a tool, joined to the server. */
@@ -51,6 +51,8 @@ struct run {
  */
 struct house *house_open(const char *libexec);
 void house_close(struct house *house);
+/* A new launcher, on a kernel that lacks this system call (-1: lacks none). */
+void house_relaunch(struct house *house, int missing_call);
 
 /* A new gate with a valid ticket, in place of the present one. */
 void house_new_gate(struct house *house);
