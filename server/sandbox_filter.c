@@ -134,7 +134,7 @@ static int add_sockets(scmp_filter_ctx context, bool sockets)
         SCMP_A0_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_UNIX),
         SCMP_A1_64(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM), /* the rest are SOCK_NONBLOCK and SOCK_CLOEXEC */
     };
-    const struct scmp_arg_cmp other_family = SCMP_A0_64(SCMP_CMP_NE, AF_UNIX);
+    const struct scmp_arg_cmp other_family = SCMP_A0_64(SCMP_CMP_NE, AF_UNIX, 0);
     if (!sockets) {
         int r = add(context, SCMP_ACT_ERRNO(EACCES), "socket", 0, NULL);
         return r ? r : add(context, SCMP_ACT_ERRNO(EACCES), "connect", 0, NULL);
@@ -148,7 +148,7 @@ static int add_sockets(scmp_filter_ctx context, bool sockets)
 static int add_limits(scmp_filter_ctx context)
 {
     /* Reading its own limits; other pids share our uid. */
-    const struct scmp_arg_cmp own[2] = { SCMP_A0_64(SCMP_CMP_EQ, 0), SCMP_A2_64(SCMP_CMP_EQ, 0) };
+    const struct scmp_arg_cmp own[2] = { SCMP_A0_64(SCMP_CMP_EQ, 0, 0), SCMP_A2_64(SCMP_CMP_EQ, 0, 0) };
     return add(context, SCMP_ACT_ALLOW, "prlimit64", 2, own);
 }
 
