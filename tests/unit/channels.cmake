@@ -7,3 +7,8 @@ set_target_properties(pg_harness PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CUR
 add_test(NAME pg_live COMMAND /usr/bin/python3 -m pytest -q -p no:cacheprovider pg_live.py
          WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
 set_tests_properties(pg_live PROPERTIES ENVIRONMENT "PG_HARNESS=$<TARGET_FILE:pg_harness>" TIMEOUT 600)
+unit_test(pg_wire channels-pg)
+unit_test(pg_startup channels-pg)
+unit_test(pg_prepared channels-pg)
+unit_test(pg_front channels-pg)
+unit_test(recorder channels-recorder)

@@ -1,0 +1,220 @@
+/* The recorder: what stands in the file, entry by entry, under the chain's key. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "base/chain.h"
+#include "base/io.h"
+#include "channels/recorder.h"
+
+enum { ENTRIES_BEFORE = 3, FILE_MAX = 16 * 1024 * 1024 };
+
+static const uint8_t first_key[CHAIN_KEY] = { 1, 2, 3 }, first_tag[CHAIN_TAG] = { 9 };
+
+static struct recorder *recorder_on(int fd, uint64_t limit)
+{
+    uint8_t key[CHAIN_KEY], tag[CHAIN_TAG];
+    struct recorder *recorder = NULL;
+    memcpy(key, first_key, sizeof(key));
+    memcpy(tag, first_tag, sizeof(tag));
+    Ipc__AnswerRecording answer = IPC__ANSWER_RECORDING__INIT;
+    answer.id = (char *)(uintptr_t) "abc";
+    answer.chain_key = (ProtobufCBinaryData){ sizeof(key), key };
+    answer.chain_tag = (ProtobufCBinaryData){ sizeof(tag), tag };
+    answer.entries = ENTRIES_BEFORE;
+    assert_int_equal(recorder_new(fd, &answer, limit, false, &recorder), 0);
+    assert_int_equal(key[0] | key[1] | key[2], 0); /* wiped */
+    return recorder;
+}
+
+static int new_file(void)
+{
+    int fd = memfd_create("recording", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+struct found {
+    uint8_t *bytes;
+    size_t n, at;
+    struct chain chain;
+    Ipc__Event *event;
+    struct chain_entry entry;
+};
+
+static struct found read_all(int fd)
+{
+    struct found f = { .at = 0 };
+    assert_int_equal(fd_contents(fd, FILE_MAX, &f.bytes, &f.n), 0);
+    chain_start(&f.chain, first_key);
+    memcpy(f.chain.last, first_tag, CHAIN_TAG);
+    return f;
+}
+
+/* The next event, of this kind, in its place in the chain. */
+static const Ipc__Event *next_event(struct found *f, Ipc__Event__WhatCase kind)
+{
+    if (f->event)
+        ipc__event__free_unpacked(f->event, NULL);
+    assert_int_equal(chain_parse(f->bytes + f->at, f->n - f->at, &f->entry), 0);
+    assert_int_equal(chain_check(&f->chain, &f->entry), 0);
+    f->at += f->entry.size;
+    f->event = ipc__event__unpack(NULL, f->entry.head_n, f->entry.head);
+    assert_non_null(f->event);
+    assert_int_equal(f->event->what_case, kind);
+    return f->event;
+}
+
+static void assert_over(struct found *f)
+{
+    assert_int_equal(f->at, f->n);
+    if (f->event)
+        ipc__event__free_unpacked(f->event, NULL);
+    free(f->bytes);
+}
+
+static void events_stand_in_order_under_the_chain(void **state)
+{
+    int fd = new_file(), copy = dup(fd);
+    struct recorder *r = recorder_on(copy, 1000);
+    Ipc__Request request = IPC__REQUEST__INIT;
+    (void)state;
+    request.what = (char *)(uintptr_t) "query";
+    assert_int_equal(recorder_next(r), 1);
+    assert_int_equal(recorder_request(r, &request, "select 1", 8), 0);
+    assert_int_equal(recorder_next(r), 2);
+    assert_int_equal(recorder_output(r, 4, "postgres", "rows", 4), 0);
+    assert_int_equal(recorder_input(r, 4, "terminal", "keys", 4), 0);
+    assert_int_equal(recorder_resize(r, 80, 24), 0);
+    assert_int_equal(recorder_note(r, "note"), 0);
+    assert_int_equal(recorder_end(r, 77, "done"), 0);
+    assert_int_equal(recorder_entries(r), ENTRIES_BEFORE + 6);
+    assert_string_equal(recorder_id(r), "abc");
+
+    struct found f = read_all(fd);
+    assert_int_equal(next_event(&f, IPC__EVENT__WHAT_REQUEST)->request->number, 1);
+    assert_memory_equal(f.entry.body, "select 1", 8);
+    assert_int_equal(next_event(&f, IPC__EVENT__WHAT_OUTPUT)->output->stream, 4);
+    assert_string_equal(f.event->output->form, "postgres");
+    assert_string_equal(next_event(&f, IPC__EVENT__WHAT_INPUT)->input->form, "terminal");
+    assert_int_equal(next_event(&f, IPC__EVENT__WHAT_RESIZE)->resize->columns, 80);
+    assert_string_equal(next_event(&f, IPC__EVENT__WHAT_NOTE)->note->text, "note");
+    const Ipc__Event *end = next_event(&f, IPC__EVENT__WHAT_END);
+    assert_int_equal(end->end->status, 77);
+    assert_int_equal(end->end->bytes_in, 4);
+    assert_int_equal(end->end->bytes_out, 4);
+    assert_over(&f);
+    recorder_free(r);
+    fd_close(fd);
+}
+
+static void a_long_statement_is_cut_and_says_by_how_much(void **state)
+{
+    static const char text[RECORDER_TEXT_MAX + 100];
+    int fd = new_file(), copy = dup(fd);
+    struct recorder *r = recorder_on(copy, 0);
+    Ipc__Request request = IPC__REQUEST__INIT;
+    (void)state;
+    request.omitted = 5; /* that the caller never had */
+    assert_int_equal(recorder_request(r, &request, text, sizeof(text)), 0);
+    struct found f = read_all(fd);
+    assert_int_equal(next_event(&f, IPC__EVENT__WHAT_REQUEST)->request->omitted, 105);
+    assert_int_equal(f.entry.body_n, RECORDER_TEXT_MAX);
+    assert_over(&f);
+    recorder_free(r);
+    fd_close(fd);
+}
+
+static void output_beyond_the_limit_is_counted_and_requests_are_kept(void **state)
+{
+    int fd = new_file(), copy = dup(fd);
+    struct recorder *r = recorder_on(copy, 6);
+    Ipc__Request request = IPC__REQUEST__INIT;
+    (void)state;
+    assert_int_equal(recorder_output(r, 1, "postgres", "abcd", 4), 0);
+    assert_int_equal(recorder_output(r, 1, "postgres", "efgh", 4), 0);
+    assert_int_equal(recorder_output(r, 1, "postgres", "ijkl", 4), 0);
+    assert_int_equal(recorder_request(r, &request, "x", 1), 0);
+    assert_int_equal(recorder_end(r, 0, ""), 0);
+    struct found f = read_all(fd);
+    (void)next_event(&f, IPC__EVENT__WHAT_OUTPUT);
+    (void)next_event(&f, IPC__EVENT__WHAT_OUTPUT);
+    assert_int_equal(f.entry.body_n, 2);
+    assert_string_equal(next_event(&f, IPC__EVENT__WHAT_OMITTED)->omitted->why, "output_limit");
+    (void)next_event(&f, IPC__EVENT__WHAT_REQUEST);
+    assert_int_equal(next_event(&f, IPC__EVENT__WHAT_OMITTED)->omitted->bytes, 6);
+    assert_int_equal(next_event(&f, IPC__EVENT__WHAT_END)->end->bytes_out, 12);
+    assert_over(&f);
+    recorder_free(r);
+    fd_close(fd);
+}
+
+static void output_larger_than_an_entry_is_split(void **state)
+{
+    size_t n = CHAIN_BODY_MAX + 10;
+    int fd = new_file(), copy = dup(fd);
+    struct recorder *r = recorder_on(copy, FILE_MAX);
+    uint8_t *bytes = calloc(1, n);
+    (void)state;
+    assert_int_equal(recorder_output(r, 1, "postgres", bytes, n), 0);
+    struct found f = read_all(fd);
+    (void)next_event(&f, IPC__EVENT__WHAT_OUTPUT);
+    assert_int_equal(f.entry.body_n, CHAIN_BODY_MAX);
+    (void)next_event(&f, IPC__EVENT__WHAT_OUTPUT);
+    assert_int_equal(f.entry.body_n, 10);
+    assert_over(&f);
+    free(bytes);
+    recorder_free(r);
+    fd_close(fd);
+}
+
+static void after_a_failure_nothing_is_written_any_more(void **state)
+{
+    int file = new_file(), full = open("/dev/full", O_WRONLY | O_CLOEXEC), fd = dup(full);
+    struct recorder *r = recorder_on(fd, 100);
+    (void)state;
+    assert_int_equal(recorder_note(r, "one"), -ENOSPC);
+    assert_true(dup2(file, fd) == fd); /* there is room again */
+    assert_int_equal(recorder_note(r, "two"), -ENOSPC);
+    assert_int_equal(recorder_output(r, 1, "terminal", "x", 1), -ENOSPC);
+    assert_int_equal(recorder_end(r, 0, ""), -ENOSPC);
+    struct found f = read_all(file);
+    assert_int_equal(f.n, 0);
+    free(f.bytes);
+    recorder_free(r);
+    fd_close(file);
+    fd_close(full);
+}
+
+static void an_answer_with_a_key_of_another_length_is_refused(void **state)
+{
+    uint8_t key[CHAIN_KEY] = { 0 }, tag[CHAIN_TAG] = { 0 };
+    struct recorder *r = NULL;
+    Ipc__AnswerRecording answer = IPC__ANSWER_RECORDING__INIT;
+    (void)state;
+    answer.id = (char *)(uintptr_t) "abc";
+    answer.chain_key = (ProtobufCBinaryData){ sizeof(key) - 1, key };
+    answer.chain_tag = (ProtobufCBinaryData){ sizeof(tag), tag };
+    assert_int_equal(recorder_new(new_file(), &answer, 1, false, &r), -EINVAL);
+    answer.chain_key.len = sizeof(key);
+    answer.chain_tag.len = 0;
+    assert_int_equal(recorder_new(new_file(), &answer, 1, false, &r), -EINVAL);
+    assert_null(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(events_stand_in_order_under_the_chain),
+        cmocka_unit_test(a_long_statement_is_cut_and_says_by_how_much),
+        cmocka_unit_test(output_beyond_the_limit_is_counted_and_requests_are_kept),
+        cmocka_unit_test(output_larger_than_an_entry_is_split),
+        cmocka_unit_test(after_a_failure_nothing_is_written_any_more),
+        cmocka_unit_test(an_answer_with_a_key_of_another_length_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
