@@ -1,0 +1,2 @@
+fuzz_target(recording replay-play)
+fuzz_target(recording_postgres replay-play)
