@@ -46,7 +46,7 @@ static const char *const sql_of[STATEMENTS] = {
                " AND (?2 IS NULL OR target = ?2) AND started >= ?3"
                " AND (?4 IS NULL OR command LIKE ?4 ESCAPE '\\' OR EXISTS (SELECT 1 FROM statement"
                "      WHERE session = s.id AND text LIKE ?4 ESCAPE '\\'))"
-               " ORDER BY id DESC LIMIT ?5) ORDER BY id",
+               " ORDER BY id DESC LIMIT ?5) ORDER BY started, id",
 };
 
 static const char schema[] =
