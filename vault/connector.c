@@ -136,7 +136,7 @@ static char *take_password(Ipc__Job *message)
 {
     char *password = calloc(1, message->secret.len + 1);
 
-    if (password)
+    if (password && message->secret.data)
         memcpy(password, message->secret.data, message->secret.len);
     if (message->secret.data)
         explicit_bzero(message->secret.data, message->secret.len);

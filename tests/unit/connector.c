@@ -747,6 +747,7 @@ static void the_log_never_saw_the_password(void **state)
     (void)state;
     assert_null(strstr(processes, "pa ss"));
     assert_null(strstr(processes, "child_killed"));
+    assert_null(strstr(processes, "runtime error"));
 }
 
 int main(void)

@@ -4,3 +4,8 @@ unit_test(connector vault-connector)
 target_sources(connector PRIVATE house.c keygen.c)
 target_compile_definitions(connector PRIVATE CONNECTOR="$<TARGET_FILE:gatehouse-connector>")
 add_dependencies(connector gatehouse-connector)
+unit_test(vault vault-store policy-ticket)
+target_sources(vault PRIVATE house.c keygen.c)
+target_compile_definitions(vault PRIVATE CONNECTOR="$<TARGET_FILE:gatehouse-connector>"
+                                         VAULT="$<TARGET_FILE:gatehouse-vault>")
+add_dependencies(vault gatehouse-connector gatehouse-vault)
