@@ -356,6 +356,6 @@ void front_free(struct front *f)
     refusals_free(&f->refusals);
     decision_free(f->unnamed.decision);
     inspector_free(f->inspector);
-    free(f->bound);
+    front_forget(f);
     *f = (struct front){ .recorder = NULL };
 }

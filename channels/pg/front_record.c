@@ -172,3 +172,11 @@ int front_settle(struct front *f)
         r = record_copied(f);
     return r;
 }
+
+void front_forget(struct front *f)
+{
+    if (f->bound)
+        decision_free(f->bound->decision);
+    free(f->bound);
+    f->bound = NULL;
+}

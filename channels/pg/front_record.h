@@ -19,3 +19,5 @@ void front_note_copy(struct front *front);
 void front_resume_copy(struct front *front);
 /* Writes what was kept. To be called before the decided bytes leave the lane. */
 MUST_USE int front_settle(struct front *front);
+/* Frees what was kept, unwritten. */
+void front_forget(struct front *front);

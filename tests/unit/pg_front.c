@@ -194,6 +194,7 @@ static void broken_messages_are_malformed_and_nothing_goes_out(void **state)
         { BYTES("C\0\0\0\5S") },
         { BYTES("\0\0\0\0\4") },
         { BYTES("R\0\0\0\x08\0\0\0\0") },
+        { BYTES(SELECT_PARSE BIND "D\0\0\0\6x\0") },
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
