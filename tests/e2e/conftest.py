@@ -40,7 +40,7 @@ def orphans():
 
 
 @pytest.fixture(scope="session")
-def postgres():
+def postgres(orphans):
     cluster = Postgres()
     yield cluster
     cluster.remove()
@@ -61,7 +61,7 @@ def tls_files(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def tls_postgres(tls_files):
+def tls_postgres(orphans, tls_files):
     cluster = Postgres(tls=tls_files[1:])
     yield cluster
     cluster.remove()

@@ -5,12 +5,13 @@ import time
 import pytest
 
 from harness import wire
+from harness.client import quote
 from harness.system import wait_until
 from harness.terminal import Terminal
 
 
 def sessions(client, *words):
-    return [json.loads(line) for line in client.must("sessions", "--json", *words).splitlines()]
+    return [json.loads(line) for line in client.must("sessions", "--json", *map(quote, words)).splitlines()]
 
 
 def recorded(client, mark, run):

@@ -5,7 +5,7 @@ import pytest
 
 from harness.bastion import settings
 from harness.postgres import Postgres
-from harness.system import free_port
+from harness.system import free_port, must
 
 
 def reach(bastion, client=None, target="orders"):
@@ -121,8 +121,11 @@ def test_tls_to_the_target(new_bastion, tls_postgres, tls_files, mode):
     assert client.psql("-Atc", "select 1").stdout == "1\n"
 
 
-def test_tls_with_a_certificate_of_an_unknown_ca_is_no_connection(new_bastion, tls_postgres):
-    bastion = new_bastion(cluster=tls_postgres, targets=with_target(tls_postgres, tls="verify-full")["targets"])
+def test_tls_with_a_certificate_of_an_unknown_ca_is_no_connection(new_bastion, tls_postgres, tmp_path):
+    must("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "key", "-out", tmp_path / "other.crt",
+         "-subj", "/CN=Another CA", "-days", "2")
+    targets = with_target(tls_postgres, tls="verify-full", tls_ca=str(tmp_path / "other.crt"))["targets"]
+    bastion = new_bastion(cluster=tls_postgres, targets=targets)
     command, driver = reach(bastion)
     assert command.returncode != 0 and driver.returncode != 0
     bastion.wait_log("certificate")

@@ -42,7 +42,7 @@ def settings(postgres, **changes):
              "match": {"unbounded_write": True}, "reason": "every row would change"},
             {"name": "agent-sql", "roles": ["agent"], "targets": ["orders", "bulk"], "action": "allow",
              "match": {"statements": EVERYTHING}},
-            {"name": "ops-all", "roles": ["ops"], "targets": ["*"], "action": "allow"},
+            {"name": "ops-all", "roles": ["ops"], "targets": ["*"], "match": "anything", "action": "allow"},
         ],
         "recording": {"durability": "written", "retention": "90d", "output_limit": "64MiB"},
     }
