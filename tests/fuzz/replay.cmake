@@ -1,2 +1,2 @@
-fuzz_target(recording replay-play)
+fuzz_target(recording replay-play replay-check)
 fuzz_target(recording_postgres replay-play)

@@ -116,7 +116,7 @@ static void only_the_newest_are_given_and_oldest_first(void **state)
 {
     (void)state;
     CLEANUP(store_free) struct store *store = open_store(true);
-    char id[8], first[16];
+    char id[16], first[32];
     assert_int_equal(store_begin(store), 0);
     for (int i = 0; i < STORE_SESSIONS_MAX + 5; i++) {
         (void)snprintf(id, sizeof id, "%06d", i);
