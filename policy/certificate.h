@@ -44,6 +44,6 @@ MUST_USE int certificate_admit(const struct certificate *certificate, const Ipc_
 MUST_USE int certificate_fingerprint(const struct certificate *certificate, char *out, size_t size);
 /* Reads the public key file of a CA (authorized_keys form) into its wire form, malloc'ed. */
 MUST_USE int public_key_parse(const char *line, uint8_t **ret_blob, size_t *ret_n, struct detail *detail);
-/* Readies OpenSSL, without its configuration file; the functions above do it themselves. For zygotes, once, before
- * the jail. */
+/* Readies OpenSSL and warms it up; takes a few milliseconds, which the children of a zygote then need not. Once, before
+ * the jail; not required. */
 void certificate_start(void);

@@ -237,7 +237,6 @@ int certificate_admit(const struct certificate *certificate, const Ipc__Config *
     CLEANUP(identity_free) Ipc__Identity *identity = NULL;
     int fault;
 
-    certificate_start();
     fault = check_ca(certificate, config, detail);
     if (!fault)
         fault = check_content(certificate, now_unix, source_address, detail);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include "base/text.h"
 #include "policy/certificate_parts.h"
@@ -170,6 +171,12 @@ int key_read_plain(struct span blob, struct public_key *ret, struct detail *deta
     return 0;
 }
 
+/* No configuration file: it could load code, and a jailed process can't read it. */
+void start_openssl(void)
+{
+    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+}
+
 int key_fingerprint(const void *blob, size_t n, char *out, size_t size)
 {
     static const char prefix[] = "SHA256:";
@@ -177,6 +184,7 @@ int key_fingerprint(const void *blob, size_t n, char *out, size_t size)
     char text[4 * ((FINGERPRINT_BYTES + 2) / 3) + 1];
     char *padding;
 
+    start_openssl();
     if (EVP_Digest(blob, n, digest, NULL, EVP_sha256(), NULL) != 1)
         return -ENOMEM;
     text_base64(text, digest, sizeof(digest));

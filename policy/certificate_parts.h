@@ -61,6 +61,8 @@ struct certificate {
 enum { CERTIFICATE_KIND_USER = 1, CERTIFICATE_KIND_HOST = 2 };
 
 /* ---- certificate_key.c ---- */
+/* Before any other call of OpenSSL; cheap and idempotent. */
+void start_openssl(void);
 bool span_is(struct span span, const char *text);
 /* An SSH string as a span. */
 MUST_USE bool span_read(struct reader *r, struct span *ret);

@@ -4,6 +4,7 @@
  * which is RSA with SHA-1, is refused: chosen-prefix collisions are affordable
  * (https://eprint.iacr.org/2020/014). */
 #include <errno.h>
+#include <string.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -161,7 +162,7 @@ int certificate_verify(const struct certificate *certificate, struct detail *det
     struct public_key ca;
     int fault;
 
-    certificate_start();
+    start_openssl();
     fault = key_read_plain(certificate->ca, &ca, detail);
     if (fault)
         return fault;
@@ -178,8 +179,40 @@ int certificate_verify(const struct certificate *certificate, struct detail *det
     return fault;
 }
 
+/* Checks a worthless signature by each kind of key: OpenSSL finds and keeps its algorithms at their first
+ * use, which takes a millisecond. Done once in a zygote, no child pays for it. */
 void certificate_start(void)
 {
-    /* No configuration file: it could load code, and a jailed process can't read it. Idempotent. */
-    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+    static const char curve_name[] = "ecdsa-sha2-nistp256";
+    static const uint8_t exponent[] = { 1, 0, 1 }, worthless[256] = { 0 };
+    static const uint8_t ed25519[32] = { 0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+                                         0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+                                         0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66 };
+    /* The base points of both curves (RFC 8032 §5.1, SEC 2 §2.4.2). */
+    static const uint8_t p256[65] = { 4,    0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc,
+                                      0xe6, 0xe5, 0x63, 0xa4, 0x40, 0xf2, 0x77, 0x03, 0x7d, 0x81, 0x2d,
+                                      0xeb, 0x33, 0xa0, 0xf4, 0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2, 0x96,
+                                      0x4f, 0xe3, 0x42, 0xe2, 0xfe, 0x1a, 0x7f, 0x9b, 0x8e, 0xe7, 0xeb,
+                                      0x4a, 0x7c, 0x0f, 0x9e, 0x16, 0x2b, 0xce, 0x33, 0x57, 0x6b, 0x31,
+                                      0x5e, 0xce, 0xcb, 0xb6, 0x40, 0x68, 0x37, 0xbf, 0x51, 0xf5 };
+    static const uint8_t ecdsa_signature[] = { 0x30, 6, 2, 1, 1, 2, 1, 1 };
+    static const struct key_type ed25519_type = { .family = KEY_ED25519 }, rsa_type = { .family = KEY_RSA };
+    const struct certificate nothing = { .to_sign = { worthless, 1 } };
+    uint8_t modulus[sizeof(worthless)];
+
+    start_openssl();
+    memset(modulus, 0xff, sizeof(modulus));
+    const struct key_type *ecdsa_type =
+        key_type_of((struct span){ (const uint8_t *)curve_name, sizeof(curve_name) - 1 }, false);
+    const struct {
+        struct public_key key;
+        struct signature signature;
+    } tries[] = {
+        { { &ed25519_type, { ed25519, 32 }, { 0 }, { 0 } }, { { worthless, 64 }, NULL, NULL } },
+        { { ecdsa_type, { p256, 65 }, { 0 }, { 0 } }, { { ecdsa_signature, 8 }, "SHA256", NULL } },
+        { { &rsa_type, { 0 }, { exponent, 3 }, { modulus, 256 } }, { { worthless, 256 }, "SHA512", NULL } },
+    };
+    for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++)
+        (void)!signature_check(&nothing, &tries[i].key, &tries[i].signature);
+    ERR_clear_error();
 }
