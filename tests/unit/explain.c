@@ -1,0 +1,261 @@
+#include "policy/explain.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "policy/config_parse.h"
+#include "policy/policy_test.h"
+#include "policy/sql.h"
+
+static Ipc__Config *config;
+static struct buffer out;
+
+static int set_up(void **state)
+{
+    (void)state;
+    static char text[64 * 1024];
+    struct config_faults faults = { 0 };
+    FILE *file = fopen("policy_cases/gatehouse.yaml", "re");
+    assert_non_null(file);
+    size_t n = fread(text, 1, sizeof text, file);
+    fclose(file);
+    int r = config_parse("/gatehouse.yaml", (const uint8_t *)text, n, false, &config, &faults);
+    config_faults_print(&faults, "gatehouse.yaml", stderr);
+    config_faults_free(&faults);
+    buffer_init(&out, EXPLAIN_MAX);
+    return r;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    ipc__config__free_unpacked(config, NULL);
+    buffer_free(&out);
+    return 0;
+}
+
+/* What is in the buffer, as a string; it is empty afterwards. */
+static char *printed(void)
+{
+    size_t n = buffer_size(&out);
+    char *text = strndup((const char *)buffer_head(&out), n);
+    assert_non_null(text);
+    buffer_consume(&out, n);
+    return text;
+}
+
+static enum action explain(const char *target, const char *sql, char **ret_text)
+{
+    char *agent[] = { (char[]){ "agent" } };
+    enum action action;
+    assert_int_equal(explain_statement(config, agent, 1, target, sql, &out, &action, NULL), 0);
+    *ret_text = printed();
+    return action;
+}
+
+static void everything_that_was_recognised_is_shown(void **state)
+{
+    (void)state;
+    CLEANUP(free) char *text = NULL;
+    assert_int_equal(
+        explain("orders", "DELETE FROM orders o USING public.customers c WHERE o.id = abs(c.id)", &text),
+        ACTION_ALLOW);
+    assert_string_equal(text,
+                        "statement 1: DELETE FROM orders o USING public.customers c WHERE o.id = abs(c.id)\n"
+                        "  kinds      delete, select\n"
+                        "  tables     orders, public.customers\n"
+                        "  columns    delete orders: id\n"
+                        "             select public.customers: id\n"
+                        "  functions  abs\n"
+                        "  effect     delete orders\n"
+                        "               allow by rule \"agent-sql\": allowed\n"
+                        "  effect     select public.customers\n"
+                        "               allow by rule \"agent-sql\": allowed\n"
+                        "  effect     delete abs()\n"
+                        "               allow by rule \"agent-sql\": allowed\n"
+                        "verdict: allow by rule \"agent-sql\": allowed\n");
+}
+
+static void a_refusal_says_the_rule_the_reason_and_what_next(void **state)
+{
+    (void)state;
+    CLEANUP(free) char *text = NULL;
+    assert_int_equal(explain("orders", "SELECT 1; DROP TABLE customers", &text), ACTION_DENY);
+    assert_non_null(strstr(text, "statement 2: DROP TABLE customers\n"));
+    assert_non_null(strstr(text,
+                           "\nverdict: deny by rule \"no-drop\": destructive statements are not for agents "
+                           "(code denied)\nnext: "));
+}
+
+static void what_comes_from_the_user_is_escaped(void **state)
+{
+    (void)state;
+    CLEANUP(free) char *text = NULL;
+    assert_int_equal(explain("orders", "SELECT 1 FROM \"a\x1b[31m\n\"", &text), ACTION_ALLOW);
+    assert_null(strchr(text, '\x1b'));
+    assert_non_null(strstr(text, "\\x1b"));
+}
+
+static void an_execute_is_judged_by_its_prepare(void **state)
+{
+    (void)state;
+    CLEANUP(free) char *with = NULL;
+    CLEANUP(free) char *without = NULL;
+    assert_int_equal(explain("orders", "PREPARE p AS SELECT id FROM orders; EXECUTE p", &with), ACTION_ALLOW);
+    assert_int_equal(explain("orders", "PREPARE q AS SELECT id FROM orders; EXECUTE p", &without),
+                     ACTION_DENY);
+    assert_non_null(strstr(without, "a prepared statement that is not shown here"));
+}
+
+static void a_new_search_path_counts_for_later_statements(void **state)
+{
+    (void)state;
+    /* agent-stock allows tables of public; SET itself is not allowed there, but judged by itself. */
+    CLEANUP(free) char *text = NULL;
+    assert_int_equal(
+        explain("stock", "SELECT name FROM items; SET search_path TO secret; SELECT name FROM items", &text),
+        ACTION_DENY);
+    char *third = strstr(text, "statement 3");
+    assert_non_null(third);
+    assert_non_null(strstr(text, "  so         allow by rule \"agent-stock\""));
+    assert_null(strstr(third, "allow by"));
+    assert_non_null(strstr(third, "deny by rule \"default\""));
+}
+
+static void unknown_roles_and_targets_are_faults(void **state)
+{
+    (void)state;
+    struct detail detail;
+    enum action action;
+    char *nobody[] = { (char[]){ "nobody" } };
+    assert_int_equal(explain_statement(config, nobody, 1, "orders", "SELECT 1", &out, &action, &detail),
+                     EXPLAIN_NO_SUCH);
+    assert_string_equal(detail.text, "there is no role \"nobody\"");
+    assert_int_equal(explain_statement(config, NULL, 0, "x", "SELECT 1", &out, &action, &detail),
+                     EXPLAIN_NO_SUCH);
+    assert_string_equal(detail.text, "there is no target \"x\"");
+}
+
+static void a_full_page_is_an_error_and_no_crash(void **state)
+{
+    (void)state;
+    static const char sql[] = "SELECT id FROM customers WHERE id = 1";
+    char *agent[] = { (char[]){ "agent" } };
+    enum action action;
+    CLEANUP(free) char *whole = NULL;
+    assert_int_equal(explain("orders", sql, &whole), ACTION_ALLOW);
+    for (size_t limit = 1; limit <= strlen(whole); limit++) {
+        struct buffer small;
+        buffer_init(&small, limit);
+        int r = explain_statement(config, agent, 1, "orders", sql, &small, &action, NULL);
+        assert_int_equal(r, limit < strlen(whole) ? -ENOBUFS : 0);
+        buffer_free(&small);
+    }
+}
+
+static void the_table_of_verdicts_holds(void **state)
+{
+    (void)state;
+    struct policy_score score = { 0 };
+    struct config_faults faults = { 0 };
+    int r = policy_test(config, "policy_cases/cases.yaml", &out, &score, &faults);
+    config_faults_print(&faults, "cases.yaml", stderr);
+    CLEANUP(free) char *text = printed();
+    if (r != 0 || score.failed)
+        fail_msg("%d: %s", r, text);
+    assert_true(score.passed >= 40);
+    assert_non_null(strstr(text, " as expected, 0 different\n"));
+}
+
+/* Writes the cases to a file and runs them. */
+static int run(const char *cases, struct policy_score *score, struct config_faults *faults)
+{
+    char path[] = "/tmp/gatehouse-cases-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, cases, strlen(cases)), (ssize_t)strlen(cases));
+    close(fd);
+    int r = policy_test(config, path, &out, score, faults);
+    unlink(path);
+    return r;
+}
+
+static void a_difference_is_told_with_its_line(void **state)
+{
+    (void)state;
+    struct policy_score score = { 0 };
+    struct config_faults faults = { 0 };
+    assert_int_equal(
+        run("# one\n"
+            "- { as: [agent], target: orders, statement: SELECT 1, verdict: deny }\n"
+            "- { as: [agent], target: orders, statement: SELECT 1, verdict: allow, rule: other }\n"
+            "- { as: [agent], target: orders, statement: DROP TABLE t, verdict: deny, code: limit }\n"
+            "- { as: [agent], target: orders, statement: SELECT 1, verdict: allow }\n",
+            &score, &faults),
+        0);
+    CLEANUP(free) char *text = printed();
+    assert_int_equal(score.passed, 1);
+    assert_int_equal(score.failed, 3);
+    assert_non_null(strstr(text, ":2: SELECT 1\n  expected  deny\n  got       allow, rule agent-sql"));
+    assert_non_null(strstr(
+        text, ":4: DROP TABLE t\n  expected  deny, code limit\n  got       deny, rule no-drop, code denied"));
+    assert_non_null(strstr(text, "  decided   drop t\n"));
+}
+
+static void a_fault_in_the_table_runs_nothing(void **state)
+{
+    (void)state;
+    static const char *const faulty[] = {
+        "- { as: [agent], target: orders, statement: SELECT 1, verdict: yes }\n",
+        "- { as: [agent], target: orders, statement: SELECT 1, verdikt: allow }\n",
+        "- { as: [agent], target: orders, statement: SELECT 1 }\n",
+        "- { as: [agent], target: nowhere, statement: SELECT 1, verdict: allow }\n",
+        "- { as: [nobody], target: orders, statement: SELECT 1, verdict: allow }\n",
+        "- { as: [], target: orders, statement: SELECT 1, verdict: allow }\n",
+        "- { as: [agent], target: orders, statement: [SELECT 1], verdict: allow }\n",
+        "- as: [agent\n",
+        "as: [agent]\n",
+        "[]\n",
+        "",
+    };
+    for (size_t i = 0; i < sizeof faulty / sizeof faulty[0]; i++) {
+        struct policy_score score = { 0 };
+        struct config_faults faults = { 0 };
+        char cases[512];
+        snprintf(cases, sizeof cases, "%s%s",
+                 faulty[i][0] == '-'
+                     ? "- { as: [agent], target: orders, statement: SELECT 1, verdict: allow }\n"
+                     : "",
+                 faulty[i]);
+        assert_int_equal(run(cases, &score, &faults), 1);
+        assert_true(faults.count >= 1);
+        assert_int_equal(score.passed + score.failed, 0);
+        assert_int_equal(buffer_size(&out), 0);
+        config_faults_free(&faults);
+    }
+}
+
+int main(void)
+{
+    sql_start();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everything_that_was_recognised_is_shown),
+        cmocka_unit_test(a_refusal_says_the_rule_the_reason_and_what_next),
+        cmocka_unit_test(what_comes_from_the_user_is_escaped),
+        cmocka_unit_test(an_execute_is_judged_by_its_prepare),
+        cmocka_unit_test(a_new_search_path_counts_for_later_statements),
+        cmocka_unit_test(unknown_roles_and_targets_are_faults),
+        cmocka_unit_test(a_full_page_is_an_error_and_no_crash),
+        cmocka_unit_test(the_table_of_verdicts_holds),
+        cmocka_unit_test(a_difference_is_told_with_its_line),
+        cmocka_unit_test(a_fault_in_the_table_runs_nothing),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
