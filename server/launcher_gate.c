@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "server/launcher_command.h"
 #include "server/launcher_psql.h"
+#include "server/launcher_tell.h"
 #include "server/launcher_tool.h"
 
 enum gate_state { GATE_NEW = 1, GATE_INTRODUCED = 2 };
@@ -83,16 +84,10 @@ static int introduce(void *owner, const Ipc__Message *message, int *fds, size_t 
     return 0;
 }
 
+/* A refusal is an answer: the gate goes on. */
 static int answer_refused(struct gate *gate, uint32_t request, const char *code, const char *why)
 {
-    Ipc__Refusal refusal = IPC__REFUSAL__INIT;
-    refusal.code = (char *)(uintptr_t)code;
-    refusal.message = (char *)(uintptr_t)why;
-    Ipc__AnswerRun answer = IPC__ANSWER_RUN__INIT;
-    answer.request = request;
-    answer.refusal = &refusal;
-    Ipc__Message packet = IPC_MESSAGE(ANSWER_RUN, answer_run, &answer);
-    (void)ipc_peer_send(gate->peer, &packet, NULL, 0);
+    tell_refused(gate->peer, request, code, why);
     return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "server/launcher_tell.h"
 #include "server/launcher_terminal.h"
 #include "server/sandbox_notice.h"
 
@@ -55,21 +56,7 @@ static void tool_move(struct tool *tool, enum tool_state to)
         tool->state = to;
 }
 
-/* ---- what the gate is told ---- */
-
-static void tell_refused(struct tool *tool, const char *message)
-{
-    Ipc__Refusal refusal = IPC__REFUSAL__INIT;
-    refusal.code = (char *)(uintptr_t) "target_unavailable";
-    refusal.message = (char *)(uintptr_t)message;
-    Ipc__AnswerRun answer = IPC__ANSWER_RUN__INIT;
-    answer.request = tool->request;
-    answer.refusal = &refusal;
-    Ipc__Message packet = IPC_MESSAGE(ANSWER_RUN, answer_run, &answer);
-    if (tool->gate)
-        (void)ipc_peer_send(tool->gate, &packet, NULL, 0);
-    tool->gate = NULL;
-}
+/* ---- its end ---- */
 
 static void close_streams(struct tool *tool)
 {
@@ -77,42 +64,6 @@ static void close_streams(struct tool *tool)
         fd_close(tool->streams[i]);
     tool->n_streams = 0;
 }
-
-static void tell_running(struct tool *tool)
-{
-    Ipc__AnswerRun answer = IPC__ANSWER_RUN__INIT;
-    answer.request = tool->request;
-    Ipc__Message packet = IPC_MESSAGE(ANSWER_RUN, answer_run, &answer);
-    if (tool->gate)
-        (void)ipc_peer_send(tool->gate, &packet, tool->streams, tool->n_streams);
-    close_streams(tool);
-}
-
-static void tell_connected(struct tool *tool, int stream)
-{
-    Ipc__ToolConnected connected = IPC__TOOL_CONNECTED__INIT;
-    connected.request = tool->request;
-    Ipc__Message packet = IPC_MESSAGE(TOOL_CONNECTED, tool_connected, &connected);
-    if (tool->gate)
-        (void)ipc_peer_send(tool->gate, &packet, &stream, 1);
-}
-
-static void tell_exited(struct tool *tool, int status)
-{
-    Ipc__ToolExited exited = IPC__TOOL_EXITED__INIT;
-    exited.request = tool->request;
-    if (WIFSIGNALED(status))
-        exited.signal = (char *)(uintptr_t)sigabbrev_np(WTERMSIG(status));
-    else
-        exited.status = (uint32_t)WEXITSTATUS(status);
-    if (!exited.signal)
-        exited.signal = (char *)(uintptr_t) "";
-    Ipc__Message packet = IPC_MESSAGE(TOOL_EXITED, tool_exited, &exited);
-    if (tool->gate)
-        (void)ipc_peer_send(tool->gate, &packet, NULL, 0);
-}
-
-/* ---- its end ---- */
 
 static void tool_free(struct tool *tool)
 {
@@ -143,13 +94,19 @@ static void tool_end(struct tool *tool, int number)
     timer_set(tool->limit, LAUNCHER_HANGUP_MS);
 }
 
+static void refuse(struct tool *tool, const char *message)
+{
+    tell_refused(tool->gate, tool->request, "target_unavailable", message);
+    tool->gate = NULL;
+}
+
 static void start_failed(struct tool *tool, const char *why)
 {
     struct detail message;
     detail_set(&message, "%s can't be run here: %s", tool->name, why);
     log_event(LOG_ERROR, "tool_failed", "connection", U64(tool->connection), "tool", tool->name, "detail",
               why, NULL);
-    tell_refused(tool, message.text);
+    refuse(tool, message.text);
     tool_end(tool, SIGKILL);
 }
 
@@ -196,7 +153,7 @@ static int give_socket(struct tool *tool, const struct sandbox_notice *notice)
         return sandbox_notice_refuse(tool->notices, notice, EMFILE);
     r = sandbox_notice_give(tool->notices, notice, tools);
     if (r == 0)
-        tell_connected(tool, gates);
+        tell_connected(tool->gate, tool->request, gates);
     else if (r != -ENOENT)
         return sandbox_notice_refuse(tool->notices, notice, EMFILE); /* its own limit of descriptors */
     return r;
@@ -251,7 +208,8 @@ static void silent(struct tool *tool)
         return; /* it died, or is ending: waitpid() will tell */
     tool_move(tool, TOOL_RUNNING);
     timer_stop(tool->limit);
-    tell_running(tool);
+    tell_running(tool->gate, tool->request, tool->streams, tool->n_streams);
+    close_streams(tool);
 }
 
 static void setup_ready(void *owner, uint32_t ready)
@@ -427,9 +385,9 @@ void tool_reaped(struct launcher *launcher, pid_t pid, int status)
     tool->pid = 0;
     hear_last_words(tool);
     if (tool->state == TOOL_RUNNING)
-        tell_exited(tool, status);
+        tell_exited(tool->gate, tool->request, status);
     else if (tool->state != TOOL_ENDING)
-        tell_refused(tool, "the tool died while it was started");
+        refuse(tool, "the tool died while it was started");
     log_event(LOG_DEBUG, "tool_exited", "connection", U64(tool->connection), "tool", tool->name, "status",
               U64((unsigned)status), NULL);
     tool_free(tool);

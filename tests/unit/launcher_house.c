@@ -32,7 +32,7 @@ static uint8_t ticket_key[TICKET_KEY] = "a key for tests, thirty-two long";
 
 /* ---- the server ---- */
 
-static int shell(const char *format, ...)
+static int PRINTF_LIKE(1, 2) shell(const char *format, ...)
 {
     char command[1024];
     va_list arguments;
