@@ -109,7 +109,7 @@ static void session_ended(void *owner, const char *reason)
 {
     struct stream *stream = owner;
     struct channel *channel = stream->channel;
-    log_event(LOG_DEBUG, "stream_ended", "connection", U64(channel->gate->connection), "target",
+    log_event(LOG_INFO, "stream_ended", "connection", U64(channel->gate->connection), "target",
               channel->target->name, "reason", reason, NULL);
     if (channel->tool) {
         tool_forget_stream(channel->tool, stream);

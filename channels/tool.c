@@ -25,6 +25,7 @@ struct tool {
     struct channel *channel;
     uint32_t request;
     bool exited, started;
+    bool unrecorded; /* stopped, since its output could not be recorded */
     uint32_t status;
     char signal[16];
     int terminal; /* the pty's master, or -1 */
@@ -58,11 +59,17 @@ void tool_free(struct tool *tool)
     free(tool);
 }
 
+static const struct refusal unrecorded = { .code = "recording_unavailable",
+                                           .reason = "the session can't be recorded, so it ends here" };
+
 static void finish_when_done(struct tool *tool)
 {
     if (!tool->exited || tool->output || tool->errors)
         return;
-    channel_finish(tool->channel, tool->status, tool->signal[0] ? tool->signal : NULL, "exit");
+    if (tool->unrecorded)
+        channel_finish(tool->channel, refusal_status(&unrecorded), NULL, unrecorded.reason);
+    else
+        channel_finish(tool->channel, tool->status, tool->signal[0] ? tool->signal : NULL, "exit");
 }
 
 /* ---- bytes ---- */
@@ -87,10 +94,11 @@ static int errors_seen(void *owner, const void *bytes, size_t n)
  * ours. */
 static void stop_if_unrecorded(struct tool *tool, int error)
 {
-    if (error == 0 || error == -EPIPE || error == -ECONNRESET)
+    if (error == 0 || error == -EPIPE || error == -ECONNRESET || tool->unrecorded)
         return;
     log_event(LOG_ERROR, "recording_failed", "detail", strerror(-error), NULL);
-    tell(tool, "KILL");
+    tool->unrecorded = true;
+    tool_stop(tool, &unrecorded);
 }
 
 static void output_ended(void *owner, int error)

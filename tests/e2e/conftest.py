@@ -28,7 +28,8 @@ def orphans():
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for name in [name for name in os.environ if name.startswith("PG") or name == "SSH_AUTH_SOCK"]:
         del os.environ[name]
-    assert GATEHOUSE.exists(), f"{GATEHOUSE} is missing: build it, or set GATEHOUSE_BUILD"
+    if not GATEHOUSE.exists():
+        pytest.exit(f"{GATEHOUSE} is missing: build it, or set GATEHOUSE_BUILD", 2)
     yield
     from harness import processes
     left = [p for p in processes.below(os.getpid()) if p.kind in ("front", "gate", "vault", "ledger", "listener",

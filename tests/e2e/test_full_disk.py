@@ -32,8 +32,8 @@ def test_a_disk_that_fills_up_stops_the_session_and_says_why(small, postgres):
         link.login()
         said = ""
         try:
-            for _ in range(100):
-                _, seen = link.ask(wire.query("select repeat('z', 100000)"))
+            for _ in range(3000):
+                _, seen = link.ask(wire.query("select repeat('z', 2000)"))
                 if "E" in dict(seen):
                     said = json.dumps(error_of(seen))
                     break
@@ -43,6 +43,7 @@ def test_a_disk_that_fills_up_stops_the_session_and_says_why(small, postgres):
     assert "recording_unavailable" in said, said
     assert postgres.value("select count(*) from customers where city = 'Unrecorded'") == 0
     bastion.wait_idle()
+    bastion.wait_log("stream_ended.*recording_unavailable")
 
     done = bastion.client().psql("-Atc", "select 1")
     assert done.returncode != 0 and "recording_unavailable" in done.stderr
@@ -50,6 +51,13 @@ def test_a_disk_that_fills_up_stops_the_session_and_says_why(small, postgres):
     for path in room.rglob("*.ghrec"):
         path.unlink()
     wait_until(lambda: bastion.client().psql("-Atc", "select 1").stdout == "1\n", "room again, sessions again", 20, 0.5)
+
+
+def test_a_command_whose_output_fills_the_disk_ends_with_a_clear_line(small):
+    bastion, _ = small
+    done = bastion.client().psql("-Atc", "select repeat('z', 1000) from generate_series(1, 5000)", target="bulk")
+    assert done.returncode == 69 and "recording_unavailable" in done.stderr, done.stderr
+    assert len(done.stdout) < 2 << 20
 
 
 def test_no_room_from_the_start_refuses_the_session(small):

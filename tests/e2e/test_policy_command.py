@@ -44,10 +44,10 @@ def test_explain_of_an_unknown_target_is_an_error(explain):
 
 def test_policy_test_passes_and_tells_differences(bastion, tmp_path):
     cases = tmp_path / "cases.yaml"
-    cases.write_text("- { as: agent, target: orders, statement: 'select 1', verdict: allow }\n"
-                     "- { as: agent, target: orders, statement: 'drop table x', verdict: deny, rule: no-drop }\n")
+    cases.write_text("- { as: [agent], target: orders, statement: 'select 1', verdict: allow }\n"
+                     "- { as: [agent], target: orders, statement: 'drop table x', verdict: deny, rule: no-drop }\n")
     done = bastion.gatehouse("policy", "test", "-c", bastion.file, cases)
     assert done.returncode == 0, done.stdout + done.stderr
-    cases.write_text("- { as: agent, target: orders, statement: 'drop table x', verdict: allow }\n")
+    cases.write_text("- { as: [agent], target: orders, statement: 'drop table x', verdict: allow }\n")
     done = bastion.gatehouse("policy", "test", "-c", bastion.file, cases)
     assert done.returncode == 1 and "deny" in done.stdout + done.stderr
