@@ -245,15 +245,23 @@ static int take_function(struct front *f, const struct pg_header *header, struct
                   &(struct refused){ "function", text, sizeof(text) - 1, 0, &verdict, NULL, NULL, NULL });
 }
 
-static int take_empty(struct front *f, const struct pg_header *header, struct reader body)
+static int take_sync(struct front *f, const struct pg_header *header, struct reader body)
 {
     (void)body;
-    if (header->body != 0)
-        return malformed(f, "a message that must be empty is not");
-    if (header->type == 'S')
-        f->skipping = false;
-    if (header->type == 'X')
-        f->terminated = true;
+    f->skipping = false;
+    return pass(f, header);
+}
+
+static int take_flush(struct front *f, const struct pg_header *header, struct reader body)
+{
+    (void)body;
+    return pass(f, header);
+}
+
+static int take_terminate(struct front *f, const struct pg_header *header, struct reader body)
+{
+    (void)body;
+    f->terminated = true;
     return pass(f, header);
 }
 
@@ -283,9 +291,9 @@ static const struct kind kinds[256] = {
     ['D'] = { take_describe, PG_SMALL_MAX, PG_SMALL_MAX, false, false },
     ['C'] = { take_close, PG_SMALL_MAX, PG_SMALL_MAX, false, false },
     ['F'] = { take_function, 0, PG_MESSAGE_MAX, false, false },
-    ['S'] = { take_empty, 0, 0, true, false },
-    ['H'] = { take_empty, 0, 0, false, false },
-    ['X'] = { take_empty, 0, 0, true, false },
+    ['S'] = { take_sync, 0, 0, true, false },
+    ['H'] = { take_flush, 0, 0, false, false },
+    ['X'] = { take_terminate, 0, 0, true, false },
     ['d'] = { take_copy, 0, PG_MESSAGE_MAX, false, true },
     ['c'] = { take_copy, 0, 0, false, true },
     ['f'] = { take_copy, 0, PG_SMALL_MAX, false, true },
