@@ -36,7 +36,8 @@ struct loop {
     int epoll_fd;
     struct source *dead;
     struct timer **heap;
-    size_t timers, capacity;
+    size_t timers, capacity; /* that are set; that may be */
+    size_t existing;         /* set or not */
     bool stopped;
     int status;
     int signal_fd;
@@ -168,7 +169,7 @@ static void sift(struct loop *loop, size_t place, struct timer *timer)
 /* Room for one more timer is made here, so that setting a timer never fails. */
 int timer_new(struct loop *loop, timer_handler *handler, void *owner, struct timer **ret)
 {
-    if (loop->capacity == 0 || loop->timers + 1 > loop->capacity / 2) {
+    if (loop->existing == loop->capacity) {
         size_t capacity = loop->capacity ? loop->capacity * 2 : 16;
         struct timer **heap = reallocarray(loop->heap, capacity, sizeof(struct timer *));
         if (!heap)
@@ -180,6 +181,7 @@ int timer_new(struct loop *loop, timer_handler *handler, void *owner, struct tim
     if (!timer)
         return -ENOMEM;
     *timer = (struct timer){ .loop = loop, .handler = handler, .owner = owner, .place = NOT_SET };
+    loop->existing++;
     *ret = timer;
     return 0;
 }
@@ -201,6 +203,7 @@ void timer_free(struct timer *timer)
     if (!timer)
         return;
     timer_stop(timer);
+    timer->loop->existing--;
     free(timer);
 }
 

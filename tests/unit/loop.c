@@ -144,6 +144,30 @@ static void signals_come_through_the_loop(void **state)
     assert_int_equal(got, SIGUSR1);
 }
 
+static void count_call(void *owner)
+{
+    ++*(int *)owner;
+}
+
+/* A peer's timer is made long before it is set, if ever: all at once must fit. */
+static void timers_that_were_never_set_have_their_place(void **state)
+{
+    (void)state;
+    enum { TIMERS = 500 };
+    CLEANUP(loop_free) struct loop *loop = NULL;
+    struct timer *timers[TIMERS];
+    int calls = 0;
+    assert_int_equal(loop_new(&loop), 0);
+    for (int i = 0; i < TIMERS; i++)
+        assert_int_equal(timer_new(loop, count_call, &calls, &timers[i]), 0);
+    for (int i = 0; i < TIMERS; i++)
+        timer_set(timers[i], 0);
+    while (calls < TIMERS)
+        assert_int_equal(loop_round(loop, 100), 0);
+    for (int i = 0; i < TIMERS; i++)
+        timer_free(timers[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +175,7 @@ int main(void)
         cmocka_unit_test(a_paused_source_says_nothing_even_when_hung_up),
         cmocka_unit_test(a_freed_source_of_the_same_round_stays_silent),
         cmocka_unit_test(timers_fire_in_order_of_time),
+        cmocka_unit_test(timers_that_were_never_set_have_their_place),
         cmocka_unit_test(signals_come_through_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
