@@ -233,33 +233,28 @@ static void setup_ready(void *owner, uint32_t ready)
     }
 }
 
-/* Our ends of three pipes, or of a terminal, and the tool's ends. */
-struct ends {
-    int tools[STREAMS_MAX];
-};
-
-static int open_terminal(struct tool *tool, const Ipc__Pty *pty, struct ends *ends)
+static int open_terminal(struct tool *tool, const Ipc__Pty *pty, int tools[STREAMS_MAX])
 {
-    int r = terminal_open(pty, &tool->streams[0], &ends->tools[0]);
+    int r = terminal_open(pty, &tool->streams[0], &tools[0]);
     if (r < 0)
         return r;
     tool->n_streams = 1;
     for (int i = 1; i < STREAMS_MAX; i++) {
-        ends->tools[i] = fd_dup(ends->tools[0]);
-        if (ends->tools[i] < 0)
-            return ends->tools[i];
+        tools[i] = fd_dup(tools[0]);
+        if (tools[i] < 0)
+            return tools[i];
     }
     return 0;
 }
 
-static int open_pipes(struct tool *tool, struct ends *ends)
+static int open_pipes(struct tool *tool, int tools[STREAMS_MAX])
 {
     for (int i = 0; i < STREAMS_MAX; i++) {
         int pair[2];
         if (pipe2(pair, O_CLOEXEC) < 0)
             return -errno;
         bool input = i == STDIN_FILENO;
-        ends->tools[i] = pair[input ? 0 : 1];
+        tools[i] = pair[input ? 0 : 1];
         tool->streams[i] = pair[input ? 1 : 0];
         tool->n_streams++;
         int r = fd_nonblock(tool->streams[i], true);
@@ -271,19 +266,19 @@ static int open_pipes(struct tool *tool, struct ends *ends)
 
 static int fork_tool(struct tool *tool, const struct tool_order *order)
 {
-    struct ends ends = { { -1, -1, -1 } };
-    int r = order->pty ? open_terminal(tool, order->pty, &ends) : open_pipes(tool, &ends);
+    int tools[STREAMS_MAX] = { -1, -1, -1 };
+    int r = order->pty ? open_terminal(tool, order->pty, tools) : open_pipes(tool, tools);
     const struct sandbox_run run = {
         .arguments = order->command->arguments.items,
         .environment = order->command->environment.items,
-        .standard = { ends.tools[0], ends.tools[1], ends.tools[2] },
+        .standard = { tools[0], tools[1], tools[2] },
         .extra = order->extra,
         .terminal = order->pty != NULL,
     };
     if (r == 0)
         r = sandbox_start(order->sandbox, &run, &tool->pid, &tool->setup);
     for (int i = 0; i < STREAMS_MAX; i++)
-        fd_close(ends.tools[i]);
+        fd_close(tools[i]);
     return r;
 }
 
