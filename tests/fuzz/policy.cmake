@@ -1,2 +1,3 @@
 fuzz_target(certificate policy-certificate)
 fuzz_target(config policy-config)
+fuzz_target(sql policy-explain)
