@@ -235,11 +235,34 @@ int store_get(struct store *store, const char *name, enum sealed_type type, stru
 
 /* ---- writing ---- */
 
-/* Files of the vault belong to whoever runs it: its own uid when root administers. */
-static int own(int fd)
+/* Root's new files belong to whoever the directory belongs to: to the vault's own uid, or to the user who
+ * runs an unprivileged Gatehouse. */
+static int own(const struct store *store, int fd)
 {
-    if (geteuid() == 0 && fchown(fd, process_uid(PROCESS_VAULT), process_gid()) < 0)
+    struct stat about;
+
+    if (geteuid() != 0)
+        return 0;
+    if (fstat(store->directory, &about) < 0)
         return -errno;
+    if (about.st_uid == 0) {
+        about.st_uid = process_uid(PROCESS_VAULT);
+        about.st_gid = process_gid();
+    }
+    return fchown(fd, about.st_uid, about.st_gid) < 0 ? -errno : 0;
+}
+
+int store_claim(const struct store *store)
+{
+    static const char *const names[] = { ".", "key", "store", "lock" };
+
+    if (geteuid() != 0)
+        return 0;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (fchownat(store->directory, names[i], process_uid(PROCESS_VAULT), process_gid(),
+                     AT_SYMLINK_NOFOLLOW) < 0 &&
+            errno != ENOENT)
+            return -errno;
     return 0;
 }
 
@@ -257,7 +280,7 @@ static int replace(const struct store *store, const char *name, const void *byte
     fd = openat(store->directory, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return detail_fail(detail, -errno, "%s: %s", fresh, strerror(errno));
-    r = own(fd);
+    r = own(store, fd);
     if (!r)
         r = fd_write_all(fd, bytes, n, -1);
     if (!r && (fsync(fd) < 0 || renameat(store->directory, fresh, store->directory, name) < 0 ||
@@ -311,7 +334,7 @@ int store_lock(struct store *store, struct detail *detail)
     store->lock = openat(store->directory, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (store->lock < 0)
         return detail_fail(detail, -errno, "the vault's lock: %s", strerror(errno));
-    r = own(store->lock);
+    r = own(store, store->lock);
     if (r)
         return detail_fail(detail, r, "the vault's lock: %s", strerror(-r));
     while (flock(store->lock, LOCK_EX | LOCK_NB) < 0) {
@@ -392,7 +415,7 @@ int store_create(const char *state, struct detail *detail)
     key = mark_now(store, "key");
     if (!mark_is(&key, &none))
         return detail_fail(detail, -EEXIST, "there is a vault already");
-    r = own(store->directory);
+    r = own(store, store->directory);
     if (!r)
         r = sealed_new(&store->sealed);
     if (!r)

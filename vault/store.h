@@ -18,6 +18,8 @@ MUST_USE int store_new(const char *state, struct store **ret, struct detail *det
 void store_free(struct store *store);
 DEFINE_CLEANUP(struct store *, store_free)
 
+/* As root: hands directory and files to the vault's own uid, whoever made them. */
+MUST_USE int store_claim(const struct store *store);
 /* Reads the files unless they are the ones read last. A store that is not there yet is empty. 0, STORE_SEALED
  * or negative; after a failure nothing is held. */
 MUST_USE int store_refresh(struct store *store, struct detail *detail);

@@ -203,6 +203,8 @@ static int take_start(struct vault *vault, Ipc__Start *start, int *fds)
         r = wire(vault, STEAL_FD(fds[FD_ZYGOTE]));
     if (!r && store_new(start->state, &vault->store, &detail) != 0)
         log_event(LOG_ERROR, "vault_unreadable", "detail", detail.text, NULL);
+    if (!r && vault->store)
+        r = store_claim(vault->store);
     return r;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "base/io.h"
+#include "base/jail.h"
 #include "vault/admin.h"
 #include "vault/store.h"
 #include "keygen.h"
@@ -416,6 +417,29 @@ static void the_files_are_private(void **unused)
     }
 }
 
+static void root_keeps_the_owner_that_it_finds(void **unused)
+{
+    CLEANUP(store_free) struct store *store = NULL;
+    char path[2 * KEYGEN_PATH];
+    struct stat about;
+
+    (void)unused;
+    if (geteuid() != 0)
+        skip();
+    path_of("", path);
+    assert_int_equal(chown(path, 12345, 12346), 0);
+    assert_int_equal(set("orders-app", "password", "s3cret", 6), 0);
+    path_of("store", path);
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_uid, 12345);
+    assert_int_equal(about.st_gid, 12346);
+
+    assert_int_equal(store_new(state, &store, NULL), 0);
+    assert_int_equal(store_claim(store), 0);
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_uid, process_uid(PROCESS_VAULT));
+}
+
 static void a_second_writer_waits_and_then_gives_up(void **unused)
 {
     char path[2 * KEYGEN_PATH];
@@ -479,6 +503,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_existing_vault_is_not_made_anew, make_state, remove_state),
         cmocka_unit_test_setup_teardown(links_are_not_followed, make_state, remove_state),
         cmocka_unit_test_setup_teardown(the_files_are_private, make_state, remove_state),
+        cmocka_unit_test_setup_teardown(root_keeps_the_owner_that_it_finds, make_state, remove_state),
         cmocka_unit_test_setup_teardown(a_second_writer_waits_and_then_gives_up, make_state, remove_state),
         cmocka_unit_test_setup_teardown(a_reader_beside_writers_always_finds_a_whole_store, make_state,
                                         remove_state),
