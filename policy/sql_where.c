@@ -44,6 +44,22 @@ static bool wait_for(Node *node, void *owner)
     return false;
 }
 
+/* Nodes below which a column may stand. Not: constants, types, tables. */
+static bool has_parts(const Node *node)
+{
+    static const NodeTag tags[] = {
+        T_List,          T_A_ArrayExpr,    T_A_Const,    T_A_Expr,       T_A_Indices,     T_A_Indirection,
+        T_BoolExpr,      T_BooleanTest,    T_CaseExpr,   T_CoalesceExpr, T_CollateClause, T_CommonTableExpr,
+        T_FuncCall,      T_JoinExpr,       T_MinMaxExpr, T_NamedArgExpr, T_NullTest,      T_ParamRef,
+        T_RangeFunction, T_RangeSubselect, T_ResTarget,  T_RowExpr,      T_SelectStmt,    T_SubLink,
+        T_TypeCast,      T_WithClause,
+    };
+    for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++)
+        if (tags[i] == nodeTag(node))
+            return true;
+    return false;
+}
+
 static void scan_node(struct scan *scan, Node *node)
 {
     switch (nodeTag(node)) {
@@ -58,35 +74,9 @@ static void scan_node(struct scan *scan, Node *node)
     case T_MergeStmt:
         scan->found = true;
         return;
-    case T_List:
-    case T_A_ArrayExpr:
-    case T_A_Const:
-    case T_A_Expr:
-    case T_A_Indices:
-    case T_A_Indirection:
-    case T_BoolExpr:
-    case T_BooleanTest:
-    case T_CaseExpr:
-    case T_CoalesceExpr:
-    case T_CollateClause:
-    case T_CommonTableExpr:
-    case T_FuncCall:
-    case T_JoinExpr:
-    case T_MinMaxExpr:
-    case T_NamedArgExpr:
-    case T_NullTest:
-    case T_ParamRef:
-    case T_RangeFunction:
-    case T_RangeSubselect:
-    case T_ResTarget:
-    case T_RowExpr:
-    case T_SelectStmt:
-    case T_SubLink:
-    case T_TypeCast:
-    case T_WithClause:
-        (void)raw_expression_tree_walker(node, wait_for, scan);
-        return;
-    default: /* constants, types, tables: nothing of the target's */
+    default:
+        if (has_parts(node))
+            (void)raw_expression_tree_walker(node, wait_for, scan);
         return;
     }
 }
