@@ -293,7 +293,7 @@ static char *first_value(const uint8_t *row, size_t n)
     struct reader r = reader_of(row, n);
     const uint8_t *bytes;
     uint16_t columns;
-    uint32_t size;
+    uint32_t size = 0;
 
     assert_true(reader_u16(&r, &columns) && reader_u32(&r, &size));
     if (!reader_bytes(&r, size, &bytes))
