@@ -64,6 +64,7 @@ class Wire:
         self.socket = socket.create_connection(("127.0.0.1", port), seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.key = None
+        self.seen = []  # of the last until(), also when the connection ended in it
         self.parameters = {}
 
     def __enter__(self):
@@ -99,11 +100,11 @@ class Wire:
 
     def until(self, kind="Z"):
         """All messages up to and with the first of that kind."""
-        seen = []
+        self.seen = []
         while True:
-            seen.append(self.receive())
-            if seen[-1][0] == kind:
-                return seen
+            self.seen.append(self.receive())
+            if self.seen[-1][0] == kind:
+                return self.seen
 
     def login(self, **parameters):
         self.send(startup(**parameters))
