@@ -16,19 +16,28 @@
 
 enum { ID_TRIES = 8 };
 
+static int create_at(int dir_fd, const char *place)
+{
+    int fd = openat(dir_fd, place, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return fd < 0 ? -errno : fd;
+}
+
 static int create_file(struct ledger *ledger, struct opened *opened, uint64_t now_ms)
 {
     for (int i = 0; i < ID_TRIES; i++) {
         char day[RECORDING_DAY + 1], place[RECORDING_PLACE + 1];
         recording_id(opened->id, (uint32_t)(now_ms / 1000), randombytes_random());
-        if (mkdirat(ledger->recordings_fd, recording_day(day, opened->id), 0700) < 0 && errno != EEXIST)
-            return -errno;
-        opened->fd = openat(ledger->recordings_fd, recording_place(place, opened->id),
-                            O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (opened->fd >= 0)
+        int fd = create_at(ledger->recordings_fd, recording_place(place, opened->id));
+        if (fd == -ENOENT) { /* the day's first */
+            if (mkdirat(ledger->recordings_fd, recording_day(day, opened->id), 0700) < 0 && errno != EEXIST)
+                return -errno;
+            fd = create_at(ledger->recordings_fd, place);
+        }
+        opened->fd = fd;
+        if (fd >= 0)
             return 0;
-        if (errno != EEXIST)
-            return -errno;
+        if (fd != -EEXIST)
+            return fd;
     }
     return -EEXIST;
 }

@@ -11,7 +11,7 @@
 
 enum {
     EVERY_MS = 60 * 60 * 1000,
-    FIRST_MS = 5000,
+    FIRST_MS = 1000,
     AT_ONCE = 64,
     NEXT_MS = 20,
 };

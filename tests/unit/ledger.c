@@ -333,6 +333,34 @@ static void a_full_disk_refuses_recordings_and_leaves_nothing_behind(void **stat
     bench_close(&bench);
 }
 
+static void retention_removes_what_is_old_and_sealed(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct pen old, unsealed, young;
+    struct findings f;
+    char path[256];
+    bench_prepare(&bench);
+    pen_open(&bench.house, &old, 1, false); /* of 2023 */
+    pen_end(&old, 0);
+    pen_close(&old);
+    pen_seal(&bench.house, &old, "complete", 0);
+    pen_open(&bench.house, &unsealed, 2, false);
+    pen_close(&unsealed);
+    bench.retention_ms = 24 * 60 * 60 * 1000;
+    bench_start(&bench);
+    int gate = gate_new(&bench, 1, "agent-1", false);
+    assert_true(gate_record(gate, &young, "a"));
+    pen_close(&young);
+    assert_true(wait_for_finding(&bench, old.id, "removed by retention"));
+    place_of(&bench.house, old.id, path);
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(verify_house(&bench.house, NULL, &f), 0);
+    assert_string_equal(f.faults, "");
+    assert_non_null(strstr(f.notes, young.id));
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +375,7 @@ int main(void)
         cmocka_unit_test(a_reported_event_is_entered_but_none_of_the_ledgers_own),
         cmocka_unit_test(an_orderly_end_seals_everything_first),
         cmocka_unit_test(a_removed_recording_is_sealed_as_missing),
+        cmocka_unit_test(retention_removes_what_is_old_and_sealed),
         cmocka_unit_test(a_full_disk_refuses_recordings_and_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

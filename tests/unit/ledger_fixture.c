@@ -21,13 +21,14 @@
 
 enum { LIMIT_MS = 2000, STATE_MODE = 0711 };
 
-static int config_fd(void)
+static int config_fd(const struct bench *bench)
 {
     uint8_t bytes[256];
     int fd = -1;
     Ipc__Config config = IPC__CONFIG__INIT;
     Ipc__Recording recording = IPC__RECORDING__INIT;
     recording.durability = (char[]){ "written" };
+    recording.retention_ms = bench->retention_ms;
     config.recording = &recording;
     size_t n = ipc__config__pack(&config, bytes);
     assert_int_equal(fd_of_bytes("config", bytes, n, &fd), 0);
@@ -36,7 +37,7 @@ static int config_fd(void)
 
 static void send_start(struct bench *bench)
 {
-    CLEANUP(fd_close) int config = config_fd();
+    CLEANUP(fd_close) int config = config_fd(bench);
     Ipc__Start start = IPC__START__INIT;
     start.state = bench->house.state;
     start.ticket_key = (ProtobufCBinaryData){ sizeof bench->ticket_key, bench->ticket_key };
@@ -47,6 +48,7 @@ static void send_start(struct bench *bench)
 void bench_start(struct bench *bench)
 {
     int pair[2];
+    house_close(&bench->house);
     assert_int_equal(fd_pair(SOCK_SEQPACKET, pair), 0);
     bench->pid = fork();
     assert_true(bench->pid >= 0);
@@ -75,7 +77,6 @@ void bench_prepare(struct bench *bench)
 {
     *bench = (struct bench){ .control = -1 };
     house_make(&bench->house);
-    house_close(&bench->house);
     assert_int_equal(chmod(bench->house.state, STATE_MODE),
                      0); /* the ledger has a uid of its own under root */
     randombytes_buf(bench->ticket_key, sizeof bench->ticket_key);

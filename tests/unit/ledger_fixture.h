@@ -12,6 +12,7 @@ struct bench {
     uint8_t ticket_key[32];
     int gates[8]; /* open ones */
     size_t n_gates;
+    uint64_t retention_ms;
     unsigned long file_limit; /* RLIMIT_FSIZE of the next start; 0: none */
 };
 
