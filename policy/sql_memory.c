@@ -15,9 +15,9 @@ static bool may_take(struct memory_bound *bound, MemoryContext context, Size siz
 static void *bounded_alloc(MemoryContext context, Size size, int flags)
 {
     struct memory_bound *bound = (struct memory_bound *)context->methods;
-    if (may_take(bound, context, size))
-        return bound->own->alloc(context, size, flags);
-    return MemoryContextAllocationFailure(context, size, flags);
+    if (!may_take(bound, context, size))
+        elog(ERROR, "out of memory"); /* NULL is not looked for any more */
+    return bound->own->alloc(context, size, flags);
 }
 #else
 static void *bounded_alloc(MemoryContext context, Size size)

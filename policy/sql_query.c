@@ -199,6 +199,7 @@ static void visit_insert(struct walk *walk, const InsertStmt *insert, const stru
     open_with(walk, insert->withClause, &context);
     context.reads = sql_kind(&context, EFFECT_SELECT);
     context.calls = sql_kind(&context, EFFECT_INSERT);
+    push_values(walk, insert->cols, &context); /* (a[f()]) */
     sql_push(walk, insert->selectStmt, &context);
     push_conflict(walk, insert, effect, &context);
     push_returning(walk, insert->returningList, insert->relation, false, &context);
