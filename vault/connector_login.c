@@ -15,6 +15,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/ssl.h>
 
 #include "base/clock.h"
@@ -27,6 +30,19 @@ enum {
     PATH_BYTES = 128,
 };
 
+/* OpenSSL finds its algorithms at their first use, which takes milliseconds: once here, not in each child. */
+static void warm_up(void)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+
+    SSL_CTX_free(context);
+    (void)EVP_Digest("", 0, digest, &n, EVP_md5(), NULL);
+    (void)HMAC(EVP_sha256(), "", 0, digest, 0, digest, &n);
+    ERR_clear_error();
+}
+
 void login_start(void)
 {
     (void)clearenv();
@@ -34,6 +50,7 @@ void login_start(void)
     (void)setenv("LC_ALL", "C", 1);
     (void)OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     PQinitOpenSSL(0, 0);
+    warm_up();
 }
 
 /* libpq prints notices on stderr otherwise: the log would have lines that a server wrote. */
