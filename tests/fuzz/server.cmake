@@ -1,0 +1,1 @@
+fuzz_target(psql_words launcher-command)
