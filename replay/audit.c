@@ -118,7 +118,7 @@ static int read_entries(struct entries *entries, struct reading *reading, struct
         if (r == ENTRIES_END)
             return 0;
         if (r == ENTRIES_CUT)
-            return detail_fail(detail, AUDIT_CUT, "the audit chain ends inside entry %llu", at);
+            return detail_fail(detail, AUDIT_TORN, "the audit chain ends inside entry %llu", at);
         if (r || chain_check(&reading->chain, &entry))
             return detail_fail(detail, AUDIT_FORGED,
                                "entry %llu of the audit chain was changed, or entries before "
@@ -146,7 +146,7 @@ static int read_chain(int fd, const struct keys *keys, struct reading *reading, 
     int r = fd < 0 ? 0 : entries_new(fd, magic_audit, &entries, detail);
     if (r == 0 && entries)
         r = read_entries(entries, reading, detail);
-    if (r == 0 || r == AUDIT_CUT)
+    if (r == 0 || r == AUDIT_TORN)
         if (reading->has_head && !reading->head_met && reading->head.entries > 0)
             return detail_fail(detail, AUDIT_CUT,
                                "the audit chain's tail is cut off: it has %llu entries, and had "
@@ -216,7 +216,7 @@ static int take_over(int dir_fd, struct audit *audit, struct reading *reading, s
     r = read_chain(audit->fd, audit->keys, reading, detail);
     audit->chain = reading->chain;
     audit->size = reading->size;
-    if (r == AUDIT_CUT) {
+    if (r == AUDIT_TORN || r == AUDIT_CUT) {
         if (reading->has_head && reading->head.entries > audit->chain.entries)
             end->lost = reading->head.entries - audit->chain.entries;
         r = drop_rest(audit, &end->dropped);

@@ -17,9 +17,9 @@ typedef int audit_visit(void *owner, uint64_t number, const Ipc__AuditEvent *eve
 
 /* How a reading ended. */
 enum audit_fault {
-    AUDIT_CUT =
-        1, /* bytes of an unfinished entry follow; or the head knows of more entries: the tail is cut off */
-    AUDIT_FORGED, /* an entry does not fit the chain, or the head does not fit it */
+    AUDIT_TORN = 1, /* bytes of an unfinished entry follow: a ledger was killed, or is writing just now */
+    AUDIT_CUT,      /* the head knows of more entries: the tail is cut off */
+    AUDIT_FORGED,   /* an entry does not fit the chain, or the head does not fit it */
 };
 
 /* Reads the chain of a state directory, also one that is in use. 0 (an empty or absent chain included, when

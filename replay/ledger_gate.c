@@ -301,7 +301,11 @@ static void on_gone(void *owner, const char *reason)
         sealer_add(ledger->sealer, gate->recordings[i], LEDGER_SETTLE_MS);
     enter_logout(gate);
     gate_free(gate);
-    if (ledger->draining && !ledger->gates)
+    if (!ledger->draining || ledger->gates)
+        return;
+    if (sealer_idle(ledger->sealer))
+        loop_stop(ledger->loop, 0);
+    else
         sealer_hurry(ledger->sealer);
 }
 

@@ -322,9 +322,10 @@ static void on_timer(void *owner)
         r = step(sealer);
     if (r == 0)
         conclude(sealer, scan_summary(sealer->scan), state_of(scan_summary(sealer->scan)));
-    else if (r < 0 && sealer->job && may_pass(r) && sealer->job_seals)
+    else if (r < 0 && sealer->job && may_pass(r) && sealer->job_seals) {
+        log_event(LOG_ERROR, "seal_failed", "recording", sealer->job->id, "detail", strerror(-r), NULL);
         retry_later(sealer);
-    else if (r < 0 && sealer->job)
+    } else if (r < 0 && sealer->job)
         conclude_missing(sealer);
     plan(sealer);
     if (sealer->ledger->draining && !sealer->ledger->gates && sealer_idle(sealer))

@@ -18,7 +18,7 @@
 #include "replay/registry.h"
 #include "replay/scan.h"
 
-enum { TEXT_MAX = 400 };
+enum { TEXT_MAX = 400, TORN_TRIES = 3, TORN_WAIT_US = 50000 };
 
 struct verification {
     struct keys *keys;
@@ -27,6 +27,7 @@ struct verification {
     verify_say *say;
     void *owner;
     uint64_t began_s; /* unix */
+    uint64_t lost_at; /* the audit entry that tells of a loss; 0: none */
     struct verify_count count;
 };
 
@@ -196,10 +197,24 @@ static int take_audit(void *owner, uint64_t number, const Ipc__AuditEvent *event
     struct verification *v = owner;
     for (size_t i = 0; i < event->n_fields; i++)
         if (strcmp(event->event, "ledger_start") == 0 && strcmp(event->fields[i]->name, "lost") == 0)
-            say(v, VERIFY_FAULT, "audit",
-                "entry %llu: %s entries before it were lost (a power cut, or cut off)", (ull)number,
-                event->fields[i]->value);
+            v->lost_at = number;
     return registry_take(v->registry, event, false);
+}
+
+/* A ledger at work may be in the middle of an entry: it is done within a moment. */
+static int read_audit(struct verification *v, int audit_fd, uint64_t *ret_entries, struct detail *detail)
+{
+    int r = AUDIT_TORN;
+    for (int i = 0; i < TORN_TRIES && r == AUDIT_TORN; i++) {
+        if (i > 0)
+            (void)usleep(TORN_WAIT_US);
+        registry_free(STEAL(v->registry));
+        v->lost_at = 0;
+        r = registry_new(&v->registry);
+        if (r == 0)
+            r = audit_read(audit_fd, v->keys, take_audit, v, ret_entries, detail);
+    }
+    return r;
 }
 
 static int verify_audit(struct verification *v, const char *state, struct detail *detail)
@@ -210,10 +225,15 @@ static int verify_audit(struct verification *v, const char *state, struct detail
     CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return detail_fail(detail, -errno, "%s can't be read: %s", path, strerror(errno));
-    int r = audit_read(fd, v->keys, take_audit, v, &entries, detail);
+    int r = read_audit(v, fd, &entries, detail);
     if (r < 0 && r != -EBADMSG)
         return r;
-    if (r)
+    if (v->lost_at > 0)
+        say(v, VERIFY_FAULT, "audit", "entries before entry %llu were lost (a power cut), or cut off",
+            (ull)v->lost_at);
+    if (r == AUDIT_TORN)
+        say(v, VERIFY_NOTE, "audit", "%llu entries; the next one was never finished", (ull)entries);
+    else if (r)
         say(v, VERIFY_FAULT, "audit", "%s", detail->text);
     else
         say(v, VERIFY_GOOD, "audit", "%llu entries", (ull)entries);
@@ -224,8 +244,6 @@ static int prepare(struct verification *v, const char *state, struct detail *det
 {
     char path[PATH_MAX];
     int r = keys_load(state, &v->keys, detail);
-    if (r == 0)
-        r = registry_new(&v->registry);
     if (r)
         return r;
     (void)snprintf(path, sizeof path, "%s/recordings", state);

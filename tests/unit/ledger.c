@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "check.h"
 #include "ledger_fixture.h"
@@ -92,6 +93,9 @@ static void what_a_killed_ledger_left_is_sealed_at_the_next_start(void **state)
     int chain = open(path, O_WRONLY | O_APPEND);
     assert_int_equal(write(chain, "\0\0\0", 3), 3);
     close(chain);
+    assert_int_equal(verify_house(&bench.house, NULL, &f), 0);
+    assert_string_equal(f.faults, "");
+    assert_non_null(strstr(f.notes, "the next one was never finished"));
     bench_start(&bench);
     assert_true(wait_for_finding(&bench, done.id, "2 entries, complete"));
     assert_true(wait_for_finding(&bench, cut.id, "1 entries, interrupted"));
@@ -248,6 +252,22 @@ static void a_reported_event_is_entered_but_none_of_the_ledgers_own(void **state
     bench_close(&bench);
 }
 
+static void an_idle_gate_does_not_hold_up_the_end(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_open(&bench);
+    int gate = gate_new(&bench, 1, "agent-1", false);
+    free(gate_table(gate));
+    close(STEAL_FD(bench.control)); /* first the listener, then the gates */
+    usleep(100000);
+    gate_close(&bench, gate);
+    uint64_t before = clock_ms();
+    assert_int_equal(bench_stop(&bench), 0);
+    assert_true(clock_ms() - before < 2000);
+    bench_close(&bench);
+}
+
 static void an_orderly_end_seals_everything_first(void **state)
 {
     (void)state;
@@ -373,6 +393,7 @@ int main(void)
         cmocka_unit_test(a_ticket_of_another_connection_is_refused),
         cmocka_unit_test(a_gate_can_finish_only_its_own_recordings),
         cmocka_unit_test(a_reported_event_is_entered_but_none_of_the_ledgers_own),
+        cmocka_unit_test(an_idle_gate_does_not_hold_up_the_end),
         cmocka_unit_test(an_orderly_end_seals_everything_first),
         cmocka_unit_test(a_removed_recording_is_sealed_as_missing),
         cmocka_unit_test(retention_removes_what_is_old_and_sealed),

@@ -3,6 +3,7 @@ function(replay_test name)
   target_sources(${name} PRIVATE recording_fixture.c)
 endfunction()
 
+replay_test(recording replay-check)
 replay_test(verify replay-check)
 replay_test(ledger replay-check policy-ticket)
 target_sources(ledger PRIVATE ledger_fixture.c)
