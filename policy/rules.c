@@ -127,6 +127,16 @@ static bool rule_matches(const struct rule *rule, const struct circumstances *wh
     return false;
 }
 
+/* An allowing rule that leaves this function out by `not:`. */
+static bool rule_excludes_function(const struct rule *rule, const struct circumstances *who,
+                                   const struct effect *effect)
+{
+    for (size_t i = 0; i < rule->n_blocks; i++)
+        if (block_excludes_function(rule->blocks[i], who, effect))
+            return true;
+    return false;
+}
+
 static const char *default_reason(const struct effect *effect, enum action action)
 {
     switch (action) {
@@ -170,14 +180,16 @@ static struct verdict verdict_by(const struct rule *rule, const struct effect *e
     };
 }
 
-static struct verdict verdict_by_default(const struct effect *effect)
+/* A harmless call is part of its statement, unless some rule has left it out by name. */
+static struct verdict verdict_by_default(const struct effect *effect, bool left_out)
 {
-    enum action action = effect->harmless_call ? ACTION_ALLOW : ACTION_DENY;
+    bool harmless = effect->harmless_call && !left_out;
+    enum action action = harmless ? ACTION_ALLOW : ACTION_DENY;
     return (struct verdict){
         .action = action,
         .code = code_of(effect, action),
-        .rule = effect->harmless_call ? "" : "default",
-        .reason = effect->harmless_call ? "a function that only reads" : default_reason(effect, action),
+        .rule = harmless ? "" : "default",
+        .reason = harmless ? "a function that only reads" : default_reason(effect, action),
     };
 }
 
@@ -185,10 +197,14 @@ struct verdict rulebook_decide_effect(const struct rulebook *rulebook, const str
                                       const struct effect *effect)
 {
     const struct rule *held = NULL;
+    bool left_out = false;
     for (size_t i = 0; i < rulebook->count; i++) {
         const struct rule *rule = &rulebook->rules[i];
-        if (!applies(rule, who->roles, who->n_roles, who->target) ||
-            !rule_matches(rule, who, effect, PERHAPS))
+        if (!applies(rule, who->roles, who->n_roles, who->target))
+            continue;
+        left_out |=
+            effect->harmless_call && rule->action != ACTION_DENY && rule_excludes_function(rule, who, effect);
+        if (!rule_matches(rule, who, effect, PERHAPS))
             continue;
         if (rule->action == ACTION_DENY)
             return verdict_by(rule, effect);
@@ -199,7 +215,7 @@ struct verdict rulebook_decide_effect(const struct rulebook *rulebook, const str
     }
     if (held && effect->harmless_call)
         return verdict_by(held, effect);
-    return verdict_by_default(effect);
+    return verdict_by_default(effect, left_out);
 }
 
 struct verdict rulebook_decide(const struct rulebook *rulebook, const struct circumstances *who,

@@ -202,3 +202,14 @@ bool block_matches(const struct block *block, const struct circumstances *who, c
         return false;
     return keys_hold(block, who, effect, certainty);
 }
+
+bool block_excludes_function(const struct block *block, const struct circumstances *who,
+                             const struct effect *effect)
+{
+    if (effect->object_kind != OBJECT_FUNCTION || !effect->object)
+        return false;
+    for (const struct block *b = block->not ; b; b = b->not )
+        if (any_pattern(&b->functions, effect, space_of(who, NAMES_OF_FUNCTIONS), PERHAPS))
+            return true;
+    return false;
+}

@@ -19,3 +19,6 @@ enum certainty { SURELY, PERHAPS };
 /* Whether the block holds for this effect. */
 bool block_matches(const struct block *block, const struct circumstances *who, const struct effect *effect,
                    enum certainty certainty);
+/* Whether a `not:` in the block may be about this effect's function. */
+bool block_excludes_function(const struct block *block, const struct circumstances *who,
+                             const struct effect *effect);

@@ -305,6 +305,20 @@ static void a_rule_can_deny_a_harmless_call(void **state)
     verdict_is("select; select lower()~", "allow by a");
 }
 
+static void a_harmless_call_that_a_rule_leaves_out_is_not_covered_by_it(void **state)
+{
+    (void)state;
+    given("  - { name: a, targets: [orders], match: { statements: [select], not: { functions: [version] } }, "
+          "action: allow }\n"
+          "  - { name: b, targets: [stock], match: { statements: [select], tables: [t], "
+          "not: { functions: [version] } }, action: allow }\n");
+    verdict_is("select; select lower()~", "allow by a");
+    verdict_is("select; select version()~", "deny by default");
+    who.target = "stock";
+    verdict_is("select t; select lower()~", "allow by b");
+    verdict_is("select t; select version()~", "deny by default");
+}
+
 static void columns_are_denied_if_any_and_allowed_if_all_match(void **state)
 {
     (void)state;
@@ -440,6 +454,7 @@ int main(void)
         SENTENCE(a_glob_of_a_schema_does_not_allow_functions_without_one),
         SENTENCE(harmless_calls_are_covered_by_the_rules_of_their_statement),
         SENTENCE(a_rule_can_deny_a_harmless_call),
+        SENTENCE(a_harmless_call_that_a_rule_leaves_out_is_not_covered_by_it),
         SENTENCE(columns_are_denied_if_any_and_allowed_if_all_match),
         SENTENCE(unbounded_writes_are_updates_and_deletes),
         SENTENCE(databases_are_those_of_the_target),
