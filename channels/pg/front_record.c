@@ -46,6 +46,7 @@ int front_record(struct front *f, const char *what, const struct verdict *verdic
     if (d) {
         request.n_effects = d->n_effects;
         request.effects = d->effects;
+        request.of = prepared_request(&f->prepared, d);
     }
     return append(f, &request, text, n);
 }

@@ -142,6 +142,17 @@ const char *prepared_missing(const struct prepared_set *set, const struct decisi
     return NULL;
 }
 
+uint64_t prepared_request(const struct prepared_set *set, const struct decision *d)
+{
+    for (size_t i = 0; i < d->n_steps; i++) {
+        const struct prepared *p =
+            d->steps[i].role == SQL_EXECUTE && d->steps[i].name ? find(set, d->steps[i].name) : NULL;
+        if (p)
+            return p->request;
+    }
+    return 0;
+}
+
 int prepared_room(const struct prepared_set *set, const struct decision *d)
 {
     size_t more = 0;

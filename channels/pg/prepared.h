@@ -41,6 +41,8 @@ void prepared_close(struct prepared_set *set, const char *name);
 
 /* The first statement that it would execute without anybody having made it; NULL when there is none. */
 const char *prepared_missing(const struct prepared_set *set, const struct decision *decision);
+/* Number of the request that made the first statement that it executes; 0 when it executes none. */
+uint64_t prepared_request(const struct prepared_set *set, const struct decision *decision);
 /* 0 or PREPARED_LIMIT: whether prepared_run() would fit. */
 MUST_USE int prepared_room(const struct prepared_set *set, const struct decision *decision);
 MUST_USE int prepared_run(struct prepared_set *set, struct decision *decision, uint64_t request);

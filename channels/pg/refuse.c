@@ -162,3 +162,27 @@ struct pg_error refusal_error(const struct verdict *verdict, const char *subject
                               .detail = words->detail,
                               .hint = words->hint };
 }
+
+static const char *sqlstate_of(const char *code)
+{
+    static const struct {
+        const char *code, *sqlstate;
+    } known[] = {
+        { "target_unavailable", "08006" }, { "recording_unavailable", "58030" },
+        { "vault_sealed", "57P03" },       { "limit", "53400" },
+        { "protocol", "08P01" },
+    };
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(known[i].code, code) == 0)
+            return known[i].sqlstate;
+    }
+    return "42501";
+}
+
+struct pg_error refusal_fatal(const char *code, const char *message, struct refusal_words *words)
+{
+    (void)snprintf(words->detail, sizeof(words->detail), "code=%s", code);
+    return (struct pg_error){
+        .severity = "FATAL", .sqlstate = sqlstate_of(code), .message = message, .detail = words->detail
+    };
+}

@@ -105,34 +105,15 @@ void session_close(struct pg_session *s, const char *reason)
     drain_or_finish(s);
 }
 
-static const char *sqlstate_of(const char *code)
-{
-    static const struct {
-        const char *code, *sqlstate;
-    } known[] = {
-        { "target_unavailable", "08006" }, { "recording_unavailable", "58030" },
-        { "vault_sealed", "57P03" },       { "limit", "53400" },
-        { "protocol", "08P01" },
-    };
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strcmp(known[i].code, code) == 0)
-            return known[i].sqlstate;
-    }
-    return "42501";
-}
-
 /* A FATAL ErrorResponse behind what waits to go out; left out where it would fall into the middle of a
  * message. */
 static void say_fatal(struct pg_session *s, const char *code, const char *message)
 {
-    char words[REFUSAL_MESSAGE_MAX];
+    struct refusal_words words;
+    struct buffer bytes;
     if (s->back.lane.inside)
         return;
-    (void)snprintf(words, sizeof(words), "code=%s", code);
-    const struct pg_error error = {
-        .severity = "FATAL", .sqlstate = sqlstate_of(code), .message = message, .detail = words
-    };
-    struct buffer bytes;
+    const struct pg_error error = refusal_fatal(code, message, &words);
     buffer_init(&bytes, PG_SMALL_MAX);
     /* Said even where it can't be recorded: that may be just what it tells. */
     if (pg_put_error(&bytes, &error) == 0 &&

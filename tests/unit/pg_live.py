@@ -21,7 +21,15 @@ import psycopg2
 import pytest
 
 HARNESS = os.environ.get("PG_HARNESS", "")
-PORT = int(os.environ.get("PG_LIVE_PORT", "21220"))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+PORT = int(os.environ.get("PG_LIVE_PORT", "0")) or free_port()
 BULK_MB = int(os.environ.get("PG_LIVE_BULK_MB", "100"))
 BIN = sorted(glob.glob("/usr/lib/postgresql/*/bin"))[-1]
 SERVER_PORT = 21229
@@ -421,6 +429,7 @@ def test_a_broken_message_ends_the_session_with_an_error(gate, data):
     client.send(data)
     error = error_of(client.until_ready())
     assert error["S"] == "FATAL" and error["C"] == "08P01"
+    client.close()
     assert gate.wait_for("protocol violation")
 
 

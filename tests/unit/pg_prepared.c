@@ -189,7 +189,11 @@ static void steps_inside_a_text_are_followed_in_order(void **state)
     assert_int_equal(prepared_run(&f->set, d, 5), 0);
     assert_int_equal(prepared_find(&f->set, "a")->request, 5);
     decision_free(d);
+    d = decide(f, "execute a", TEXT_UTF8);
+    assert_int_equal(prepared_request(&f->set, d), 5);
+    decision_free(d);
     d = decide(f, "execute b; prepare b as select 1", TEXT_UTF8);
+    assert_int_equal(prepared_request(&f->set, d), 0);
     assert_string_equal(prepared_missing(&f->set, d), "b");
     decision_free(d);
     d = decide(f, "explain analyze execute b", TEXT_UTF8);
