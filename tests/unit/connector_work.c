@@ -35,8 +35,8 @@ int connector_start(void **state)
 int connector_stop(void **state)
 {
     (void)state;
+    postgres_stop(&postgres); /* first: a failure must not leave it running */
     assert_int_equal(process_end(&zygote), 0);
-    postgres_stop(&postgres);
     return 0;
 }
 

@@ -1,5 +1,7 @@
 unit_test(certificate policy-certificate)
 target_sources(certificate PRIVATE keygen.c)
+unit_test(certificate_form policy-certificate)
+target_sources(certificate_form PRIVATE keygen.c)
 unit_test(ticket policy-ticket)
 unit_test(config_cases policy-config)
 target_sources(config_cases PRIVATE config_fixture.c)

@@ -157,11 +157,11 @@ static int start_all(void **unused)
 static int stop_all(void **unused)
 {
     (void)unused;
+    postgres_stop(&postgres); /* first: a failure must not leave it running */
     assert_int_equal(process_end(&vault), 0);
     assert_int_equal(process_end(&zygote), 0);
     close(hanging);
     keygen_remove(state);
-    postgres_stop(&postgres);
     return 0;
 }
 
