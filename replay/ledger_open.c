@@ -26,7 +26,7 @@ static int create_file(struct ledger *ledger, struct opened *opened, uint64_t no
 {
     for (int i = 0; i < ID_TRIES; i++) {
         char day[RECORDING_DAY + 1], place[RECORDING_PLACE + 1];
-        recording_id(opened->id, (uint32_t)(now_ms / 1000), randombytes_random());
+        recording_id(opened->id, now_ms, randombytes_random());
         int fd = create_at(ledger->recordings_fd, recording_place(place, opened->id));
         if (fd == -ENOENT) { /* the day's first */
             if (mkdirat(ledger->recordings_fd, recording_day(day, opened->id), 0700) < 0 && errno != EEXIST)

@@ -13,14 +13,15 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 
-enum { BITS = 5, RANDOM_BITS = 28 };
+enum { BITS = 5, BELOW_SECONDS = 28, RANDOM_BITS = 18 };
 
 static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
 static const char suffix[] = ".ghrec";
 
-char *recording_id(char out[RECORDING_ID + 1], uint32_t unix_seconds, uint32_t random)
+char *recording_id(char out[RECORDING_ID + 1], uint64_t unix_ms, uint32_t random)
 {
-    uint64_t number = (uint64_t)unix_seconds << RANDOM_BITS | (random & ((1U << RANDOM_BITS) - 1));
+    uint64_t number = (unix_ms / 1000) << BELOW_SECONDS | (unix_ms % 1000) << RANDOM_BITS |
+                      (random & ((1U << RANDOM_BITS) - 1));
     for (int i = RECORDING_ID - 1; i >= 0; i--, number >>= BITS)
         out[i] = digits[number & 31];
     out[RECORDING_ID] = 0;
@@ -46,7 +47,7 @@ uint32_t recording_seconds(const char *id)
     uint64_t number = 0;
     for (int i = 0; i < RECORDING_ID; i++)
         number = number << BITS | (uint64_t)digit_of(id[i]);
-    return (uint32_t)(number >> RANDOM_BITS);
+    return (uint32_t)(number >> BELOW_SECONDS);
 }
 
 char *recording_day(char out[RECORDING_DAY + 1], const char *id)

@@ -11,8 +11,8 @@ enum {
     RECORDING_PLACE = RECORDING_DAY + 1 + RECORDING_ID + 6, /* "DAY/ID.ghrec" */
 };
 
-/* The id of unix_seconds and the lower 28 bits of random. Returns out. */
-char *recording_id(char out[RECORDING_ID + 1], uint32_t unix_seconds, uint32_t random);
+/* The id of a moment (unix milliseconds) and the lower 18 bits of random. Returns out. */
+char *recording_id(char out[RECORDING_ID + 1], uint64_t unix_ms, uint32_t random);
 bool recording_id_valid(const char *id);
 /* When it was made, in unix seconds; the id must be valid. */
 uint32_t recording_seconds(const char *id);

@@ -18,8 +18,12 @@ static void ids_sort_by_time_and_name_their_file(void **state)
 {
     (void)state;
     char a[RECORDING_ID + 1], b[RECORDING_ID + 1], place[RECORDING_PLACE + 1], back[RECORDING_ID + 1];
-    recording_id(a, 1700000000, 0xffffffff);
-    recording_id(b, 1700000001, 0);
+    recording_id(a, 1700000000122, 0xffffffff);
+    recording_id(b, 1700000000123, 0);
+    assert_true(strcmp(a, b) < 0);
+    assert_int_equal(recording_seconds(a), 1700000000);
+    recording_id(a, 1700000000999, 0xffffffff);
+    recording_id(b, 1700000001000, 0);
     assert_true(strcmp(a, b) < 0);
     assert_int_equal(recording_seconds(a), 1700000000);
     assert_int_equal(recording_seconds(b), 1700000001);
@@ -27,8 +31,9 @@ static void ids_sort_by_time_and_name_their_file(void **state)
     assert_memory_equal(place, "2023-11-14/", 11);
     assert_true(recording_id_of_file(place + 11, back));
     assert_string_equal(back, a);
-    recording_id(a, 0xffffffff, 0xfffffff);
-    assert_string_equal(a, "zzzzzzzzzzzz");
+    recording_id(a, UINT64_C(0xffffffff) * 1000 + 999, 0xfffffff);
+    assert_memory_equal(a, "zzzzzz", 6);
+    assert_true(recording_id_valid(a));
 }
 
 static void what_is_no_id_is_refused(void **state)

@@ -77,7 +77,7 @@ void pen_open(struct house *house, struct pen *pen, uint32_t number, bool quiet)
 {
     char path[256], day[128], name[RECORDING_DAY + 1];
     *pen = (struct pen){ .fd = -1 };
-    recording_id(pen->id, 1700000000 + number, number * 7919);
+    recording_id(pen->id, (UINT64_C(1700000000) + number) * 1000, number * 7919);
     (void)snprintf(day, sizeof day, "%s/recordings/%s", house->state, recording_day(name, pen->id));
     (void)mkdir(day, 0700);
     place_of(house, pen->id, path);
