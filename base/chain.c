@@ -46,6 +46,8 @@ static void move_on(struct chain *chain, const uint8_t tag[CHAIN_TAG])
 
 void chain_start(struct chain *chain, const uint8_t key[CHAIN_KEY])
 {
+    /* Once is enough, and again does no harm; without it BLAKE2b runs in its portable, slow form. */
+    (void)sodium_init();
     *chain = (struct chain){ .entries = 0 };
     memcpy(chain->key, key, CHAIN_KEY);
 }

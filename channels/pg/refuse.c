@@ -163,26 +163,27 @@ struct pg_error refusal_error(const struct verdict *verdict, const char *subject
                               .hint = words->hint };
 }
 
-static const char *sqlstate_of(const char *code)
-{
-    static const struct {
-        const char *code, *sqlstate;
-    } known[] = {
-        { "target_unavailable", "08006" }, { "recording_unavailable", "58030" },
-        { "vault_sealed", "57P03" },       { "limit", "53400" },
-        { "protocol", "08P01" },
-    };
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strcmp(known[i].code, code) == 0)
-            return known[i].sqlstate;
-    }
-    return "42501";
-}
-
 struct pg_error refusal_fatal(const char *code, const char *message, struct refusal_words *words)
 {
-    (void)snprintf(words->detail, sizeof(words->detail), "code=%s", code);
-    return (struct pg_error){
-        .severity = "FATAL", .sqlstate = sqlstate_of(code), .message = message, .detail = words->detail
+    static const struct {
+        const char *code, *sqlstate, *next;
+    } known[] = {
+        { "target_unavailable", "08006", "try again later, or tell the bastion's operators" },
+        { "recording_unavailable", "58030", "tell the bastion's operators: nothing runs unrecorded" },
+        { "vault_sealed", "57P03", "tell the bastion's operators: the vault must be unsealed" },
+        { "limit", "53400", "ask for less at once" },
+        { "protocol", "08P01",
+          "check the client: this is not what the PostgreSQL protocol, or this target, allows" },
     };
+    struct pg_error error = {
+        .severity = "FATAL", .sqlstate = "42501", .message = message, .detail = words->detail
+    };
+    (void)snprintf(words->detail, sizeof(words->detail), "code=%s", code);
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(known[i].code, code) == 0) {
+            error.sqlstate = known[i].sqlstate;
+            error.hint = known[i].next;
+        }
+    }
+    return error;
 }
