@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -46,8 +47,10 @@ static void move_on(struct chain *chain, const uint8_t tag[CHAIN_TAG])
 
 void chain_start(struct chain *chain, const uint8_t key[CHAIN_KEY])
 {
-    /* Once is enough, and again does no harm; without it BLAKE2b runs in its portable, slow form. */
-    (void)sodium_init();
+    /* Once is enough, and again does no harm; without it BLAKE2b runs in its portable, slow form. It fails
+     * only where the system gives no random bytes, and there nothing of ours may run. */
+    if (sodium_init() < 0)
+        abort();
     *chain = (struct chain){ .entries = 0 };
     memcpy(chain->key, key, CHAIN_KEY);
 }
