@@ -1,7 +1,10 @@
 """contrib/quickstart: the tour that a newcomer sees, whole, and nothing left behind."""
 import os
 import re
+import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -12,18 +15,18 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def tour(tmp_path):
-    """Runs the quickstart with a private TMPDIR; returns its exit status, output and that directory."""
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents[:2]:  # PostgreSQL's own user has to pass through
-        parent.chmod(0o755)
+def tour():
+    """Runs the quickstart with a private TMPDIR; returns its output and that directory."""
+    place = Path(tempfile.mkdtemp(prefix="gatehouse-tour-"))
+    place.chmod(0o755)  # PostgreSQL's own user has to pass through
 
     def go(*words):
-        done = run(TOP / "contrib/quickstart", *words, timeout=600, env={**os.environ, "TMPDIR": str(tmp_path)},
+        done = run(TOP / "contrib/quickstart", *words, timeout=600, env={**os.environ, "TMPDIR": str(place)},
                    stderr=subprocess.STDOUT, stdout=subprocess.PIPE, capture_output=False)
         assert done.returncode == 0, done.stdout
-        return done.stdout, tmp_path
-    return go
+        return done.stdout, place
+    yield go
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def test_the_tour_shows_everything_and_leaves_nothing(tour):
