@@ -1,1 +1,2 @@
 fuzz_target(sealed vault-store)
+fuzz_target(connector vault-connector)
