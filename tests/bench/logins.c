@@ -1,9 +1,9 @@
-/* Logs in with a certificate and opens one forwarded channel, again and again: a client that costs little, so that
- * what is measured is the server.
+/* Logs in with a certificate and opens one forwarded channel, again and again: a client that costs little, so
+ * that what is measured is the server.
  *
  * usage: logins PORT USER KEY CERTIFICATE TARGET TARGET_PORT COUNT WORKERS    prints the seconds that it took
- *        logins PORT USER KEY CERTIFICATE - 0 COUNT hold                      logs in COUNT times, prints "ready", and
- *                                                                             holds them until stdin ends */
+ *        logins PORT USER KEY CERTIFICATE - 0 COUNT hold                      logs in COUNT times, prints
+ * "ready", and holds them until stdin ends */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <libssh/libssh.h>
@@ -117,7 +117,9 @@ int main(int argc, char **argv)
 {
     if (argc != 9)
         return 64;
-    struct plan plan = { .port = atoi(argv[1]), .user = argv[2], .target = argv[5], .target_port = atoi(argv[6]) };
+    struct plan plan = {
+        .port = atoi(argv[1]), .user = argv[2], .target = argv[5], .target_port = atoi(argv[6])
+    };
     ssh_init();
     if (ssh_pki_import_privkey_file(argv[3], NULL, NULL, NULL, &plan.key) ||
         ssh_pki_import_cert_file(argv[4], &plan.certificate) ||
