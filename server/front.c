@@ -28,6 +28,10 @@ static const char ciphers[] = "aes256-gcm@openssh.com,aes128-gcm@openssh.com,cha
 static const char macs[] = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,"
                            "hmac-sha2-512";
 
+/* Stock ssh tells only servers of such a name that nobody reads a command's output any more
+ * (eow@openssh.com), and else waits for ever after `… | less` was left. */
+static const char software[] = "OpenSSH_compatible_Gatehouse";
+
 struct front_zygote {
     ssh_bind bind;
     const Ipc__FrontSettings *settings;
@@ -50,6 +54,7 @@ static ssh_bind make_bind(const int *fds)
     const bool no = false;
     ssh_bind bind = ssh_bind_new();
     if (!bind || ssh_bind_options_set(bind, SSH_BIND_OPTIONS_PROCESS_CONFIG, &no) != SSH_OK ||
+        ssh_bind_options_set(bind, SSH_BIND_OPTIONS_BANNER, software) != SSH_OK ||
         ssh_bind_options_set(bind, SSH_BIND_OPTIONS_KEY_EXCHANGE, key_exchanges) != SSH_OK ||
         ssh_bind_options_set(bind, SSH_BIND_OPTIONS_CIPHERS_C_S, ciphers) != SSH_OK ||
         ssh_bind_options_set(bind, SSH_BIND_OPTIONS_CIPHERS_S_C, ciphers) != SSH_OK ||

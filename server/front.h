@@ -1,15 +1,17 @@
 /* One SSH connection in a process of its own: what the front_*.c files share. */
 #pragma once
 #include <stdbool.h>
+#include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 #include "base/buffer.h"
 #include "base/ipc.h"
 #include "base/loop.h"
 
 enum {
-    FRONT_CHUNK = 64 * 1024, /* bytes moved at once, either way */
-    FRONT_PROBES_MAX = 64,   /* authentication requests without a signature */
-    FRONT_ENV_MAX = 32,      /* environment variables of one channel */
+    FRONT_CHUNK = 64 * 1024,  /* bytes moved at once, either way */
+    FRONT_PROBES_MAX = 64,    /* authentication requests without a signature */
+    FRONT_PLAIN_KEYS_MAX = 8, /* offered ones that are kept in mind */
+    FRONT_ENV_MAX = 32,       /* environment variables of one channel */
     FRONT_ENV_NAME_MAX = 128,
     FRONT_ENV_VALUE_MAX = 2048,
     FRONT_COMMAND_MAX = 64 * 1024, /* bytes of a command line or subsystem */
@@ -22,7 +24,7 @@ enum {
     FRONT_DRAIN_MS = 5000,         /* for output that a lost gate had left */
     FRONT_LINGER_MS = 10000,       /* for the gate to take what a closed channel had left */
     FRONT_IDLE_MS = 500,           /* without events, before memory is given back */
-    FRONT_KEEPALIVES_MAX = 3       /* unanswered ones before the client counts as dead */
+    FRONT_KEEPALIVES_MAX = 3       /* unanswered ones before the kernel counts the client as dead */
 };
 
 struct front_channel;
@@ -43,14 +45,13 @@ struct front {
     int status; /* enum front_exit, once over */
 
     ssh_session ssh;
+    struct ssh_counter_struct sent; /* packets, counted by libssh */
     int fd; /* a duplicate of the session's, for the loop: libssh closes its own inside of calls */
     struct source *source;
     bool wrote;         /* something was given to libssh since it was last polled */
     bool touched;       /* some channel is to be served */
     bool write_pending; /* libssh holds bytes that the client has not taken */
-    struct timer *again, *grace, *keepalive, *idle, *linger;
-    uint64_t heard_us; /* when the client was last heard */
-    unsigned keepalives;
+    struct timer *again, *grace, *idle, *linger;
     uint8_t *chunk; /* FRONT_CHUNK bytes of scratch, given back when idle */
 
     int control;                   /* to the listener */
@@ -59,6 +60,8 @@ struct front {
     bool pty_allowed, forwarding_allowed;
     unsigned signatures, probes;
     bool plain_key_seen, certificate_seen, enrol_told;
+    uint64_t plain_keys[FRONT_PLAIN_KEYS_MAX];
+    size_t n_plain_keys;
 
     struct front_channel *channels; /* all that are not closed by both sides */
     unsigned n_channels;

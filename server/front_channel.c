@@ -293,14 +293,25 @@ static bool write_pending(const struct front *front)
     return (ssh_get_poll_flags(front->ssh) & SSH_WRITE_PENDING) != 0;
 }
 
+/* While the client takes nothing the end can still be seen, if nothing is left before it. */
+static void look_for_end(struct channel_side *side)
+{
+    uint8_t byte;
+    if (recv(side->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+        side->at_end = true;
+}
+
 /* Moves at most one chunk; false when nothing moved. */
 static bool pull(struct front_channel *c, struct channel_side *side)
 {
     if (side->fd < 0 || side->at_end || !flush_left_over(c))
         return false;
     size_t window = ssh_channel_window_size(c->ssh);
-    if (window == 0 || write_pending(c->front))
+    if (window == 0 || write_pending(c->front)) {
+        if (c->exit || !side->source)
+            look_for_end(side);
         return false;
+    }
     ssize_t n = read(side->fd, c->front->chunk, window < FRONT_CHUNK ? window : FRONT_CHUNK);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
@@ -430,6 +441,15 @@ void channel_tell(struct front_channel *c, const char *text)
         (void)write_to_client(c, text, n, true);
         (void)write_to_client(c, c->pty ? "\r\n" : "\n", c->pty ? 2 : 1, true);
     }
+}
+
+void channel_stop_output(struct front_channel *c)
+{
+    if (c->data.fd >= 0)
+        (void)shutdown(c->data.fd, SHUT_RD);
+    c->data.at_end = true;
+    buffer_free(&c->to_client);
+    touch(c);
 }
 
 void channel_exit(struct front_channel *c, const Ipc__Exit *exit)

@@ -64,6 +64,8 @@ MUST_USE int channel_make_sockets(struct front_channel *c, int ret_gate_ends[2],
 void channel_serve(struct front_channel *c);
 /* A line for the user on the channel's stderr; nothing for forwards. */
 void channel_tell(struct front_channel *c, const char *text);
+/* The client wants no more output: the gate learns it by EPIPE. */
+void channel_stop_output(struct front_channel *c);
 /* The gate gave an exit status, or there is none to come. */
 void channel_exit(struct front_channel *c, const Ipc__Exit *exit);
 /* No byte will come any more from the gate beyond what its sockets hold. */

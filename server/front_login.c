@@ -1,9 +1,13 @@
 /* The user authenticates, by certificate only.
  *
  * libssh has checked the user's signature when it says VALID, and nothing of the certificate: the gate and
- * the vault judge that. Stock ssh offers the plain key before its certificate, so a plain key is refused
- * without a word. How to enrol is told once the client has run out of keys, which shows by its going on to
- * keyboard-interactive: a method that is offered after a plain key for this purpose alone. */
+ * the vault judge that.
+ *
+ * Stock ssh offers the plain key before the certificate that lies next to it, and gives up at the last
+ * refusal without reading on: how to enrol must be told with the refusal, when nobody knows yet whether a
+ * certificate will follow. So it is told for keys that have never been followed by one, which the listener
+ * remembers; who has a certificate reads it once at most (and never with CertificateFile in ssh_config, which
+ * is offered first). */
 #include "server/front.h"
 
 #include <errno.h>
@@ -118,10 +122,21 @@ static int ask_verdict(struct front *front, int gate, const char *user, uint8_t 
     return r ? r : receive(gate, FRONT_VERDICT_WAIT_MS, IPC__MESSAGE__BODY_LOGIN_VERDICT, 0, ret, fds);
 }
 
+static void report_known_keys(struct front *front)
+{
+    Ipc__KnownKeys known = IPC__KNOWN_KEYS__INIT;
+    known.keys = front->plain_keys;
+    known.n_keys = front->n_plain_keys;
+    Ipc__Message message = IPC_MESSAGE(KNOWN_KEYS, known_keys, &known);
+    if (front->n_plain_keys)
+        (void)!ipc_send_now(front->control, &message, NULL, 0, FRONT_GATE_WAIT_MS);
+}
+
 static int admit(struct front *front, const Ipc__LoginVerdict *verdict, int gate, ssh_message message)
 {
     front->pty_allowed = verdict->pty_allowed;
     front->forwarding_allowed = verdict->forwarding_allowed;
+    report_known_keys(front);
     int r = front_gate_new(front, gate);
     if (r)
         return r;
@@ -159,11 +174,40 @@ static void judge(struct front *front, ssh_message message)
 
 /* ---- what clients ask ---- */
 
+/* A number that stands for a public key; not secret, and no harm if two keys share it. */
+static uint64_t key_number(ssh_key key)
+{
+    unsigned char *hash = NULL;
+    size_t n = 0;
+    uint64_t number = 0;
+    if (ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &n) == 0 && n >= sizeof number)
+        memcpy(&number, hash, sizeof number);
+    ssh_clean_pubkey_hash(&hash);
+    return number;
+}
+
+static bool is_known(struct front *front, uint64_t key)
+{
+    Ipc__AskKey ask = IPC__ASK_KEY__INIT;
+    ask.key = key;
+    Ipc__Message question = IPC_MESSAGE(ASK_KEY, ask_key, &ask);
+    CLEANUP(ipc_message_free) Ipc__Message *answer = NULL;
+    int fds[IPC_FDS_MAX];
+    return ipc_send_now(front->control, &question, NULL, 0, FRONT_GATE_WAIT_MS) == 0 &&
+           receive(front->control, FRONT_GATE_WAIT_MS, IPC__MESSAGE__BODY_ANSWER_KEY, 0, &answer, fds) == 0 &&
+           answer->answer_key->known;
+}
+
 static void plain_key(struct front *front, ssh_message message)
 {
+    uint64_t key = key_number(ssh_message_auth_pubkey(message));
     front->plain_key_seen = true;
-    if (!front->enrol_told)
-        ssh_set_auth_methods(front->ssh, SSH_AUTH_METHOD_PUBLICKEY | SSH_AUTH_METHOD_INTERACTIVE);
+    if (front->n_plain_keys < FRONT_PLAIN_KEYS_MAX)
+        front->plain_keys[front->n_plain_keys++] = key;
+    if (!front->enrol_told && !front->certificate_seen && !is_known(front, key)) {
+        front->enrol_told = true;
+        tell(front, front->settings->banner_plain_key);
+    }
     refuse(front, message);
 }
 
@@ -190,16 +234,6 @@ static void public_key(struct front *front, ssh_message message)
     }
 }
 
-/* The client has no more keys. */
-static void out_of_keys(struct front *front, ssh_message message)
-{
-    if (!front->enrol_told && !front->certificate_seen && front->settings->banner_plain_key)
-        tell(front, front->settings->banner_plain_key);
-    front->enrol_told = true;
-    ssh_set_auth_methods(front->ssh, SSH_AUTH_METHOD_PUBLICKEY);
-    refuse(front, message);
-}
-
 void front_login_message(struct front *front, ssh_message message)
 {
     if (++front->probes > FRONT_PROBES_MAX) {
@@ -209,8 +243,6 @@ void front_login_message(struct front *front, ssh_message message)
     int method = ssh_message_type(message) == SSH_REQUEST_AUTH ? ssh_message_subtype(message) : 0;
     if (method == SSH_AUTH_METHOD_PUBLICKEY)
         public_key(front, message);
-    else if (method == SSH_AUTH_METHOD_INTERACTIVE && front->plain_key_seen)
-        out_of_keys(front, message);
     else
         refuse(front, message); /* which accepts the ssh-userauth service */
 }

@@ -178,6 +178,21 @@ static void start_request(struct front_channel *c, ssh_message message, Ipc__Ope
         refuse(c->front, message);
 }
 
+/* OpenSSH's eow@openssh.com says that nobody reads the output any more (`ssh bastion … | head -1`); the
+ * client then waits for the far side to end. libssh keeps the names of requests that it does not know to
+ * itself, but the only other ones of this client want an answer: a refusal that sends nothing was that one.
+ */
+static void unknown_request(struct front_channel *c, ssh_message message)
+{
+    struct front *front = c->front;
+    const char *version = ssh_get_clientbanner(front->ssh);
+    uint64_t sent = front->sent.out_packets;
+    refuse(front, message);
+    if (front->sent.out_packets == sent && buffer_size(&c->to_client) == 0 && c->state == CHANNEL_OPEN &&
+        version && strstr(version, "OpenSSH"))
+        channel_stop_output(c);
+}
+
 static void channel_request(struct front *front, ssh_message message)
 {
     struct front_channel *c = channel_by_ssh(front, ssh_message_channel_request_channel(message));
@@ -204,8 +219,11 @@ static void channel_request(struct front *front, ssh_message message)
     case SSH_CHANNEL_REQUEST_SUBSYSTEM:
         start_request(c, message, IPC__OPEN__WHAT_SUBSYSTEM);
         return;
+    case SSH_CHANNEL_REQUEST_UNKNOWN:
+        unknown_request(c, message);
+        return;
     default:
-        refuse(front, message); /* x11, agent, break, unknown ones */
+        refuse(front, message); /* x11 */
     }
 }
 

@@ -12,6 +12,8 @@
 #include <errno.h>
 #include <libssh/server.h>
 #include <malloc.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -173,7 +175,6 @@ static void exchange_keys(struct front *front)
 static void client_ready(void *owner, uint32_t ready)
 {
     struct front *front = owner;
-    front->keepalives = 0;
     if (front->phase == FRONT_KEY_EXCHANGE) {
         exchange_keys(front);
         return;
@@ -190,23 +191,6 @@ static void grace_over(void *owner)
     struct front *front = owner;
     if (front->phase <= FRONT_LOGIN)
         front_end(front, login_status(front), "the login took too long");
-}
-
-/* The first call takes the answer to the last keepalive, if one came; only then the second one sends. */
-static void keep_alive(void *owner)
-{
-    struct front *front = owner;
-    if (front->phase >= FRONT_SESSION && front->keepalives >= FRONT_KEEPALIVES_MAX) {
-        front_end(front, FRONT_EXIT_DONE, "the client does not answer");
-        return;
-    }
-    if (front->phase >= FRONT_SESSION) {
-        front->keepalives++;
-        (void)ssh_send_keepalive(front->ssh);
-        (void)ssh_send_keepalive(front->ssh);
-    }
-    timer_set(front->keepalive, front->settings->keepalive_ms);
-    front_settle(front);
 }
 
 /* Nothing happened for a while: an idle connection holds as little memory as can be. */
@@ -263,11 +247,30 @@ void front_drain(struct front *front, const char *message)
 
 /* ---- the whole ---- */
 
+/* Dead clients are found by the kernel. A keepalive message of SSH would also end those that are alive but
+ * stand still, such as one whose output goes to a pager that waits for a key. */
+static void watch_for_death(int connection, uint32_t keepalive_ms)
+{
+    int on = 1, idle = (int)(keepalive_ms / 1000), between = idle / FRONT_KEEPALIVES_MAX;
+    if (keepalive_ms == 0)
+        return;
+    idle = idle > 0 ? idle : 1;
+    between = between > 0 ? between : 1;
+    int count = FRONT_KEEPALIVES_MAX;
+    unsigned give_up_ms = (unsigned)(idle + count * between) * 1000;
+    (void)setsockopt(connection, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)setsockopt(connection, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    (void)setsockopt(connection, IPPROTO_TCP, TCP_KEEPINTVL, &between, sizeof between);
+    (void)setsockopt(connection, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+    (void)setsockopt(connection, IPPROTO_TCP, TCP_USER_TIMEOUT, &give_up_ms, sizeof give_up_ms);
+}
+
 static int open_session(struct front *front, ssh_bind bind, int connection)
 {
     int r = fd_nonblock(connection, true); /* else one write to a full socket stops everything */
     if (r == 0) {
         fd_nodelay(connection);
+        watch_for_death(connection, front->settings->keepalive_ms);
         front->fd = fd_dup(connection);
         r = front->fd < 0 ? front->fd : 0;
     }
@@ -275,6 +278,7 @@ static int open_session(struct front *front, ssh_bind bind, int connection)
     if (!front->ssh || ssh_bind_accept_fd(bind, front->ssh, connection) != SSH_OK)
         return r ? r : -EIO;
     ssh_set_blocking(front->ssh, 0);
+    ssh_set_counters(front->ssh, NULL, &front->sent);
     ssh_set_auth_methods(front->ssh, SSH_AUTH_METHOD_PUBLICKEY);
     return 0;
 }
@@ -286,16 +290,12 @@ static int make_timers(struct front *front)
     if (r == 0)
         r = timer_new(loop, grace_over, front, &front->grace);
     if (r == 0)
-        r = timer_new(loop, keep_alive, front, &front->keepalive);
-    if (r == 0)
         r = timer_new(loop, give_back, front, &front->idle);
     if (r == 0)
         r = timer_new(loop, linger_over, front, &front->linger);
     if (r)
         return r;
     timer_set(front->grace, front->settings->login_grace_ms);
-    if (front->settings->keepalive_ms)
-        timer_set(front->keepalive, front->settings->keepalive_ms);
     return 0;
 }
 

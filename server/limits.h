@@ -15,7 +15,7 @@ enum {
     LIMIT_FRONTS_OF_SOURCE = 64, /* of these, from one source */
     LIMIT_SILENT_FRONTS = 64,    /* processes for clients that have sent nothing (some wait for our banner) */
     LIMIT_SILENT_MS = 500,       /* of silence, before one of those is given */
-    LIMIT_STALE_MS = 5000,       /* of an unfinished login, before it makes room for another of its source */
+    LIMIT_STALE_MS = 2000,       /* of an unfinished login, before it makes room for another of its source */
     LIMIT_SOURCES = 65536,       /* remembered */
     LIMIT_LOGIN_GRACE_MS = 30000,
     LIMIT_AUTH_TRIES = 6,

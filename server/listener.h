@@ -6,6 +6,7 @@
 #include "base/ipc.h"
 #include "base/jail.h"
 #include "base/loop.h"
+#include "server/known_keys.h"
 #include "server/limits.h"
 
 enum {
@@ -16,6 +17,7 @@ enum {
     LISTENER_BACKOFF_MS = 100,              /* before the first restart of a process that died */
     LISTENER_BACKOFF_MAX_MS = 5000,
     LISTENER_GATES_MAX = 16,     /* gates that one connection may have had at a time */
+    LISTENER_HASTE_MS = 1000,    /* the same, when told to end at once */
     LISTENER_FAREWELL_MS = 4000, /* for connections to end by themselves, at the end */
     LISTENER_END_MS = 3000,      /* for processes then */
     LISTENER_BUCKETS = 1024
@@ -106,6 +108,7 @@ struct listener {
     bool announced; /* READY was said */
 
     struct limits *limits;
+    struct known_keys known_keys;
     struct connection *table[LISTENER_BUCKETS];
     struct queue waiting, logins;
     size_t connections, fronts, silent_fronts;

@@ -17,6 +17,8 @@
 #include "base/text.h"
 #include "server/front_exit.h"
 
+enum { KNOWN_KEYS_OF_LOGIN = 8 };
+
 /* ---- the queues and the table ---- */
 
 void queue_add(struct queue *queue, struct connection *c, bool of_logins)
@@ -200,6 +202,31 @@ static int on_want_gate(void *owner, const Ipc__Message *message, int *fds, size
     return 0;
 }
 
+static int on_ask_key(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct part *part = owner;
+    Ipc__AnswerKey body = IPC__ANSWER_KEY__INIT;
+    (void)fds;
+    (void)n_fds;
+    body.known = known_keys_has(&part->connection->listener->known_keys, message->ask_key->key);
+    Ipc__Message answer = IPC_MESSAGE(ANSWER_KEY, answer_key, &body);
+    (void)ipc_peer_send(part->peer, &answer, NULL, 0);
+    return 0;
+}
+
+/* The gate's Admitted may come after this: the front was told by the gate, not by us. */
+static int on_known_keys(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct part *part = owner;
+    (void)fds;
+    (void)n_fds;
+    if (part->connection->n_gates == 0)
+        return -EPROTO;
+    for (size_t i = 0; i < message->known_keys->n_keys && i < KNOWN_KEYS_OF_LOGIN; i++)
+        known_keys_add(&part->connection->listener->known_keys, message->known_keys->keys[i]);
+    return 0;
+}
+
 static int send_spawn(struct connection *c, struct process *zygote, const int *fds, size_t n)
 {
     Ipc__Spawn spawn = IPC__SPAWN__INIT;
@@ -230,14 +257,18 @@ static int make_part(struct connection *c, struct part *part, struct process *zy
 
 int connection_start(struct connection *c)
 {
-    static const struct ipc_rule rules[] = { { IPC__MESSAGE__BODY_WANT_GATE, 1, false, 0, 0, on_want_gate } };
+    static const struct ipc_rule rules[] = {
+        { IPC__MESSAGE__BODY_WANT_GATE, 1, false, 0, 0, on_want_gate },
+        { IPC__MESSAGE__BODY_ASK_KEY, 1, false, 0, 0, on_ask_key },
+        { IPC__MESSAGE__BODY_KNOWN_KEYS, 1, true, 0, 0, on_known_keys },
+    };
     struct process *zygote = c->listener->current[PROCESS_FRONT];
     CLEANUP(fd_close) int child_end = -1;
     if (!zygote)
         return -EAGAIN;
     if (c->source)
         source_free(STEAL(c->source));
-    int r = make_part(c, &c->front, zygote, "front", rules, 1, &child_end);
+    int r = make_part(c, &c->front, zygote, "front", rules, sizeof rules / sizeof rules[0], &child_end);
     if (r == 0)
         r = send_spawn(c, zygote, (const int[]){ c->fd, child_end }, 2);
     if (r)

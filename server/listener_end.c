@@ -72,9 +72,8 @@ static void close_parts(struct connection *c)
 }
 
 /* Connections are forgotten when their children have exited, of which the zygotes still tell. */
-static void say_farewell(void *owner)
+static void say_farewell(struct listener *l, uint64_t limit_ms)
 {
-    struct listener *l = owner;
     if (l->phase >= LISTENER_FAREWELL)
         return;
     l->phase = LISTENER_FAREWELL;
@@ -83,8 +82,13 @@ static void say_farewell(void *owner)
     for (size_t i = 0; i < LISTENER_BUCKETS; i++)
         for (struct connection *c = l->table[i]; c; c = c->next)
             close_parts(c);
-    next_step(l, end_processes, LISTENER_FAREWELL_MS);
+    next_step(l, end_processes, limit_ms);
     listener_check_end(l);
+}
+
+static void drained(void *owner)
+{
+    say_farewell(owner, LISTENER_FAREWELL_MS);
 }
 
 void listener_drain(struct listener *l)
@@ -98,7 +102,7 @@ void listener_drain(struct listener *l)
     listener_unbind(l);
     while (l->waiting.first)
         connection_free(l->waiting.first);
-    next_step(l, say_farewell, l->config->drain_ms);
+    next_step(l, drained, l->config->drain_ms);
     listener_check_end(l);
 }
 
@@ -110,7 +114,7 @@ void listener_stop(struct listener *l)
     }
     log_event(LOG_INFO, "stopping", NULL);
     listener_unbind(l);
-    say_farewell(l);
+    say_farewell(l, LISTENER_HASTE_MS);
 }
 
 void listener_check_end(struct listener *l)

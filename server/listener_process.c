@@ -104,7 +104,8 @@ static void peer_gone(void *owner, const char *reason)
     ipc_peer_free(STEAL(p->peer));
     if (p->retired || p->listener->phase == LISTENER_ENDING)
         return;
-    log_event(LOG_ERROR, "process_lost", "child", process_name(p->kind), "detail", reason, NULL);
+    log_event(strcmp(reason, "closed") == 0 ? LOG_DEBUG : LOG_ERROR, "process_lost", "child",
+              process_name(p->kind), "detail", reason, NULL);
     (void)kill(p->pid, SIGKILL);
 }
 
