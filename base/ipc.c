@@ -171,7 +171,7 @@ struct ipc_peer {
     struct timer *failing; /* calls `gone` from the loop after a send failed */
     struct queued *first, **last;
     size_t queued;
-    bool *freed; /* set while a handler runs: tells it that the peer is no more */
+    bool handling, dead; /* freed while a handler runs: the memory goes once it has returned */
     char reason[128];
 };
 
@@ -231,13 +231,14 @@ static bool handle_one(struct ipc_peer *peer)
     }
     int body = (int)message->body_case;
     const struct ipc_rule *rule = find_rule(peer, message, n_fds);
-    bool freed = false;
-    peer->freed = &freed;
+    peer->handling = true;
     r = rule ? rule->handle(peer->owner, message, fds, n_fds) : -EPROTO;
     close_all(fds, n_fds);
-    if (freed)
+    peer->handling = false;
+    if (peer->dead) {
+        free(peer);
         return false;
-    peer->freed = NULL;
+    }
     if (r) {
         (void)snprintf(peer->reason, sizeof peer->reason,
                        rule ? "%s: message %d not accepted (%s)" : "%s: message %d not allowed now (%s)",
@@ -317,13 +318,13 @@ void ipc_peer_free(struct ipc_peer *peer)
 {
     if (!peer)
         return;
-    if (peer->freed)
-        *peer->freed = true;
-    source_free(peer->source);
-    timer_free(peer->failing);
+    source_free(STEAL(peer->source));
+    timer_free(STEAL(peer->failing));
     drop_queue(peer);
-    fd_close(peer->fd);
-    free(peer);
+    fd_close(STEAL_FD(peer->fd));
+    peer->dead = true;
+    if (!peer->handling)
+        free(peer);
 }
 
 void ipc_peer_state(struct ipc_peer *peer, uint32_t state)

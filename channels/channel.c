@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "channels/audit.h"
 #include "channels/commands/commands.h"
 #include "channels/forward.h"
 #include "channels/printer.h"
@@ -145,6 +146,7 @@ void channel_decline(struct channel *channel, const char *reason)
     refused.message = (char *)(uintptr_t)reason;
     Ipc__Message message = IPC_MESSAGE(OPEN_REFUSED, open_refused, &refused);
     (void)ipc_peer_send(channel->gate->front, &message, NULL, 0);
+    gate_audit(channel->gate, "forward_refused", "reason", reason, NULL);
     log_event(LOG_WARNING, "forward_refused", "connection", U64(channel->gate->connection), "identity",
               channel->gate->identity->name, "reason", reason, NULL);
     channel_free(channel);

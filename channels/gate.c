@@ -18,6 +18,7 @@
 #include "channels/login.h"
 #include "channels/stream.h"
 #include "channels/tool.h"
+#include "policy/certificate.h"
 #include "policy/sql.h"
 
 enum {
@@ -220,6 +221,7 @@ int main(void)
     fd_close(fds[0]);
     ipc_message_free(start);
     sql_start();
+    certificate_start();
     if (jail_prepare(PROCESS_GATE, NULL, 0, &landlocked, &detail)) {
         log_event(LOG_ERROR, "jail_failed", "detail", detail.text, NULL);
         return 70;

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "channels/audit.h"
 #include "policy/certificate.h"
 
 enum { LOGIN_LIMIT_MS = 5000 };
@@ -41,6 +42,7 @@ void login_refuse(struct gate *gate, const char *text)
 {
     log_event(LOG_WARNING, "login_refused", "connection", U64(gate->connection), "source",
               gate->source_address, "user", gate->login ? gate->login->user : NULL, "reason", text, NULL);
+    gate_audit(gate, "login_refused", "reason", text, "user", gate->login ? gate->login->user : NULL, NULL);
     send_verdict(gate, false, text);
     login_free(STEAL(gate->login));
     loop_stop(gate->loop, 0);

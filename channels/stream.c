@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "channels/audit.h"
 #include "channels/pg/session.h"
 #include "channels/recorder.h"
 #include "channels/tool.h"
@@ -126,6 +127,8 @@ static void refuse_login(struct stream *stream, const char *code, const char *me
     log_event(LOG_WARNING, "target_login_refused", "connection", U64(stream->channel->gate->connection),
               "identity", stream->channel->gate->identity->name, "target", stream->channel->target->name,
               "code", code, "reason", message, NULL);
+    gate_audit(stream->channel->gate, "target_login_refused", "target", stream->channel->target->name, "code",
+               code, "recording", recorder_id(stream->channel->recorder), NULL);
     pg_session_refused(stream->session, code, message);
 }
 
@@ -175,10 +178,14 @@ static int connected(void *owner, const Ipc__Message *message, int *fds, size_t 
     if (!answer->refusal && n_fds != 1)
         return -EPROTO;
     ipc_peer_free(STEAL(stream->connector));
-    if (answer->refusal)
+    if (answer->refusal) {
         refuse_login(stream, answer->refusal->code, answer->refusal->message);
-    else
+    } else {
+        gate_audit(stream->channel->gate, "target_login", "target", stream->channel->target->name, "login",
+                   stream->channel->target->login, "credential", stream->channel->target->credential,
+                   "recording", recorder_id(stream->channel->recorder), NULL);
         pg_session_connected(stream->session, answer, STEAL_FD(fds[0]));
+    }
     return 0;
 }
 

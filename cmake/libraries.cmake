@@ -17,6 +17,7 @@ find_program(PROTOC_C protoc-c REQUIRED)
 # PostgreSQL's parser and the headers of its parse nodes.
 find_library(PG_QUERY_LIBRARY NAMES pg_query REQUIRED)
 find_path(PG_QUERY_INCLUDE pg_query.h REQUIRED)
-file(GLOB PG_SERVER_INCLUDES /usr/include/postgresql/*/server)
-list(SORT PG_SERVER_INCLUDES COMPARE NATURAL)
-list(GET PG_SERVER_INCLUDES -1 PG_SERVER_INCLUDE)
+# libpg_query's own header names the PostgreSQL release whose grammar it holds; policy/sql.c checks it again.
+file(STRINGS ${PG_QUERY_INCLUDE}/pg_query.h PG_MAJOR REGEX "define PG_MAJORVERSION ")
+string(REGEX MATCH "[0-9]+" PG_MAJOR "${PG_MAJOR}")
+find_path(PG_SERVER_INCLUDE postgres.h PATHS /usr/include/postgresql/${PG_MAJOR}/server NO_DEFAULT_PATH REQUIRED)
