@@ -55,6 +55,7 @@ struct front {
     uint8_t *chunk; /* FRONT_CHUNK bytes of scratch, given back when idle */
 
     int control;                   /* to the listener */
+    struct source *control_source; /* until the login: tells when the listener gives the connection up */
     struct ipc_peer *control_peer; /* takes `control` over after login */
     struct ipc_peer *gate;
     bool pty_allowed, forwarding_allowed;

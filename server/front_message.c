@@ -364,6 +364,7 @@ int front_gate_new(struct front *front, int gate_fd)
     };
     int r = ipc_peer_new(front->loop, gate_fd, "gate", gate_rules, sizeof gate_rules / sizeof gate_rules[0],
                          gate_gone, front, &front->gate);
+    source_free(STEAL(front->control_source));
     if (r == 0)
         r = ipc_peer_new(front->loop, front->control, "listener", NULL, 0, listener_gone, front,
                          &front->control_peer);

@@ -217,6 +217,13 @@ static void linger_over(void *owner)
     front_settle(front);
 }
 
+static void given_up(void *owner, uint32_t ready)
+{
+    struct front *front = owner;
+    (void)ready; /* nothing was asked for but the end */
+    front_end(front, login_status(front), "the server is busy or shutting down, try again later");
+}
+
 static void drain_over(void *owner)
 {
     front_end(owner, FRONT_EXIT_DONE, NULL);
@@ -309,6 +316,8 @@ int front_serve(struct front *front, void *ssh_bind_of_zygote)
         r = make_timers(front);
     if (r == 0)
         r = source_new(front->loop, front->fd, LOOP_READ | LOOP_WRITE, client_ready, front, &front->source);
+    if (r == 0)
+        r = source_new(front->loop, front->control, 0, given_up, front, &front->control_source);
     if (r)
         return FRONT_EXIT_FAILED;
     exchange_keys(front);

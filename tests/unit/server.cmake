@@ -16,3 +16,7 @@ foreach(test launcher_tools launcher_escapes)
                                              PROBE="$<TARGET_FILE:sandbox_probe>")
   add_dependencies(${test} gatehouse-launcher sandbox_probe)
 endforeach()
+
+# ---- listener and front
+unit_test(limits listener-limits)
+unit_test(known_keys listener-limits)
