@@ -27,6 +27,7 @@ struct inspector {
     struct table table;
     struct cached *newest, *oldest;
     size_t bytes;
+    uint32_t seen[INSPECT_SEEN]; /* by the low bits of a text's hash: the high ones of the last */
 };
 
 struct verdict verdict_built_in(const char *code, const char *reason)
@@ -63,11 +64,19 @@ size_t decision_weight(const struct decision *d)
     return sizeof(*d) + d->text_n + (d->n_effects + d->n_steps * 2 + 4) * PER_STRING;
 }
 
+static size_t count_effects(const struct sql_request *request)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < request->count; i++)
+        n += request->statements[i].effects.count;
+    return n;
+}
+
 static int describe(struct decision *d, const struct sql_request *request)
 {
     char words[EFFECT_NAME_MAX + 64];
-    size_t seen = 0;
-    d->effects = calloc(INSPECT_EFFECTS_SHOWN, sizeof(*d->effects));
+    size_t seen = 0, n = count_effects(request);
+    d->effects = calloc(n < INSPECT_EFFECTS_SHOWN ? n + 1 : INSPECT_EFFECTS_SHOWN, sizeof(*d->effects));
     if (!d->effects)
         return -ENOMEM;
     for (size_t i = 0; i < request->count; i++) {
@@ -138,8 +147,7 @@ static int judge(const struct inspector *inspector, struct decision *d, const st
         d->verdict = rulebook_decide(inspector->rulebook, inspector->who, &request->statements[0].effects);
         return describe(d, request);
     }
-    for (size_t i = 0; i < request->count; i++)
-        all.capacity += request->statements[i].effects.count;
+    all.capacity = count_effects(request);
     all.items = calloc(all.capacity ? all.capacity : 1, sizeof(*all.items));
     if (!all.items)
         return -ENOMEM;
@@ -269,6 +277,16 @@ static void keep(struct inspector *inspector, struct decision *d, enum text_kind
         forget(inspector, inspector->oldest);
 }
 
+/* Whether it has come before, perhaps; true at the second time. */
+static bool is_seen(struct inspector *inspector, const char *text, size_t n)
+{
+    uint64_t hash = table_hash(&inspector->table, text, n);
+    uint32_t *slot = &inspector->seen[hash % INSPECT_SEEN], mark = (uint32_t)(hash >> 32);
+    bool seen = *slot == mark;
+    *slot = mark;
+    return seen;
+}
+
 int inspector_decide(struct inspector *inspector, const char *text, size_t n, enum text_kind kind,
                      struct decision **ret)
 {
@@ -282,7 +300,7 @@ int inspector_decide(struct inspector *inspector, const char *text, size_t n, en
     int r = decide_anew(inspector, text, n, kind, &d);
     if (r)
         return r;
-    if (worth)
+    if (worth && is_seen(inspector, text, n))
         keep(inspector, d, kind);
     *ret = d;
     return 0;

@@ -9,6 +9,7 @@
 
 enum {
     INSPECT_CACHE_BYTES = 2 * 1024 * 1024, /* of decisions that are kept for the next time, per session */
+    INSPECT_SEEN = 2048,                   /* texts that are remembered, by hash, for not yet being kept */
     INSPECT_CACHED_TEXT_MAX = 16 * 1024,   /* bytes of a statement that is worth keeping */
     INSPECT_EFFECTS_SHOWN = 64,            /* described in the recording, of one request */
 };

@@ -21,7 +21,7 @@ void table_free(struct table *t)
     t->n_buckets = t->count = 0;
 }
 
-static uint64_t hash_of(const struct table *t, const char *key, size_t n)
+uint64_t table_hash(const struct table *t, const char *key, size_t n)
 {
     uint8_t bytes[crypto_shorthash_BYTES];
     uint64_t hash = 0;
@@ -40,7 +40,7 @@ struct link *table_find(const struct table *t, const char *key, size_t n)
 {
     if (t->count == 0)
         return NULL;
-    uint64_t hash = hash_of(t, key, n);
+    uint64_t hash = table_hash(t, key, n);
     struct link *l = *bucket_of(t, hash);
     while (l && (l->hash != hash || l->key_n != n || memcmp(l->key, key, n) != 0))
         l = l->next;
@@ -72,7 +72,7 @@ int table_add(struct table *t, struct link *l)
     int r = t->count == t->n_buckets ? grow(t) : 0;
     if (r)
         return r;
-    l->hash = hash_of(t, l->key, l->key_n);
+    l->hash = table_hash(t, l->key, l->key_n);
     struct link **bucket = bucket_of(t, l->hash);
     l->next = *bucket;
     *bucket = l;

@@ -25,6 +25,7 @@ struct table {
 void table_init(struct table *table);
 /* Frees the table, not the entries. */
 void table_free(struct table *table);
+uint64_t table_hash(const struct table *table, const char *key, size_t n);
 struct link *table_find(const struct table *table, const char *key, size_t n);
 /* The key must not be in the table yet. */
 MUST_USE int table_add(struct table *table, struct link *link);
