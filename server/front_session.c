@@ -220,7 +220,7 @@ static void linger_over(void *owner)
 static void given_up(void *owner, uint32_t ready)
 {
     struct front *front = owner;
-    (void)ready; /* nothing was asked for but the end */
+    (void)ready; /* answers are read where they are asked for: this is the end */
     front_end(front, login_status(front), "the server is busy or shutting down, try again later");
 }
 
@@ -317,7 +317,7 @@ int front_serve(struct front *front, void *ssh_bind_of_zygote)
     if (r == 0)
         r = source_new(front->loop, front->fd, LOOP_READ | LOOP_WRITE, client_ready, front, &front->source);
     if (r == 0)
-        r = source_new(front->loop, front->control, 0, given_up, front, &front->control_source);
+        r = source_new(front->loop, front->control, LOOP_READ, given_up, front, &front->control_source);
     if (r)
         return FRONT_EXIT_FAILED;
     exchange_keys(front);
