@@ -63,7 +63,7 @@ class Bastion:
         self.configuration = configuration or settings(postgres)
         self.process = None
         self.transcript = []  # all that the agent's side ever saw
-        self.log_start = 0
+        self.before_start = 0  # of the log: what runs before this one said
         must(GATEHOUSE, "init", self.state)
         self.write()
         if credentials:
@@ -88,16 +88,16 @@ class Bastion:
     # -- life
 
     def start(self, seconds=30):
+        self.before_start = len(self.log())
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([str(GATEHOUSE), "serve", "-c", str(self.file)], stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, cwd=self.directory)
-        self.log_start = self.log_path.stat().st_size
         wait_until(self._ready, "READY", seconds)
         return self
 
     def _ready(self):
         assert self.process.poll() is None, f"serve ended with {self.process.returncode}:\n{self.log()}"
-        return re.search(r"^READY\b|\bREADY$", self.log(), re.M)
+        return re.search(r"^READY$", self.log()[self.before_start:], re.M)
 
     def log(self):
         return self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""
