@@ -40,7 +40,7 @@ static bool took_packet(struct pg_session *s)
     struct buffer *in = &s->front.lane.in;
     int r = startup_read(buffer_head(in), buffer_size(in), packet, &why);
     if (r == STARTUP_REFUSED) {
-        pg_session_stop(s, "protocol", why.text);
+        pg_session_stop(s, "denied", why.text);
     } else if (r == STARTUP_FOREIGN) {
         session_close(s, why.text);
     } else if (r == STARTUP_SHORT) {

@@ -172,8 +172,9 @@ struct pg_error refusal_fatal(const char *code, const char *message, struct refu
         { "recording_unavailable", "58030", "tell the bastion's operators: nothing runs unrecorded" },
         { "vault_sealed", "57P03", "tell the bastion's operators: the vault must be unsealed" },
         { "limit", "53400", "ask for less at once" },
-        { "protocol", "08P01",
-          "check the client: this is not what the PostgreSQL protocol, or this target, allows" },
+        { "protocol", "08P01", "check the client: it does not speak the PostgreSQL protocol as it should" },
+        { "denied", "42501",
+          "connect with client_encoding=UTF8 and only the settings that may be brought along" },
     };
     struct pg_error error = {
         .severity = "FATAL", .sqlstate = "42501", .message = message, .detail = words->detail
