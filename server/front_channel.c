@@ -1,10 +1,4 @@
-/* Bytes between an SSH channel and the gate's sockets, both ways, each with back-pressure.
- *
- * client → gate: libssh's data callback hands the bytes straight to the data socket. What the socket does not
- * take stays in libssh, which then does not renew the client's window; once the socket is writable again,
- * push() fetches it.
- * gate → client: the sockets are read only while the client's window is open and libssh holds no unsent
- * bytes.
+/* The life of a channel: its two ends, its sockets, and when it is over.
  *
  * ssh_channel_write() polls and so runs callbacks of any channel. Therefore callbacks write to sockets and
  * set flags, and nothing else: libssh is written to, and channels are closed and freed, only in
@@ -19,8 +13,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-
-enum { PUSHES_PER_ROUND = 16 };
+#include "server/front_pump.h"
 
 /* ---- from libssh ---- */
 
@@ -211,128 +204,6 @@ int channel_make_sockets(struct front_channel *c, int ret_gate_ends[2], size_t *
     return r;
 }
 
-/* ---- client → gate ---- */
-
-/* True while there may be more to do at once. */
-static bool push_once(struct front_channel *c)
-{
-    if (buffer_size(&c->to_gate) == 0) {
-        int n = ssh_channel_read_nonblocking(c->ssh, c->front->chunk, FRONT_CHUNK, 0);
-        if (n <= 0) {
-            c->gate_is_full = false; /* libssh is empty: its callback serves the next bytes */
-            return false;
-        }
-        if (buffer_append(&c->to_gate, c->front->chunk, (size_t)n))
-            c->gate_is_deaf = true;
-    }
-    ssize_t taken =
-        send(c->data.fd, buffer_head(&c->to_gate), buffer_size(&c->to_gate), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (taken > 0)
-        buffer_consume(&c->to_gate, (size_t)taken);
-    else if (taken < 0 && errno != EAGAIN && errno != EINTR)
-        c->gate_is_deaf = true;
-    return buffer_size(&c->to_gate) == 0 && !c->gate_is_deaf;
-}
-
-static void push(struct front_channel *c)
-{
-    for (int i = 0; i < PUSHES_PER_ROUND && c->gate_is_full && !c->gate_is_deaf && c->data.fd >= 0; i++)
-        if (!push_once(c))
-            break;
-    if (c->gate_is_deaf) {
-        buffer_free(&c->to_gate);
-        c->gate_is_full = false;
-    }
-    if (!c->gate_is_full) {
-        buffer_shrink(&c->to_gate, 0);
-        if (c->client_ended && c->data.fd >= 0 && !c->gate_is_deaf) {
-            (void)shutdown(c->data.fd, SHUT_WR);
-            c->gate_is_deaf = true;
-        }
-    }
-}
-
-/* ---- gate → client ---- */
-
-static bool client_takes(const struct front_channel *c)
-{
-    return c->ssh && c->state == CHANNEL_OPEN && !c->end_sent && !c->client_closed;
-}
-
-/* Hands over as much as libssh takes; fewer than n only in a key exchange. Negative: the channel is lost. */
-static int write_to_client(struct front_channel *c, const void *bytes, size_t n, bool is_error)
-{
-    c->front->wrote = true;
-    return is_error ? ssh_channel_write_stderr(c->ssh, bytes, (uint32_t)n)
-                    : ssh_channel_write(c->ssh, bytes, (uint32_t)n);
-}
-
-static void end_sides(struct front_channel *c)
-{
-    c->data.at_end = c->error.at_end = true;
-    buffer_free(&c->to_client);
-}
-
-/* True when nothing is left over from a key exchange. */
-static bool flush_left_over(struct front_channel *c)
-{
-    if (buffer_size(&c->to_client) == 0)
-        return true;
-    int n = write_to_client(c, buffer_head(&c->to_client), buffer_size(&c->to_client), c->to_client_is_error);
-    if (n < 0) {
-        end_sides(c);
-        return true;
-    }
-    buffer_consume(&c->to_client, (size_t)n);
-    buffer_shrink(&c->to_client, 0);
-    return buffer_size(&c->to_client) == 0;
-}
-
-static bool write_pending(const struct front *front)
-{
-    return (ssh_get_poll_flags(front->ssh) & SSH_WRITE_PENDING) != 0;
-}
-
-/* While the client takes nothing the end can still be seen, if nothing is left before it. */
-static void look_for_end(struct channel_side *side)
-{
-    uint8_t byte;
-    if (recv(side->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
-        side->at_end = true;
-}
-
-/* Moves at most one chunk; false when nothing moved. */
-static bool pull(struct front_channel *c, struct channel_side *side)
-{
-    if (side->fd < 0 || side->at_end || !flush_left_over(c))
-        return false;
-    size_t window = ssh_channel_window_size(c->ssh);
-    if (window == 0 || write_pending(c->front)) {
-        if (c->exit || !side->source)
-            look_for_end(side);
-        return false;
-    }
-    ssize_t n = read(side->fd, c->front->chunk, window < FRONT_CHUNK ? window : FRONT_CHUNK);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return false;
-    if (n <= 0) {
-        side->at_end = true;
-        return false;
-    }
-    int written = write_to_client(c, c->front->chunk, (size_t)n, side->is_error);
-    if (written < 0) {
-        end_sides(c);
-        return false;
-    }
-    if (written < n) {
-        c->to_client_is_error = side->is_error;
-        if (buffer_append(&c->to_client, c->front->chunk + written, (size_t)(n - written)))
-            front_end(c->front, 0, "out of memory");
-        return false;
-    }
-    return true;
-}
-
 /* ---- the end ---- */
 
 static void send_exit(struct front_channel *c)
@@ -389,7 +260,7 @@ static void set_interest(struct front_channel *c, struct channel_side *side)
 {
     if (!side->source)
         return;
-    bool reads = client_takes(c) && !side->at_end && !c->front->write_pending &&
+    bool reads = pump_is_open(c) && !side->at_end && !c->front->write_pending &&
                  buffer_size(&c->to_client) == 0 && ssh_channel_window_size(c->ssh) > 0;
     bool writes = !side->is_error && c->gate_is_full && !c->gate_is_deaf && c->ssh;
     source_interest(side->source, (reads ? LOOP_READ : 0) | (writes ? LOOP_WRITE : 0));
@@ -397,11 +268,11 @@ static void set_interest(struct front_channel *c, struct channel_side *side)
 
 static void move_bytes(struct front_channel *c)
 {
-    push(c);
-    if (!client_takes(c))
+    pump_to_gate(c);
+    if (!pump_is_open(c))
         return;
-    bool more = pull(c, &c->error);
-    more |= pull(c, &c->data);
+    bool more = pump_to_client(c, &c->error);
+    more |= pump_to_client(c, &c->data);
     bool unwatched = (!c->data.source && !c->data.at_end) || (!c->error.source && !c->error.at_end);
     if (buffer_size(&c->to_client) > 0 || ssh_channel_window_size(c->ssh) == 0 || unwatched)
         c->starved = true;
@@ -434,12 +305,12 @@ void channel_serve(struct front_channel *c)
 
 void channel_tell(struct front_channel *c, const char *text)
 {
-    if (!c->is_session || !client_takes(c))
+    if (!c->is_session || !pump_is_open(c))
         return;
     size_t n = strlen(text);
-    if (ssh_channel_window_size(c->ssh) >= n + 2 && flush_left_over(c)) {
-        (void)write_to_client(c, text, n, true);
-        (void)write_to_client(c, c->pty ? "\r\n" : "\n", c->pty ? 2 : 1, true);
+    if (ssh_channel_window_size(c->ssh) >= n + 2 && pump_left_over(c)) {
+        (void)pump_write(c, text, n, true);
+        (void)pump_write(c, c->pty ? "\r\n" : "\n", c->pty ? 2 : 1, true);
     }
 }
 

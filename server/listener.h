@@ -136,14 +136,19 @@ void listener_accept(struct address *address);
 void listener_pump(struct listener *l);
 void listener_sweep(void *listener);
 
+/* ---- listener_table.c: where connections stand ---- */
+
+void table_add(struct connection *c);
+void table_remove(struct connection *c);
+struct connection *connection_by_id(struct listener *l, uint64_t id);
+void queue_add(struct queue *queue, struct connection *c, bool of_logins);
+void queue_remove(struct queue *queue, struct connection *c, bool of_logins);
+
 /* ---- listener_connection.c: connections with processes ---- */
 
 struct connection *connection_new(struct listener *l, int fd, const struct sockaddr_storage *from);
 /* Forgets the connection and everything of it; its processes notice that their control socket closed. */
 void connection_free(struct connection *c);
-struct connection *connection_by_id(struct listener *l, uint64_t id);
-void queue_add(struct queue *queue, struct connection *c, bool of_logins);
-void queue_remove(struct queue *queue, struct connection *c, bool of_logins);
 /* Has the front zygote serve it. */
 MUST_USE int connection_start(struct connection *c);
 /* Gives a gate to a front that waits for one, if all services are there. */

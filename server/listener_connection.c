@@ -19,61 +19,6 @@
 
 enum { KNOWN_KEYS_OF_LOGIN = 8 };
 
-/* ---- the queues and the table ---- */
-
-void queue_add(struct queue *queue, struct connection *c, bool of_logins)
-{
-    struct connection *last = queue->last;
-    *(of_logins ? &c->login_earlier : &c->earlier) = last;
-    *(of_logins ? &c->login_later : &c->later) = NULL;
-    if (last)
-        *(of_logins ? &last->login_later : &last->later) = c;
-    else
-        queue->first = c;
-    queue->last = c;
-    queue->n++;
-}
-
-void queue_remove(struct queue *queue, struct connection *c, bool of_logins)
-{
-    struct connection *earlier = of_logins ? c->login_earlier : c->earlier;
-    struct connection *later = of_logins ? c->login_later : c->later;
-    if (earlier)
-        *(of_logins ? &earlier->login_later : &earlier->later) = later;
-    else
-        queue->first = later;
-    if (later)
-        *(of_logins ? &later->login_earlier : &later->earlier) = earlier;
-    else
-        queue->last = earlier;
-    queue->n--;
-}
-
-struct connection *connection_by_id(struct listener *l, uint64_t id)
-{
-    struct connection *c = l->table[id % LISTENER_BUCKETS];
-    while (c && c->id != id)
-        c = c->next;
-    return c;
-}
-
-static void enter_table(struct connection *c)
-{
-    struct connection **slot = &c->listener->table[c->id % LISTENER_BUCKETS];
-    c->next = *slot;
-    c->slot = slot;
-    if (c->next)
-        c->next->slot = &c->next;
-    *slot = c;
-}
-
-static void leave_table(struct connection *c)
-{
-    *c->slot = c->next;
-    if (c->next)
-        c->next->slot = c->slot;
-}
-
 /* ---- phases ---- */
 
 static void count_front(struct connection *c, int change)
@@ -141,7 +86,7 @@ struct connection *connection_new(struct listener *l, int fd, const struct socka
         .listener = l, .id = ++l->last_id, .fd = fd, .accepted_us = clock_us(), .accepted_ms = clock_ms()
     };
     describe_source(c, from);
-    enter_table(c);
+    table_add(c);
     l->connections++;
     enter_phase(c, CONNECTION_WAITING);
     return c;
@@ -151,7 +96,7 @@ void connection_free(struct connection *c)
 {
     struct listener *l = c->listener;
     leave_phase(c);
-    leave_table(c);
+    table_remove(c);
     l->connections--;
     if (c->source)
         source_free(c->source);
