@@ -30,10 +30,11 @@ apt_install() {
 install_postgresql() {
     local conf=/etc/postgresql-common/createcluster.conf
     apt_install postgresql-common || return
+    as_root cp -p "$conf" "$conf.before"
     as_root pg_conftool "$conf" set create_main_cluster off
     apt_install postgresql
     local status=$?
-    as_root pg_conftool "$conf" remove create_main_cluster
+    as_root mv "$conf.before" "$conf"
     return $status
 }
 
