@@ -464,7 +464,7 @@ static void a_reader_beside_writers_always_finds_a_whole_store(void **unused)
     writer = fork();
     if (writer == 0) {
         for (int i = 0; i < 60; i++) {
-            char text[16];
+            char text[32];
 
             snprintf(text, sizeof(text), "value-%03d", i);
             if (set("orders-app", "password", text, 9) || (i % 3 == 0 && vault_admin_rekey(state, NULL)))

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ static int start(void **state)
     assert_true(zygote >= 0);
     if (zygote == 0) {
         close(pair[0]);
+        (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* as jail_prepare does: only root may seal without */
         _exit(zygote_run(pair[1], PROCESS_ISSUER, child, NULL));
     }
     close(pair[1]);
