@@ -86,6 +86,24 @@ static int refuse(struct front *f, const struct pg_header *header, const struct 
     return r;
 }
 
+/* Names mean other things now, perhaps: drivers are told that what they prepared is gone, and prepare it
+ * anew. */
+static void forget_prepared(struct front *f)
+{
+    prepared_free(&f->prepared);
+    prepared_init(&f->prepared);
+    decision_free(STEAL(f->unnamed.decision));
+}
+
+static int decide(struct front *f, const char *text, size_t n, struct decision **ret)
+{
+    bool had_path = inspector_has_path(f->inspector);
+    int r = inspector_decide(f->inspector, text, n, f->text_kind, ret);
+    if (inspector_has_path(f->inspector) != had_path)
+        forget_prepared(f);
+    return r;
+}
+
 /* Whether it may run: the verdict, and what it does to prepared statements. */
 static bool is_runnable(const struct front *f, const struct decision *d, struct verdict *verdict,
                         const char **ret_unknown)
@@ -132,7 +150,7 @@ static int take_query(struct front *f, const struct pg_header *header, struct re
     if (!pg_read_query(body, &text))
         return malformed(f, "a Query that is not one string");
     size_t n = header->body - 1;
-    int r = inspector_decide(f->inspector, text, n, f->text_kind, &d);
+    int r = decide(f, text, n, &d);
     if (r)
         return r;
     if (!is_runnable(f, d, &verdict, &unknown))
@@ -164,7 +182,7 @@ static int take_parse(struct front *f, const struct pg_header *header, struct re
     if (!pg_read_parse(body, &parse))
         return malformed(f, "a Parse that does not add up");
     size_t n = strlen(parse.text);
-    int r = inspector_decide(f->inspector, parse.text, n, f->text_kind, &d);
+    int r = decide(f, parse.text, n, &d);
     if (r)
         return r;
     struct verdict verdict = d->verdict;

@@ -23,7 +23,7 @@ struct cached {
 
 struct inspector {
     const struct rulebook *rulebook;
-    const struct circumstances *who;
+    struct circumstances who; /* search_path_set is the session's own */
     struct table table;
     struct cached *newest, *oldest;
     size_t bytes;
@@ -132,33 +132,28 @@ static bool is_harmful(const struct sql_statement *statement)
     return guarded && unknown;
 }
 
+/* Statement by statement, since one may move the search_path for those behind it; the strictest verdict is
+ * the request's. */
 static int judge(const struct inspector *inspector, struct decision *d, const struct sql_request *request)
 {
-    struct effects all = { 0 };
-    for (size_t i = 0; i < request->count; i++) {
-        if (is_harmful(&request->statements[i])) {
-            d->verdict =
-                verdict_built_in("denied", "client_encoding stays UTF8 and standard_conforming_strings on "
-                                           "(or as set at connection start): statements are inspected");
-            return describe(d, request);
-        }
-    }
-    if (request->count == 1) {
-        d->verdict = rulebook_decide(inspector->rulebook, inspector->who, &request->statements[0].effects);
-        return describe(d, request);
-    }
-    all.capacity = count_effects(request);
-    all.items = calloc(all.capacity ? all.capacity : 1, sizeof(*all.items));
-    if (!all.items)
-        return -ENOMEM;
+    struct circumstances now = inspector->who;
+    size_t before = 0;
+    d->verdict = rulebook_decide(inspector->rulebook, &now, &(const struct effects){ 0 });
     for (size_t i = 0; i < request->count; i++) {
         const struct effects *effects = &request->statements[i].effects;
-        if (effects->count > 0)
-            memcpy(all.items + all.count, effects->items, effects->count * sizeof(*all.items));
-        all.count += effects->count;
+        struct verdict verdict = rulebook_decide(inspector->rulebook, &now, effects);
+        if (is_harmful(&request->statements[i]))
+            verdict =
+                verdict_built_in("denied", "client_encoding stays UTF8 and standard_conforming_strings on "
+                                           "(or as set at connection start): statements are inspected");
+        if (i == 0 || verdict.action > d->verdict.action) {
+            d->verdict = verdict;
+            d->verdict.effect += before;
+        }
+        now.search_path_set = now.search_path_set || effects_may_set_search_path(effects);
+        before += effects->count;
     }
-    d->verdict = rulebook_decide(inspector->rulebook, inspector->who, &all);
-    free(all.items);
+    d->moves_path = now.search_path_set;
     return describe(d, request);
 }
 
@@ -298,6 +293,12 @@ int inspector_decide(struct inspector *inspector, const char *text, size_t n, en
         return 0;
     }
     int r = decide_anew(inspector, text, n, kind, &d);
+    if (r == 0 && d->moves_path && d->verdict.action == ACTION_ALLOW && !inspector_has_path(inspector)) {
+        /* It may run again once it has moved the path: judged as if it had. */
+        inspector_set_path(inspector);
+        decision_free(STEAL(d));
+        r = decide_anew(inspector, text, n, kind, &d);
+    }
     if (r)
         return r;
     if (worth && is_seen(inspector, text, n))
@@ -312,10 +313,22 @@ int inspector_new(const struct rulebook *rulebook, const struct circumstances *w
     if (!inspector)
         return -ENOMEM;
     inspector->rulebook = rulebook;
-    inspector->who = who;
+    inspector->who = *who;
     table_init(&inspector->table);
     *ret = inspector;
     return 0;
+}
+
+void inspector_set_path(struct inspector *inspector)
+{
+    inspector->who.search_path_set = true;
+    while (inspector->oldest)
+        forget(inspector, inspector->oldest);
+}
+
+bool inspector_has_path(const struct inspector *inspector)
+{
+    return inspector->who.search_path_set;
 }
 
 void inspector_free(struct inspector *inspector)

@@ -24,8 +24,9 @@ struct step {
 struct decision {
     size_t references;
     struct verdict verdict;
-    char *subject;  /* the effect that decided, in words; or NULL */
-    char **effects; /* in words, INSPECT_EFFECTS_SHOWN at most */
+    bool moves_path; /* unqualified names may mean something else once it has run */
+    char *subject;   /* the effect that decided, in words; or NULL */
+    char **effects;  /* in words, INSPECT_EFFECTS_SHOWN at most */
     size_t n_effects;
     struct step *steps;
     size_t n_steps;
@@ -38,6 +39,11 @@ struct inspector;
 /* rulebook and who are borrowed and must outlive it. */
 MUST_USE int inspector_new(const struct rulebook *rulebook, const struct circumstances *who,
                            struct inspector **ret);
+/* The session may have left the default search_path: from the start, or by a statement that was allowed. What
+ * was decided before is forgotten, and the caller forgets what was prepared: the server plans prepared
+ * statements again when the path has changed (plancache.c, RevalidateCachedQuery). */
+void inspector_set_path(struct inspector *inspector);
+bool inspector_has_path(const struct inspector *inspector);
 void inspector_free(struct inspector *inspector);
 DEFINE_CLEANUP(struct inspector *, inspector_free)
 

@@ -3,6 +3,7 @@
 #include "channels/pg/session_parts.h"
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include "base/io.h"
 
@@ -20,6 +21,10 @@ static void cancel(struct pg_session *s, const struct startup *packet)
 static void log_in(struct pg_session *s)
 {
     session_go(s, LOGIN);
+    for (size_t i = 0; i < s->startup.n_options; i++) {
+        if (strcasecmp(s->startup.options[i]->name, "search_path") == 0)
+            inspector_set_path(s->front.inspector);
+    }
     source_interest(s->client, 0);
     timer_set(s->timer, PG_LOGIN_MS);
     if (s->host->calls->ask_login(s->owner, s->startup.options, s->startup.n_options) != 0)
