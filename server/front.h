@@ -45,12 +45,15 @@ struct front {
     int status; /* enum front_exit, once over */
 
     ssh_session ssh;
+    ssh_event event;                /* holds the session alone; once the keys are exchanged */
     struct ssh_counter_struct sent; /* packets, counted by libssh */
     int fd; /* a duplicate of the session's, for the loop: libssh closes its own inside of calls */
     struct source *source;
-    bool wrote;         /* something was given to libssh since it was last polled */
-    bool touched;       /* some channel is to be served */
-    bool write_pending; /* libssh holds bytes that the client has not taken */
+    bool wrote;          /* something was given to libssh since it was last polled */
+    bool touched;        /* some channel is to be served */
+    bool polled;         /* libssh was polled outside of front_settle(): requests may have come */
+    bool client_is_full; /* its socket took no more when it was looked at */
+    bool write_pending;  /* nothing more is given to libssh until the client takes what it holds */
     struct timer *again, *grace, *idle, *linger;
     uint8_t *chunk; /* FRONT_CHUNK bytes of scratch, given back when idle */
 
@@ -77,6 +80,10 @@ int front_serve(struct front *front, void *ssh_bind);
 /* Polls the session, handles its messages, moves what can be moved. To be called after anything that wrote to
  * the session. */
 void front_settle(struct front *front);
+/* The same after bytes were moved from a gate: does nothing when that left nothing to do. */
+void front_settle_output(struct front *front);
+/* libssh sends at once what it is given next; false when the client is to take something first. */
+bool front_can_send(struct front *front);
 /* Ends the connection at the end of this round. The message (NULL: none) is told to the client. */
 void front_end(struct front *front, int status, const char *message);
 /* The gate or the listener is gone: lets out what is left, then ends. */

@@ -174,8 +174,9 @@ static void side_ready(void *owner, uint32_t ready)
         if (!side->is_error)
             side->channel->gate_is_deaf = true;
     }
+    side->ready = side->ready || (ready & (LOOP_READ | LOOP_HANGUP)) != 0;
     channel_serve(side->channel);
-    front_settle(front);
+    front_settle_output(front);
 }
 
 static int make_side(struct channel_side *side, int *ret_gate_end)

@@ -15,6 +15,7 @@ struct channel_side {
     struct front_channel *channel;
     int fd; /* -1: done with */
     struct source *source;
+    bool ready;    /* it may have something to read */
     bool at_end;   /* nothing more comes from the gate */
     bool is_error; /* the gate's stderr: extended data */
 };

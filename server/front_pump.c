@@ -88,11 +88,6 @@ bool pump_left_over(struct front_channel *c)
     return buffer_size(&c->to_client) == 0;
 }
 
-static bool write_pending(const struct front *front)
-{
-    return (ssh_get_poll_flags(front->ssh) & SSH_WRITE_PENDING) != 0;
-}
-
 /* While the client takes nothing the end can still be seen, if nothing is left before it. */
 static void look_for_end(struct channel_side *side)
 {
@@ -104,15 +99,16 @@ static void look_for_end(struct channel_side *side)
 /* Moves at most one chunk; false when nothing moved. */
 bool pump_to_client(struct front_channel *c, struct channel_side *side)
 {
-    if (side->fd < 0 || side->at_end || !pump_left_over(c))
+    if (side->fd < 0 || side->at_end || (!side->ready && side->source && !c->exit) || !pump_left_over(c))
         return false;
     size_t window = ssh_channel_window_size(c->ssh);
-    if (window == 0 || write_pending(c->front)) {
+    if (window == 0 || !front_can_send(c->front)) {
         if (c->exit || !side->source)
             look_for_end(side);
         return false;
     }
     ssize_t n = read(side->fd, c->front->chunk, window < FRONT_CHUNK ? window : FRONT_CHUNK);
+    side->ready = n > 0;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
     if (n <= 0) {

@@ -5,8 +5,9 @@
  * when our loop says so (ssh_message_get() polls and hands over requests one by one), callbacks set flags,
  * and front_settle() does the rest until nothing is left to do.
  *
- * libssh asks for POLLOUT after every write, also when all went out; polling once more is cheaper than going
- * through the loop, and only what then is still unsent makes us wait for the client. */
+ * After every write, also when all went out, libssh wants to hear POLLOUT before it sends again. The next
+ * poll for input tells it that along the way; only who writes again before that polls for it, and only what
+ * is then still unsent makes us wait for the client. */
 #include "server/front.h"
 
 #include <errno.h>
@@ -44,9 +45,27 @@ static int login_status(const struct front *front)
     return front->certificate_seen || front->plain_key_seen ? FRONT_EXIT_LOGIN_FAILED : FRONT_EXIT_NO_LOGIN;
 }
 
-static bool write_pending(const struct front *front)
+static bool holds_bytes(const struct front *front)
+{
+    return (ssh_get_status(front->ssh) & SSH_WRITE_PENDING) != 0;
+}
+
+/* After each write libssh wants to hear that the socket is writable before it sends again. */
+static bool wants_poll(const struct front *front)
 {
     return (ssh_get_poll_flags(front->ssh) & SSH_WRITE_PENDING) != 0;
+}
+
+bool front_can_send(struct front *front)
+{
+    if (!wants_poll(front))
+        return true;
+    if (!front->event || holds_bytes(front))
+        return false;
+    (void)ssh_event_dopoll(front->event, 0);
+    front->polled = true;
+    front->client_is_full = wants_poll(front);
+    return !front->client_is_full && ssh_is_connected(front->ssh);
 }
 
 /* Polls until libssh has sent everything, or the limit is over. */
@@ -56,7 +75,7 @@ static void flush_out(struct front *front)
     for (;;) {
         ssh_message_free(ssh_message_get(front->ssh));
         uint64_t now = clock_ms();
-        if (!ssh_is_connected(front->ssh) || !write_pending(front) || now >= deadline)
+        if (!ssh_is_connected(front->ssh) || !wants_poll(front) || now >= deadline)
             return;
         if (fd_wait(front->fd, POLLOUT, (int)(deadline - now)))
             return;
@@ -103,7 +122,8 @@ static void serve_channels(struct front *front)
 
 static void watch_client(struct front *front)
 {
-    bool pending = write_pending(front);
+    front->client_is_full = front->client_is_full && wants_poll(front);
+    bool pending = holds_bytes(front) || front->client_is_full;
     if (front->source)
         source_interest(front->source, LOOP_READ | (pending ? LOOP_WRITE : 0));
     if (pending == front->write_pending)
@@ -128,6 +148,7 @@ void front_settle(struct front *front)
     if (front->over || front->phase == FRONT_KEY_EXCHANGE)
         return;
     timer_set(front->idle, FRONT_IDLE_MS);
+    front->polled = false;
     for (int i = 0; i < FRONT_ROUNDS_MAX; i++) {
         front->wrote = false;
         ssh_message message = ssh_message_get(front->ssh);
@@ -147,10 +168,20 @@ void front_settle(struct front *front)
             return;
         if (front->phase == FRONT_DRAINING && !front->channels)
             front_end(front, FRONT_EXIT_DONE, NULL);
-        if (!message && !front->wrote && !front->touched)
+        if (!message && !front->touched && !(front->wrote && holds_bytes(front)))
             return;
     }
     timer_set(front->again, 0);
+}
+
+void front_settle_output(struct front *front)
+{
+    if (front->over)
+        return;
+    if (front->touched || front->polled || holds_bytes(front) || front->phase != FRONT_SESSION)
+        front_settle(front);
+    else
+        timer_set(front->idle, FRONT_IDLE_MS);
 }
 
 static void again(void *owner)
@@ -165,8 +196,13 @@ static void exchange_keys(struct front *front)
         front_end(front, FRONT_EXIT_NO_LOGIN, NULL);
         return;
     }
-    source_interest(front->source, LOOP_READ | (write_pending(front) ? LOOP_WRITE : 0));
+    source_interest(front->source, LOOP_READ | (wants_poll(front) ? LOOP_WRITE : 0));
     if (r == SSH_OK) {
+        front->event = ssh_event_new();
+        if (!front->event || ssh_event_add_session(front->event, front->ssh) != SSH_OK) {
+            front_end(front, FRONT_EXIT_FAILED, NULL);
+            return;
+        }
         front->phase = FRONT_LOGIN;
         front_settle(front);
     }
