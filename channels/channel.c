@@ -52,8 +52,8 @@ static void channel_free(struct channel *channel)
     printer_free(channel->err);
     fd_close(channel->data_fd);
     fd_close(channel->error_fd);
-    if (channel->pty)
-        ipc__pty__free_unpacked(channel->pty, NULL);
+    if (channel->open)
+        ipc__open__free_unpacked(channel->open, NULL);
     words_free(&channel->words);
     free(channel->command);
     free(channel);
@@ -61,21 +61,15 @@ static void channel_free(struct channel *channel)
 
 /* ---- opening ---- */
 
-/* Messages are freed after their handler: what the channel keeps is copied. */
-static Ipc__Pty *copy_pty(const Ipc__Pty *pty)
+/* Messages are freed after their handler: the channel keeps a copy of its own. */
+static Ipc__Open *copy_open(const Ipc__Open *open)
 {
-    Ipc__Pty *copy = pty ? malloc(sizeof *copy) : NULL;
-    if (copy) {
-        *copy = *pty;
-        copy->base.n_unknown_fields = 0;
-        copy->base.unknown_fields = NULL;
-        copy->term = strdup(pty->term);
-        if (!copy->term) {
-            free(copy);
-            copy = NULL;
-        }
-    }
-    return copy;
+    size_t n = ipc__open__get_packed_size(open);
+    CLEANUP(free) uint8_t *bytes = malloc(n ? n : 1);
+    if (!bytes)
+        return NULL;
+    (void)ipc__open__pack(open, bytes);
+    return ipc__open__unpack(NULL, n, bytes);
 }
 
 static const char *command_of(const Ipc__Open *open, const Ipc__Identity *identity)
@@ -101,13 +95,14 @@ static struct channel *channel_new(struct gate *gate, const Ipc__Open *open, int
                                  .session = command != NULL,
                                  .data_fd = STEAL_FD(fds[0]),
                                  .error_fd = n_fds > 1 ? STEAL_FD(fds[1]) : -1,
-                                 .pty = copy_pty(open->pty),
+                                 .open = copy_open(open),
                                  .command = command ? strdup(command) : NULL };
     gate->channels = channel;
-    if ((open->pty && !channel->pty) || (command && !channel->command)) {
+    if (!channel->open || (command && !channel->command)) {
         channel_free(channel);
         return NULL;
     }
+    channel->pty = channel->open->pty;
     return channel;
 }
 

@@ -23,7 +23,8 @@ struct channel {
     bool closing;          /* the exit status stands; output goes out still */
     uint32_t status;       /* the exit status, once closing */
     int data_fd, error_fd; /* -1 once handed on; error_fd only of sessions */
-    Ipc__Pty *pty;         /* or NULL; owned */
+    Ipc__Open *open;       /* what was asked for; owned */
+    Ipc__Pty *pty;         /* in open; or NULL */
     char *command;         /* as typed; "" for a shell; NULL for a forward */
     struct words words;
     const Ipc__Target *target; /* or NULL */

@@ -160,6 +160,8 @@ void tool_start(struct channel *channel, Ipc__Tool kind, char **arguments, size_
     ask.arguments = arguments;
     ask.n_arguments = n_arguments;
     ask.pty = channel->pty;
+    ask.environment = channel->open->environment; /* the launcher passes on what is harmless */
+    ask.n_environment = channel->open->n_environment;
     if (channel->target)
         ask.target = channel->target->name;
     Ipc__Message message = IPC_MESSAGE(ASK_RUN, ask_run, &ask);
