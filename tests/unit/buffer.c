@@ -53,10 +53,10 @@ static void numbers_are_big_endian_both_ways(void **state)
     for (uint8_t i = 0; i < 15; i++)
         assert_int_equal(buffer_head(&b)[i], i + 1);
     struct reader r = reader_of(buffer_head(&b), buffer_size(&b));
-    uint8_t u8;
-    uint16_t u16;
-    uint32_t u32;
-    uint64_t u64;
+    uint8_t u8 = 0;
+    uint16_t u16 = 0;
+    uint32_t u32 = 0;
+    uint64_t u64 = 0;
     assert_true(reader_u8(&r, &u8) && reader_u16(&r, &u16) && reader_u32(&r, &u32) && reader_u64(&r, &u64));
     assert_true(reader_done(&r));
     assert_int_equal(u8, 1);
@@ -79,7 +79,7 @@ static void a_reader_never_takes_what_is_not_there(void **state)
     assert_false(reader_done(&r));
 
     r = reader_of(bytes, 3);
-    uint32_t u32;
+    uint32_t u32 = 0;
     assert_false(reader_u32(&r, &u32));
     r = reader_of(bytes + 4, 4);
     const char *text = NULL;
