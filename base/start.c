@@ -50,3 +50,17 @@ int process_begin(enum process_kind kind, Ipc__Message **ret_start, int ret_fds[
     *ret_start = message;
     return 0;
 }
+
+int process_config(int fd, Ipc__Config **ret)
+{
+    CLEANUP(free) uint8_t *bytes = NULL;
+    size_t n = 0;
+    int r = fd_contents(fd, PACKED_CONFIG_MAX, &bytes, &n);
+    if (r)
+        return r;
+    Ipc__Config *config = ipc__config__unpack(NULL, n, bytes);
+    if (!config)
+        return -EBADMSG;
+    *ret = config;
+    return 0;
+}

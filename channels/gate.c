@@ -24,8 +24,7 @@
 enum {
     CHECKING = 1,
     ADMITTED = 2,
-    FAREWELL_MS = 500,             /* for refusals to reach their clients before the connection ends */
-    CONFIG_MAX = 16 * 1024 * 1024, /* bytes of a packed configuration */
+    FAREWELL_MS = 500, /* for refusals to reach their clients before the connection ends */
 };
 
 /* What all children of one zygote share, read-only. */
@@ -193,17 +192,6 @@ static int gate_child(void *owner, const Ipc__Spawn *spawn, int *fds, size_t n_f
     return status < 0 ? 70 : status;
 }
 
-static int load_config(int fd, Ipc__Config **ret)
-{
-    CLEANUP(free) uint8_t *bytes = NULL;
-    size_t n = 0;
-    int r = fd_contents(fd, CONFIG_MAX, &bytes, &n);
-    if (r)
-        return r;
-    *ret = ipc__config__unpack(NULL, n, bytes);
-    return *ret ? 0 : -EBADMSG;
-}
-
 int main(void)
 {
     Ipc__Message *start = NULL;
@@ -214,7 +202,7 @@ int main(void)
     struct shared shared = { 0 };
     struct detail detail = { "" };
     bool landlocked = false;
-    if (load_config(fds[0], &shared.config) || rulebook_new(shared.config, &shared.rules)) {
+    if (process_config(fds[0], &shared.config) || rulebook_new(shared.config, &shared.rules)) {
         log_event(LOG_ERROR, "start_failed", "detail", "the configuration can't be taken over", NULL);
         return 78;
     }

@@ -32,20 +32,6 @@ int ledger_enter(struct ledger *ledger, Ipc__AuditEvent *event)
 
 /* ---- the listener ---- */
 
-static int load_config(int fd, Ipc__Config **ret)
-{
-    CLEANUP(free) uint8_t *bytes = NULL;
-    size_t n = 0;
-    int r = fd_contents(fd, LEDGER_CONFIG_MAX, &bytes, &n);
-    if (r)
-        return r;
-    Ipc__Config *config = ipc__config__unpack(NULL, n, bytes);
-    if (!config)
-        return -EBADMSG;
-    *ret = config;
-    return 0;
-}
-
 static bool is_synced(const Ipc__Config *config)
 {
     return config->recording && strcmp(config->recording->durability, "synced") == 0;
@@ -66,7 +52,7 @@ static int on_reload(void *owner, const Ipc__Message *message, int *fds, size_t 
     struct ledger *ledger = owner;
     Ipc__Config *config = NULL;
     (void)message, (void)n_fds;
-    int r = load_config(fds[0], &config);
+    int r = process_config(fds[0], &config);
     if (r) {
         log_event(LOG_ERROR, "reload_failed", "detail", strerror(-r), NULL);
         return 0;
@@ -235,7 +221,7 @@ static int begin(struct ledger *ledger, const Ipc__Start *start, int config_fd, 
         return detail_fail(detail, -EINVAL, "no ticket key was given");
     memcpy(ledger->ticket_key, start->ticket_key.data, TICKET_KEY);
     (void)gethostname(ledger->node, sizeof ledger->node - 1);
-    int r = load_config(config_fd, &ledger->config);
+    int r = process_config(config_fd, &ledger->config);
     if (r)
         return detail_fail(detail, r, "the configuration can't be read: %s", strerror(-r));
     r = replay_directories(start->state, detail);

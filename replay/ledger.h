@@ -15,7 +15,6 @@ enum {
     LEDGER_COMMAND_MAX = 16 * 1024,         /* bytes of a command that the header keeps */
     LEDGER_NAME_MAX = 1024,                 /* bytes of other strings in a request */
     LEDGER_SESSIONS_MAX = 32 * 1024 * 1024, /* bytes of one answer to AskSessions */
-    LEDGER_CONFIG_MAX = 16 * 1024 * 1024,   /* bytes of a packed configuration */
     LEDGER_SETTLE_MS = 1000, /* from losing a gate to sealing what it left: its last write is over by then */
     LEDGER_RETRY_MS = 1000,  /* until a seal that could not be entered is tried again */
     LEDGER_SLICE = 4 * 1024 * 1024, /* bytes of a recording that are checked before others get their turn */

@@ -74,15 +74,10 @@ static int take_config(struct vault *vault, int fd)
 {
     CLEANUP(config_free) Ipc__Config *config = NULL;
     CLEANUP(rulebook_free) struct rulebook *rulebook = NULL;
-    CLEANUP(free) uint8_t *bytes = NULL;
-    size_t n = 0;
-    int r = fd_contents(fd, VAULT_CONFIG_MAX, &bytes, &n);
+    int r = process_config(fd, &config);
 
     if (r)
         return r;
-    config = ipc__config__unpack(NULL, n, bytes);
-    if (!config)
-        return -EBADMSG;
     r = rulebook_new(config, &rulebook);
     if (r)
         return r < 0 ? r : -EINVAL;

@@ -7,12 +7,11 @@
 #include "vault/store.h"
 
 enum {
-    VAULT_CONFIG_MAX = 16 * 1024 * 1024, /* bytes of a packed Config */
-    VAULT_CLIENTS_MAX = 16384,           /* gates; the listener has a lower limit of its own */
-    VAULT_ERRANDS_MAX = 256,             /* logins under way, of all gates */
-    VAULT_CLIENT_ERRANDS_MAX = 16,       /* and of one */
-    VAULT_ERRAND_MS = 15 * 1000,         /* for one login */
-    VAULT_ERRAND_GRACE_MS = 5 * 1000,    /* for the connector to say why it failed */
+    VAULT_CLIENTS_MAX = 16384,        /* gates; the listener has a lower limit of its own */
+    VAULT_ERRANDS_MAX = 256,          /* logins under way, of all gates */
+    VAULT_CLIENT_ERRANDS_MAX = 16,    /* and of one */
+    VAULT_ERRAND_MS = 15 * 1000,      /* for one login */
+    VAULT_ERRAND_GRACE_MS = 5 * 1000, /* for the connector to say why it failed */
 };
 
 struct client;
