@@ -220,22 +220,24 @@ static int wait_for_more(struct relay *relay)
     return n == 0 ? -ETIMEDOUT : 0;
 }
 
-/* Everything that is possible now. */
-static void move_bytes(struct relay *relay)
+/* Everything that is possible now, for some rounds; returns whether more may be: what lies in our buffers or
+ * in OpenSSL's is nothing that poll would tell of. */
+static bool move_bytes(struct relay *relay)
 {
-    for (int i = 0; i < ROUNDS; i++) {
-        bool moved = read_plain(relay);
+    bool moved = true;
+    for (int i = 0; i < ROUNDS && moved; i++) {
+        moved = read_plain(relay);
 
         moved |= write_tls(relay);
         moved |= read_tls(relay);
         moved |= write_plain(relay);
-        if (!moved)
-            break;
-        relay->close_by_ms = 0;
+        if (moved)
+            relay->close_by_ms = 0;
     }
     /* The server has ended and the gate has all of it: nothing that the gate still says can be of use. */
     if (relay->down.ended && relay->down.shut && !relay->up.abandoned)
         abandon(&relay->up);
+    return moved;
 }
 
 int relay_run(SSL *tls, int tls_fd, int plain_fd)
@@ -254,10 +256,11 @@ int relay_run(SSL *tls, int tls_fd, int plain_fd)
     if (!r)
         r = fd_nonblock(plain_fd, true);
     while (!r) {
-        move_bytes(relay);
+        bool more = move_bytes(relay);
         if (is_done(relay))
             break;
-        r = wait_for_more(relay);
+        if (!more)
+            r = wait_for_more(relay);
     }
     return r == -ETIMEDOUT ? 0 : r;
 }
