@@ -71,6 +71,8 @@ static const struct call common_calls[] = {
     CALL(epoll_create1),
     CALL(epoll_ctl),
     CALL(epoll_pwait),
+    CALL(timerfd_create),
+    CALL(timerfd_settime),
 #ifdef SYS_poll
     CALL(poll),
     CALL(epoll_wait),

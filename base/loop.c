@@ -7,12 +7,14 @@
 #include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
 
 enum { BATCH = 64, NOT_SET = -1 };
+#define NO_ALARM UINT64_MAX
 
 struct source {
     struct loop *loop;
@@ -38,8 +40,17 @@ struct loop {
     struct timer **heap;
     size_t timers, capacity; /* that are set; that may be */
     size_t existing;         /* set or not */
+    int alarm_fd;            /* timerfd, once there is a timer; else -1 */
+    uint64_t alarm_ms;       /* what it is set to, or NO_ALARM */
+    struct source *alarm_source;
     bool stopped;
     int status;
+    size_t ready; /* in this round */
+    struct {
+        timer_handler *handler;
+        void *owner;
+    } later[LOOP_LATER_MAX];
+    size_t n_later;
     int signal_fd;
     struct source *signal_source;
     signal_handler *on_signal;
@@ -51,7 +62,7 @@ int loop_new(struct loop **ret)
     CLEANUP(loop_free) struct loop *loop = calloc(1, sizeof *loop);
     if (!loop)
         return -ENOMEM;
-    loop->signal_fd = -1;
+    loop->signal_fd = loop->alarm_fd = -1;
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (loop->epoll_fd < 0)
         return -errno;
@@ -73,8 +84,10 @@ void loop_free(struct loop *loop)
     if (!loop)
         return;
     source_free(loop->signal_source);
+    source_free(loop->alarm_source);
     bury_dead(loop);
     fd_close(loop->signal_fd);
+    fd_close(loop->alarm_fd);
     fd_close(loop->epoll_fd);
     free(loop->heap);
     free(loop);
@@ -138,6 +151,42 @@ void source_interest(struct source *source, uint32_t interest)
         (void)apply_interest(source, interest);
 }
 
+/* ---- waiting for timers ----
+ *
+ * A limit that is given to epoll_wait() makes the kernel program a timer at every wait, which in a virtual
+ * machine costs more than the wait itself. So one timerfd stands at the earliest time that was ever asked
+ * for; timers that move away, as limits on silence do all the time, leave it where it is, and it is set anew
+ * when it fires. */
+
+static void alarm_fired(void *owner, uint32_t ready)
+{
+    struct loop *loop = owner;
+    uint64_t times;
+    (void)ready;
+    (void)!read(loop->alarm_fd, &times, sizeof times);
+    loop->alarm_ms = NO_ALARM;
+}
+
+static int alarm_open(struct loop *loop)
+{
+    if (loop->alarm_fd >= 0)
+        return 0;
+    loop->alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (loop->alarm_fd < 0)
+        return -errno;
+    loop->alarm_ms = NO_ALARM;
+    return source_new(loop, loop->alarm_fd, LOOP_READ, alarm_fired, loop, &loop->alarm_source);
+}
+
+static void alarm_set(struct loop *loop, uint64_t at_ms)
+{
+    struct itimerspec at = { .it_value = { .tv_sec = (time_t)(at_ms / 1000),
+                                           .tv_nsec = (long)(at_ms % 1000) * 1000000 } };
+    if (timerfd_settime(loop->alarm_fd, TFD_TIMER_ABSTIME, &at, NULL) == 0)
+        loop->alarm_ms = at_ms;
+}
+
+/* How long epoll_wait() may wait: timers that are not due yet are the alarm's. */
 /* ---- timers: a binary heap by at_ms ---- */
 
 static void put_at(struct loop *loop, size_t place, struct timer *timer)
@@ -169,6 +218,9 @@ static void sift(struct loop *loop, size_t place, struct timer *timer)
 /* Room for one more timer is made here, so that setting a timer never fails. */
 int timer_new(struct loop *loop, timer_handler *handler, void *owner, struct timer **ret)
 {
+    int r = alarm_open(loop);
+    if (r)
+        return r;
     if (loop->existing == loop->capacity) {
         size_t capacity = loop->capacity ? loop->capacity * 2 : 16;
         struct timer **heap = reallocarray(loop->heap, capacity, sizeof(struct timer *));
@@ -226,15 +278,16 @@ static void run_timers(struct loop *loop)
     }
 }
 
-static int until_next(const struct loop *loop, int timeout_ms)
+static int until_next(struct loop *loop, int timeout_ms)
 {
     if (loop->timers == 0)
         return timeout_ms;
-    uint64_t now = clock_ms(), at = loop->heap[0]->at_ms;
-    uint64_t wait = at > now ? at - now : 0;
-    if (wait > 60 * 60 * 1000)
-        wait = 60 * 60 * 1000;
-    return timeout_ms >= 0 && (uint64_t)timeout_ms < wait ? timeout_ms : (int)wait;
+    uint64_t at = loop->heap[0]->at_ms;
+    if (at <= clock_ms())
+        return 0;
+    if (at < loop->alarm_ms)
+        alarm_set(loop, at);
+    return timeout_ms;
 }
 
 /* ---- signals ---- */
@@ -266,12 +319,21 @@ int loop_signals(struct loop *loop, const int *signals, signal_handler *handler,
 
 /* ---- running ---- */
 
+/* What they ask for in turn belongs to this round too. */
+static void run_later(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->n_later; i++)
+        loop->later[i].handler(loop->later[i].owner);
+    loop->n_later = 0;
+}
+
 int loop_round(struct loop *loop, int timeout_ms)
 {
     struct epoll_event batch[BATCH];
     int n = epoll_wait(loop->epoll_fd, batch, BATCH, until_next(loop, timeout_ms));
     if (n < 0 && errno != EINTR)
         return -errno;
+    loop->ready = n > 0 ? (size_t)n : 0;
     for (int i = 0; i < n && !loop->stopped; i++) {
         struct source *source = batch[i].data.ptr;
         uint32_t ready = from_epoll(batch[i].events) & (source->interest | LOOP_HANGUP);
@@ -279,7 +341,23 @@ int loop_round(struct loop *loop, int timeout_ms)
             source->handler(source->owner, ready);
     }
     run_timers(loop);
+    run_later(loop);
     bury_dead(loop);
+    return 0;
+}
+
+size_t loop_ready(const struct loop *loop)
+{
+    return loop->ready;
+}
+
+int loop_at_round_end(struct loop *loop, timer_handler *handler, void *owner)
+{
+    if (loop->n_later == LOOP_LATER_MAX)
+        return -ENOBUFS;
+    loop->later[loop->n_later].handler = handler;
+    loop->later[loop->n_later].owner = owner;
+    loop->n_later++;
     return 0;
 }
 

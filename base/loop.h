@@ -13,6 +13,7 @@ struct timer;
 /* LOOP_HANGUP (EPOLLHUP, EPOLLERR) is reported with every interest but 0; an interest of 0 is a pause, in
  * which nothing is reported, so that a peer that hung up does not wake a loop that can't act on it yet. */
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 4 };
+enum { LOOP_LATER_MAX = 32 }; /* calls that wait for the end of a round */
 
 typedef void source_handler(void *owner, uint32_t ready);
 typedef void timer_handler(void *owner);
@@ -37,6 +38,13 @@ void timer_stop(struct timer *timer);
 
 /* Blocks these signals and hands them to the handler (signalfd); once per loop. 0-terminated list. */
 MUST_USE int loop_signals(struct loop *loop, const int *signals, signal_handler *handler, void *owner);
+
+/* How many descriptors were found ready in this round. More than one: what their handlers write to one reader
+ * may be worth holding back until the round's end, so that it is woken once. */
+size_t loop_ready(const struct loop *loop);
+/* Calls the handler once, when this round's handlers are through; owner must live that long. -ENOBUFS beyond
+ * LOOP_LATER_MAX: the caller does it at once instead. */
+MUST_USE int loop_at_round_end(struct loop *loop, timer_handler *handler, void *owner);
 
 /* Runs until loop_stop(); returns its status, or a negative errno. */
 MUST_USE int loop_run(struct loop *loop);

@@ -49,6 +49,7 @@ struct front {
     struct ssh_counter_struct sent; /* packets, counted by libssh */
     int fd; /* a duplicate of the session's, for the loop: libssh closes its own inside of calls */
     struct source *source;
+    bool corked;         /* packets gather until the round ends */
     bool wrote;          /* something was given to libssh since it was last polled */
     bool touched;        /* some channel is to be served */
     bool polled;         /* libssh was polled outside of front_settle(): requests may have come */

@@ -5,6 +5,8 @@
 #include "server/front_pump.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -59,10 +61,29 @@ bool pump_is_open(const struct front_channel *c)
     return c->ssh && c->state == CHANNEL_OPEN && !c->end_sent && !c->client_closed;
 }
 
+static void uncork(void *owner)
+{
+    struct front *front = owner;
+    static const int off = 0;
+    (void)setsockopt(front->fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off);
+    front->corked = false;
+}
+
+/* Several channels may have something for the client: their packets leave as one segment at the round's end.
+ */
+static void cork(struct front *front)
+{
+    static const int on = 1;
+    if (front->corked || loop_ready(front->loop) < 2 || loop_at_round_end(front->loop, uncork, front))
+        return;
+    front->corked = setsockopt(front->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0;
+}
+
 /* Hands over as much as libssh takes; fewer than n only in a key exchange. Negative: the channel is lost. */
 int pump_write(struct front_channel *c, const void *bytes, size_t n, bool is_error)
 {
     c->front->wrote = true;
+    cork(c->front);
     return is_error ? ssh_channel_write_stderr(c->ssh, bytes, (uint32_t)n)
                     : ssh_channel_write(c->ssh, bytes, (uint32_t)n);
 }

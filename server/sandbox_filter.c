@@ -83,7 +83,7 @@ static const int fcntls[] = {
 };
 /* What a supervisor needs beyond that: an event loop, making cages, starting and ending tools. */
 static const char *const supervisor_allowed[] = {
-    "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "signalfd4", "ioctl", "fcntl", "kill", "tgkill",
+    "epoll_create1", "timerfd_create", "timerfd_settime", "epoll_ctl", "epoll_wait", "epoll_pwait", "signalfd4", "ioctl", "fcntl", "kill", "tgkill",
     "clone", "execve", "setsid", "close_range", "prlimit64", "setrlimit", "seccomp", "landlock_create_ruleset",
     "landlock_add_rule", "landlock_restrict_self",
 };

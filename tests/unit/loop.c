@@ -168,6 +168,52 @@ static void timers_that_were_never_set_have_their_place(void **state)
         timer_free(timers[i]);
 }
 
+static void ask_again(void *owner)
+{
+    struct seen *seen = owner;
+    if (seen->calls++ == 0)
+        assert_int_equal(loop_at_round_end(seen->loop, ask_again, seen), 0);
+}
+
+static void what_waits_for_the_end_of_a_round_is_called_once(void **state)
+{
+    (void)state;
+    CLEANUP(loop_free) struct loop *loop = NULL;
+    assert_int_equal(loop_new(&loop), 0);
+    struct seen seen = { .loop = loop };
+    assert_int_equal(loop_at_round_end(loop, ask_again, &seen), 0);
+    assert_int_equal(loop_round(loop, 0), 0);
+    assert_int_equal(seen.calls, 2);
+    assert_int_equal(loop_round(loop, 0), 0);
+    assert_int_equal(seen.calls, 2);
+    assert_int_equal(loop_ready(loop), 0);
+    for (int i = 0; i < LOOP_LATER_MAX; i++)
+        assert_int_equal(loop_at_round_end(loop, ask_again, &seen), 0);
+    assert_true(loop_at_round_end(loop, ask_again, &seen) < 0);
+}
+
+static void a_timer_that_keeps_moving_away_does_not_fire_early_or_get_lost(void **state)
+{
+    (void)state;
+    CLEANUP(loop_free) struct loop *loop = NULL;
+    struct timer *timer = NULL;
+    int name = 7;
+    assert_int_equal(loop_new(&loop), 0);
+    assert_int_equal(timer_new(loop, note_order, &name, &timer), 0);
+    n_order = 0;
+    uint64_t start = clock_ms();
+    for (int i = 0; i < 5; i++) {
+        timer_set(timer, 20);
+        assert_int_equal(loop_round(loop, 10), 0);
+    }
+    assert_int_equal(n_order, 0);
+    while (n_order == 0 && clock_ms() < start + 5000)
+        assert_int_equal(loop_round(loop, -1), 0); /* the alarm alone wakes it */
+    assert_int_equal(n_order, 1);
+    assert_true(clock_ms() >= start + 20);
+    timer_free(timer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +223,8 @@ int main(void)
         cmocka_unit_test(timers_fire_in_order_of_time),
         cmocka_unit_test(timers_that_were_never_set_have_their_place),
         cmocka_unit_test(signals_come_through_the_loop),
+        cmocka_unit_test(what_waits_for_the_end_of_a_round_is_called_once),
+        cmocka_unit_test(a_timer_that_keeps_moving_away_does_not_fire_early_or_get_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
