@@ -1,196 +1,41 @@
 /* The one place that says what each kind of process may do. A system call that is not on a kind's list kills
  * the process: in a per-connection process that ends one session, and its zygote is replaced.
  *
- * seccomp filters are inherited and can only be tightened, so a zygote is not sealed itself: its children
- * are, right after fork. Under sanitizers the seccomp part is left out, because their run-time needs more. */
+ * seccomp filters are inherited and can only be tightened: a zygote may do what its children may, and fork;
+ * they are sealed for good right after fork. Under sanitizers the seccomp part is left out, because their
+ * run-time needs more. */
 #include "base/jail.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
 #include <linux/landlock.h>
-#include <linux/seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/io.h"
-
-/* One system call that is allowed; `tests` narrow it by arguments (low 32 bits), all of which must hold. */
-struct call {
-    int number;
-    struct {
-        uint32_t mask, value;
-        uint8_t argument;
-    } tests[2];
-    uint8_t n_tests;
-};
-
-#define CALL(name)                                                                                           \
-    {                                                                                                        \
-        .number = SYS_##name                                                                                 \
-    }
-#define CALL_IF(name, arg, bits, is)                                                                         \
-    {                                                                                                        \
-        .number = SYS_##name, .n_tests = 1, .tests = { { bits, is, arg } }                                   \
-    }
-#define CALL_IF2(name, arg, bits, is, arg2, bits2, is2)                                                      \
-    {                                                                                                        \
-        .number = SYS_##name, .n_tests = 2, .tests = { { bits, is, arg }, { bits2, is2, arg2 } }             \
-    }
-#define EVERY_BIT 0xffffffffu
-
-/* What an event loop over given descriptors needs, and no more: no opening, no connecting, no executable
- * memory. */
-static const struct call common_calls[] = {
-    CALL(read),
-    CALL(write),
-    CALL(readv),
-    CALL(writev),
-    CALL(close),
-    CALL(recvmsg),
-    CALL(sendmsg),
-    CALL(recvfrom),
-    CALL(sendto),
-    CALL(shutdown),
-    CALL(fcntl),
-    CALL(fstat),
-    CALL_IF(newfstatat, 3, AT_EMPTY_PATH, AT_EMPTY_PATH),
-    CALL(ppoll),
-    CALL(epoll_create1),
-    CALL(epoll_ctl),
-    CALL(epoll_pwait),
-    CALL(timerfd_create),
-    CALL(timerfd_settime),
-#ifdef SYS_poll
-    CALL(poll),
-    CALL(epoll_wait),
-#endif
-    CALL_IF2(mmap, 2, PROT_EXEC, 0, 3, MAP_ANONYMOUS, MAP_ANONYMOUS),
-    CALL(munmap),
-    CALL(mremap),
-    CALL(madvise),
-    CALL(brk),
-    CALL_IF(mprotect, 2, PROT_EXEC, 0),
-    CALL(futex),
-    CALL(exit),
-    CALL(exit_group),
-    CALL(rt_sigreturn),
-    CALL(rt_sigprocmask),
-    CALL(rt_sigaction),
-    CALL(sigaltstack),
-    CALL(getpid),
-    CALL(gettid),
-    CALL(tgkill),
-    CALL(getrandom),
-    CALL(clock_gettime),
-    CALL(clock_nanosleep),
-    CALL(gettimeofday),
-    CALL(restart_syscall),
-    CALL(sched_yield),
-    CALL(set_robust_list),
-    CALL(pread64),
-#ifdef SYS_time
-    CALL(time),
-#endif
-};
-
-static const struct call front_calls[] = {
-    CALL_IF(socketpair, 0, EVERY_BIT, AF_UNIX),
-    CALL(getsockopt),
-    CALL(setsockopt),
-    CALL(getsockname),
-    CALL(getpeername),
-};
-
-static const struct call gate_calls[] = {
-    CALL(fdatasync),
-    CALL_IF(ioctl, 1, EVERY_BIT, TIOCSWINSZ),
-};
-
-static const struct call vault_calls[] = {
-    CALL_IF(socketpair, 0, EVERY_BIT, AF_UNIX),
-    CALL(openat),
-    CALL(lseek),
-    CALL(newfstatat),
-    CALL(flock),
-    CALL(mlock),
-    CALL(munlock),
-    CALL(uname),
-};
-
-static const struct call connector_calls[] = {
-    CALL(socket),
-    CALL(connect),
-    CALL(bind),
-    CALL(getsockopt),
-    CALL(setsockopt),
-    CALL(getsockname),
-    CALL(getpeername),
-    CALL(sendmmsg),
-    CALL(ioctl),
-    CALL(openat),
-    CALL(lseek),
-    CALL(newfstatat),
-    CALL(uname),
-    CALL(getuid),
-    CALL(geteuid),
-    CALL(getgid),
-    CALL(getegid),
-    CALL(mlock),
-    CALL(munlock),
-    CALL_IF(socketpair, 0, EVERY_BIT, AF_UNIX),
-    CALL_IF(mmap, 2, PROT_EXEC, 0),
-    CALL(memfd_create),                           /* libpq wants its CA certificates in a file */
-    CALL(setitimer),                              /* for a resolver that hangs */
-    CALL_IF(prctl, 0, EVERY_BIT, PR_SET_SECCOMP), /* jail_tighten */
-#ifdef SYS_alarm
-    CALL(alarm),
-#endif
-};
-
-static const struct call ledger_calls[] = {
-    CALL(openat),     CALL(lseek),     CALL(pwrite64),   CALL(newfstatat),
-    CALL(mkdirat),    CALL(unlinkat),  CALL(renameat2),  CALL(ftruncate),
-    CALL(fsync),      CALL(fdatasync), CALL(getdents64), CALL(memfd_create),
-    CALL(flock),      CALL(fchmod),    CALL(fchown),     CALL(geteuid),
-    CALL(getuid),     CALL(getcwd),    CALL(readlinkat), CALL(faccessat),
-    CALL(faccessat2), CALL(fallocate), CALL(statfs),     CALL(fstatfs),
-    CALL(mlock),      CALL(munlock),   CALL(uname),      CALL_IF(mmap, 2, PROT_EXEC, 0),
-#ifdef SYS_open
-    CALL(open),       CALL(stat),      CALL(lstat),      CALL(mkdir),
-    CALL(unlink),     CALL(rename),    CALL(access),     CALL(readlink),
-#endif
-};
+#include "base/jail_calls.h"
 
 struct jail {
     const char *name;
     bool landlocked; /* no file system but the paths given */
     bool no_tcp;     /* Landlock: neither bind nor connect */
-    bool sealed;     /* by the seccomp list: common_calls and `calls` */
+    bool sealed;     /* by the seccomp list: base/jail_calls.c */
     rlim_t files;    /* open descriptors */
     rlim_t data_mib; /* writable memory; 0: as it is */
     bool no_processes;
-    const struct call *calls;
-    size_t n_calls;
 };
 
-#define CALLS(list) .calls = (list), .n_calls = sizeof(list) / sizeof((list)[0])
-
 static const struct jail jails[PROCESS_KINDS] = {
-    /* The listener executes every other kind, which inherit what it is: it stays outside, and reads no client
-       byte. */
+    /* The listener executes every other kind, which inherit what it is: what it forbids itself is the floor
+       of all (never_calls). It reads no client byte. */
     [PROCESS_LISTENER] = { .name = "listener", .files = 65536 },
     [PROCESS_FRONT] = { .name = "front",
                         .landlocked = true,
@@ -198,38 +43,33 @@ static const struct jail jails[PROCESS_KINDS] = {
                         .sealed = true,
                         .files = 4096,
                         .data_mib = 512,
-                        .no_processes = true,
-                        CALLS(front_calls) },
+                        .no_processes = true },
     [PROCESS_GATE] = { .name = "gate",
                        .landlocked = true,
                        .no_tcp = true,
                        .sealed = true,
                        .files = 8192,
                        .data_mib = 2048,
-                       .no_processes = true,
-                       CALLS(gate_calls) },
+                       .no_processes = true },
     [PROCESS_VAULT] = { .name = "vault",
                         .landlocked = true,
                         .no_tcp = true,
                         .sealed = true,
                         .files = 65536,
                         .data_mib = 1024,
-                        .no_processes = true,
-                        CALLS(vault_calls) },
+                        .no_processes = true },
     [PROCESS_CONNECTOR] = { .name = "connector",
                             .landlocked = true,
                             .sealed = true,
                             .files = 256,
                             .data_mib = 256,
-                            .no_processes = true,
-                            CALLS(connector_calls) },
+                            .no_processes = true },
     [PROCESS_LEDGER] = { .name = "ledger",
                          .landlocked = true,
                          .no_tcp = true,
                          .sealed = true,
                          .files = 65536,
-                         .data_mib = 2048,
-                         CALLS(ledger_calls) },
+                         .data_mib = 2048 },
     /* The launcher's tools inherit its filter, so their cage (server/sandbox.c) is where the lists are. */
     [PROCESS_LAUNCHER] = { .name = "launcher", .landlocked = true, .no_tcp = true, .files = 65536 },
     [PROCESS_ISSUER] = { .name = "issuer",
@@ -412,8 +252,6 @@ int jail_prepare(enum process_kind kind, const struct jail_path *paths, size_t n
     if (prctl(PR_SET_DUMPABLE, 0) < 0)
         return detail_fail(detail, -errno, "PR_SET_DUMPABLE: %s", strerror(errno));
     *ret_landlock = true;
-    if (kind == PROCESS_LISTENER)
-        return 0; /* its children change their uid: no_new_privs is theirs to set */
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return detail_fail(detail, -errno, "PR_SET_NO_NEW_PRIVS: %s", strerror(errno));
     return jail->landlocked ? landlock(jail, paths, n_paths, ret_landlock, detail) : 0;
@@ -421,104 +259,27 @@ int jail_prepare(enum process_kind kind, const struct jail_path *paths, size_t n
 
 /* ---- seccomp ---- */
 
-#if defined(__x86_64__)
-#define ARCHITECTURE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCHITECTURE AUDIT_ARCH_AARCH64
-#else
-#error "add this architecture's AUDIT_ARCH number"
-#endif
-
-enum { PROGRAM_MAX = 1024 };
-
-struct program {
-    struct sock_filter code[PROGRAM_MAX];
-    unsigned short n;
-};
-
-static void emit(struct program *p, uint16_t code, uint8_t jt, uint8_t jf, uint32_t k)
-{
-    if (p->n < PROGRAM_MAX)
-        p->code[p->n++] = (struct sock_filter){ code, jt, jf, k };
-}
-
-static void emit_load(struct program *p, size_t offset)
-{
-    emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)offset);
-}
-
-static void emit_return(struct program *p, uint32_t action)
-{
-    emit(p, BPF_RET | BPF_K, 0, 0, action);
-}
-
-/* The number is in the accumulator. A call whose tests fail goes on to the next entry, so that a kind can
- * widen what common_calls narrows. */
-static void emit_call(struct program *p, const struct call *call)
-{
-    uint8_t per_test = 3, body = (uint8_t)(call->n_tests * per_test + 1);
-    emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, (uint8_t)(body + (call->n_tests ? 1 : 0)), (uint32_t)call->number);
-    for (uint8_t i = 0; i < call->n_tests; i++) {
-        uint8_t rest = (uint8_t)((call->n_tests - 1 - i) * per_test + 1);
-        emit_load(p, offsetof(struct seccomp_data, args) + call->tests[i].argument * sizeof(uint64_t));
-        emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, call->tests[i].mask);
-        emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, rest, call->tests[i].value);
-    }
-    emit_return(p, SECCOMP_RET_ALLOW);
-    if (call->n_tests)
-        emit_load(p, offsetof(struct seccomp_data, nr));
-}
-
-static void build(struct program *p, const struct jail *jail)
-{
-    emit_load(p, offsetof(struct seccomp_data, arch));
-    emit(p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, ARCHITECTURE);
-    emit_return(p, SECCOMP_RET_KILL_PROCESS);
-    emit_load(p, offsetof(struct seccomp_data, nr));
-    for (size_t i = 0; i < sizeof common_calls / sizeof common_calls[0]; i++)
-        emit_call(p, &common_calls[i]);
-    for (size_t i = 0; i < jail->n_calls; i++)
-        emit_call(p, &jail->calls[i]);
-    emit_return(p, SECCOMP_RET_KILL_PROCESS);
-}
-
-#ifndef GATEHOUSE_SANITIZE
-static int install(const struct jail *jail, struct detail *detail)
-{
-    static struct program program; /* too large for small stacks */
-    program.n = 0;
-    build(&program, jail);
-    if (program.n == PROGRAM_MAX)
-        return detail_fail(detail, -E2BIG, "the system call list of %s is too long", jail->name);
-    struct sock_fprog filter = { .len = program.n, .filter = program.code };
-    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
-        return detail_fail(detail, -errno, "seccomp: %s", strerror(errno));
-    return 0;
-}
-#endif
-
 int jail_seal(enum process_kind kind, struct detail *detail)
 {
     const struct jail *jail = &jails[kind];
+    if (kind == PROCESS_LISTENER)
+        return filter_forbid(&never_list, jail->name, detail);
     if (jail->no_processes && limit(RLIMIT_NPROC, 0, detail))
         return -EPERM;
-#ifdef GATEHOUSE_SANITIZE
-    (void)build;
-    return 0;
-#else
-    return jail->sealed ? install(jail, detail) : 0;
-#endif
+    const struct call_list lists[FILTER_LISTS] = { common_list, kind_lists[kind] };
+    return jail->sealed ? filter_allow_only(lists, jail->name, detail) : 0;
+}
+
+int jail_seal_zygote(enum process_kind kind, struct detail *detail)
+{
+    const struct call_list lists[FILTER_LISTS] = { common_list, kind_lists[kind], zygote_list };
+    return jails[kind].sealed ? filter_allow_only(lists, jails[kind].name, detail) : 0;
 }
 
 int jail_tighten(struct detail *detail)
 {
-#ifdef GATEHOUSE_SANITIZE
-    (void)detail;
-    return 0;
-#else
-    static const struct jail tight = { .name = "tight" };
-    return install(&tight, detail);
-#endif
+    const struct call_list lists[FILTER_LISTS] = { common_list };
+    return filter_allow_only(lists, "tightened process", detail);
 }
 
 int jail_enter(enum process_kind kind, const struct jail_path *paths, size_t n_paths, bool *ret_landlock,

@@ -42,6 +42,8 @@ MUST_USE int jail_close_others(const int *keep, size_t n_keep);
 MUST_USE int jail_prepare(enum process_kind kind, const struct jail_path *paths, size_t n_paths,
                           bool *ret_landlock, struct detail *detail);
 MUST_USE int jail_seal(enum process_kind kind, struct detail *detail);
+/* The kind's list and what a zygote needs to fork, reap and seal its children. */
+MUST_USE int jail_seal_zygote(enum process_kind kind, struct detail *detail);
 /* Once sealed, a kind whose list has it can be left with only what an event loop over open descriptors needs.
  */
 MUST_USE int jail_tighten(struct detail *detail);

@@ -145,6 +145,9 @@ int zygote_run(int control, enum process_kind kind, zygote_child *child, void *o
                          &zygote, &zygote.control);
     Ipc__Ready ready = IPC__READY__INIT;
     Ipc__Message message = IPC_MESSAGE(READY, ready, &ready);
+    struct detail detail;
+    if (r == 0 && (r = jail_seal_zygote(kind, &detail)) != 0)
+        log_event(LOG_ERROR, "jail_failed", "detail", detail.text, NULL);
     if (r == 0)
         r = ipc_peer_send(zygote.control, &message, NULL, 0);
     if (r == 0)

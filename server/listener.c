@@ -79,7 +79,7 @@ static int prepare(struct listener *l, struct detail *detail)
 {
     static const int signals[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0 };
     bool landlock;
-    int r = jail_prepare(PROCESS_LISTENER, NULL, 0, &landlock, detail);
+    int r = jail_enter(PROCESS_LISTENER, NULL, 0, &landlock, detail);
     if (r)
         return r;
     size_waiting(l);

@@ -44,6 +44,15 @@ def the(bastion, kind):
     return (bastion.children(kind) or [bastion.one(kind)])[-1]
 
 
+def test_every_process_is_sealed_and_gains_no_rights(bastion):
+    for kind in ["listener", "launcher", "ledger", "vault", "connector", "gate", "front"]:
+        pid = bastion.process.pid if kind == "listener" else bastion.one(kind).pid
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
+            status = file.read()
+        assert "NoNewPrivs:\t1" in status, kind
+        assert "Seccomp:\t2" in status, kind
+
+
 @pytest.fixture
 def busy(new_bastion, tls_postgres):
     """A bastion with one idle session that has a connection open, by TLS: so its connector stays as a relay."""

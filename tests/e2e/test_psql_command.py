@@ -101,12 +101,28 @@ def test_options_that_reach_out_are_refused(bastion, agent, words):
     assert done.returncode != 0 or done.stdout in ("", "app|orders\n")
 
 
-def test_the_environment_of_the_client_does_not_matter(bastion, agent):
+def with_environment(agent, statement, **variables):
     import os
-    env = {**os.environ, "LC_ALL": "C", "PGHOST": "127.0.0.9", "PGOPTIONS": "-c role=postgres", "PSQLRC": "/etc/passwd"}
-    done = agent.ssh("psql", "orders", quote("-Atc"), quote("select current_user"),
-                     options=["-o", "SendEnv=PGHOST PGOPTIONS PSQLRC"], env=env)
+    return agent.ssh("psql", "orders", quote("-Atc"), quote(statement), options=["-o", "SendEnv=" + " ".join(variables)],
+                     env={**os.environ, "LC_ALL": "C", **variables})
+
+
+def test_the_environment_of_the_client_does_not_matter(bastion, agent):
+    done = with_environment(agent, "select current_user", PGHOST="127.0.0.9", PGUSER="postgres", PSQLRC="/etc/passwd",
+                            LD_PRELOAD="/nothing.so", PGSERVICEFILE="/etc/passwd")
     assert done.stdout == "app\n", done.stderr
+
+
+def test_settings_that_the_client_sends_along_are_passed_on(bastion, agent):
+    done = with_environment(agent, "show statement_timeout", PGOPTIONS="-c statement_timeout=4321", PGAPPNAME="nightly")
+    assert done.stdout == "4321ms\n", done.stderr
+    assert with_environment(agent, "show application_name", PGAPPNAME="nightly").stdout == "nightly\n"
+
+
+def test_a_role_that_the_client_sends_along_is_refused_with_a_reason(bastion, agent):
+    done = with_environment(agent, "select current_user", PGOPTIONS="-c role=postgres")
+    assert done.returncode != 0 and done.stdout == ""
+    assert "can't be brought along at connection start: role" in done.stderr
 
 
 def test_the_exit_status_is_psqls(bastion, agent):

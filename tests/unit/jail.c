@@ -198,6 +198,72 @@ static void the_vault_makes_no_connection(void **state)
     assert_killed(PROCESS_CONNECTOR, start_a_program);
 }
 
+/* A zygote of the kind, or the listener, which has no list of its own. */
+static int under_seal_of(int (*seal)(enum process_kind kind, struct detail *detail), enum process_kind kind,
+                         attempt *try)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        bool landlocked;
+        if (jail_prepare(kind, NULL, 0, &landlocked, NULL) || seal(kind, NULL))
+            _exit(1);
+        try();
+        _exit(42);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static void fork_and_reap(void)
+{
+    pid_t pid = fork();
+    int status = 0;
+    if (pid == 0)
+        _exit(7);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid || WEXITSTATUS(status) != 7)
+        _exit(1);
+}
+
+static void a_zygote_forks_and_reaches_out_no_further_than_its_children(void **state)
+{
+    (void)state;
+#ifdef GATEHOUSE_SANITIZE
+    skip();
+#endif
+    static attempt *const attempts[] = { open_a_file, open_a_socket, start_a_program, trace_another,
+                                         map_code };
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(WEXITSTATUS(under_seal_of(jail_seal_zygote, per_connection[i], fork_and_reap)), 42);
+        for (size_t k = 0; k < sizeof attempts / sizeof attempts[0]; k++) {
+            int status = under_seal_of(jail_seal_zygote, per_connection[i], attempts[k]);
+            assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+        }
+    }
+}
+
+static void leave_its_namespaces(void)
+{
+    (void)!syscall(SYS_unshare, 0);
+}
+
+static void the_listener_forbids_what_nobody_does_and_starts_the_rest(void **state)
+{
+    (void)state;
+#ifdef GATEHOUSE_SANITIZE
+    skip();
+#endif
+    static attempt *const attempts[] = { trace_another, leave_its_namespaces };
+    for (size_t i = 0; i < sizeof attempts / sizeof attempts[0]; i++) {
+        int status = under_seal_of(jail_seal, PROCESS_LISTENER, attempts[i]);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+    }
+    int status = under_seal_of(jail_seal, PROCESS_LISTENER, start_a_program);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0); /* what it has started came through */
+}
+
 static void tell_what_it_is(void)
 {
     if (prctl(PR_GET_DUMPABLE) != 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
@@ -255,6 +321,8 @@ int main(void)
         cmocka_unit_test(a_front_and_a_gate_that_reach_out_die),
         cmocka_unit_test(a_gate_can_only_append_to_what_it_was_given),
         cmocka_unit_test(the_vault_makes_no_connection),
+        cmocka_unit_test(a_zygote_forks_and_reaches_out_no_further_than_its_children),
+        cmocka_unit_test(the_listener_forbids_what_nobody_does_and_starts_the_rest),
         cmocka_unit_test(a_prepared_process_has_no_way_back),
         cmocka_unit_test(nothing_rides_into_a_process_unasked),
     };

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/log.h"
 #include "check.h"
 
 static int child(void *owner, const Ipc__Spawn *spawn, int *fds, size_t n_fds)
@@ -33,6 +34,7 @@ static int start(void **state)
     assert_true(zygote >= 0);
     if (zygote == 0) {
         close(pair[0]);
+        log_open("zygote", false, LOG_ERROR); /* as process_begin does: its log line needs the time zone */
         (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); /* as jail_prepare does: only root may seal without */
         _exit(zygote_run(pair[1], PROCESS_ISSUER, child, NULL));
     }

@@ -1,5 +1,6 @@
 """Ports, waiting, and who runs what."""
 import os
+import random
 import socket
 import subprocess
 import time
@@ -18,10 +19,16 @@ def is_sanitized():
 
 
 def free_port(host="127.0.0.1"):
+    """Below the ports that the kernel gives to outgoing connections: one of those could take it before its server."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+    while True:
+        with socket.socket(family) as probe:
+            try:
+                port = random.randrange(12000, 32000)
+                probe.bind((host, port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_until(condition, what, seconds=10.0, pause=0.02):
