@@ -123,6 +123,7 @@ static bool is_runnable(const struct front *f, const struct decision *d, struct 
 
 static int pass(struct front *f, const struct pg_header *header)
 {
+    f->asked = true;
     lane_pass(&f->lane, PG_HEADER + (size_t)header->body);
     return 0;
 }

@@ -30,6 +30,7 @@ struct front {
     uint32_t stream;
     enum text_kind text_kind; /* of the session's client_encoding, now */
     bool skipping;            /* refused in the extended protocol: the server skips to Sync, so do we */
+    bool asked;               /* something went to the server since it was last ready for queries */
     bool terminated;          /* the client said Terminate */
     struct {
         struct decision *decision;

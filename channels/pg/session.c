@@ -46,8 +46,12 @@ static void unlist(struct pg_session *s)
     s->next = NULL;
 }
 
+/* A query that nobody waits for any more would run on until the server next writes: it is cancelled. */
 static void close_server(struct pg_session *s)
 {
+    if (s->server_fd >= 0 && s->state == RUNNING && s->front.asked && !s->front.terminated &&
+        !s->server_ended)
+        s->host->calls->ask_cancel(s->owner, s->pid, s->key, s->key_n);
     source_free(STEAL(s->server));
     fd_close(STEAL_FD(s->server_fd));
 }
@@ -288,6 +292,7 @@ static void running_server(struct pg_session *s, uint32_t ready)
         if (r < 0 && r != -EAGAIN)
             s->server_ended = true;
         r = push_down(s);
+        s->front.asked = s->front.asked && !s->back.idle;
     }
     if (r) {
         session_stop_back(s, r);

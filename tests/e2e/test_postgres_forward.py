@@ -11,6 +11,7 @@ import time
 import asyncpg
 import psycopg2
 import psycopg2.extensions
+import psycopg2.extras
 import pytest
 
 from harness import wire
@@ -260,3 +261,18 @@ def pgbench_tables(postgres):
     postgres.query("grant all on pgbench_accounts, pgbench_branches, pgbench_tellers, pgbench_history to bulk, app")
     yield
     postgres.query("drop table pgbench_accounts, pgbench_branches, pgbench_tellers, pgbench_history")
+
+
+def test_a_query_whose_client_vanished_is_cancelled(bastion, ops, postgres):
+    """Without it the server would notice at its next word to the client: after the minute."""
+    running = ("select count(*) from pg_stat_activity where query like 'select pg_sleep(61)%' and state = 'active'"
+               " and pid <> pg_backend_pid()")
+    with ops.forward() as forward:
+        link = psycopg2.connect(forward.dsn, async_=1)
+        psycopg2.extras.wait_select(link)
+        link.cursor().execute("select pg_sleep(61)")
+        wait_until(lambda: postgres.value(running) == 1, "the query runs")
+        forward.process.kill()
+        wait_until(lambda: postgres.value(running) == 0, "the query is cancelled", 20)
+        link.close()
+    bastion.wait_idle()
