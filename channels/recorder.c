@@ -80,13 +80,18 @@ uint64_t recorder_next(const struct recorder *r)
     return r->requests + 1;
 }
 
+/* Heads are small but for requests with many values; 60 KiB on the stack would be touched at every event. */
 static int write_event(struct recorder *r, Ipc__Event *event, const void *body, size_t n)
 {
-    uint8_t head[CHAIN_HEAD_MAX];
+    uint8_t small[2048];
+    CLEANUP(free) uint8_t *large = NULL;
     event->at_us = clock_us() - r->started_us;
     size_t size = ipc__event__get_packed_size(event);
-    if (size > sizeof(head))
+    if (size > CHAIN_HEAD_MAX)
         return -EMSGSIZE;
+    if (size > sizeof(small) && !(large = malloc(size)))
+        return -ENOMEM;
+    uint8_t *head = large ? large : small;
     ipc__event__pack(event, head);
     int result = chain_append(&r->chain, r->fd, head, size, body, n);
     if (result == 0 && r->synced && fdatasync(r->fd) < 0)

@@ -129,6 +129,38 @@ static void a_long_statement_is_cut_and_says_by_how_much(void **state)
     fd_close(fd);
 }
 
+static void values_of_every_size_are_kept_up_to_what_a_head_holds(void **state)
+{
+    static const size_t sizes[] = { 0, 1, 1900, 2000, 2048, 2100, 30000, CHAIN_HEAD_MAX - 200 };
+    static uint8_t value[CHAIN_HEAD_MAX + 1];
+    int fd = new_file(), copy = dup(fd);
+    struct recorder *r = recorder_on(copy, 0);
+    (void)state;
+    memset(value, 'v', sizeof(value));
+    ProtobufCBinaryData data = { .data = value };
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        Ipc__Request request = IPC__REQUEST__INIT;
+        data.len = sizes[i];
+        request.values = &data;
+        request.n_values = 1;
+        assert_int_equal(recorder_request(r, &request, "x", 1), 0);
+    }
+    struct found f = read_all(fd);
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        const Ipc__Request *request = next_event(&f, IPC__EVENT__WHAT_REQUEST)->request;
+        assert_int_equal(request->values[0].len, sizes[i]);
+        assert_memory_equal(request->values[0].data, value, sizes[i]);
+    }
+    assert_over(&f);
+    Ipc__Request request = IPC__REQUEST__INIT;
+    data.len = sizeof(value);
+    request.values = &data;
+    request.n_values = 1;
+    assert_true(recorder_request(r, &request, "x", 1) < 0);
+    recorder_free(r);
+    fd_close(fd);
+}
+
 static void output_beyond_the_limit_is_counted_and_requests_are_kept(void **state)
 {
     int fd = new_file(), copy = dup(fd);
@@ -211,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_stand_in_order_under_the_chain),
         cmocka_unit_test(a_long_statement_is_cut_and_says_by_how_much),
+        cmocka_unit_test(values_of_every_size_are_kept_up_to_what_a_head_holds),
         cmocka_unit_test(output_beyond_the_limit_is_counted_and_requests_are_kept),
         cmocka_unit_test(output_larger_than_an_entry_is_split),
         cmocka_unit_test(after_a_failure_nothing_is_written_any_more),
