@@ -92,8 +92,3 @@ bool printer_empty(const struct printer *printer)
 {
     return buffer_size(&printer->buffer) == 0;
 }
-
-bool printer_failed(const struct printer *printer)
-{
-    return printer->failed;
-}

@@ -14,7 +14,6 @@ typedef void printer_done(void *owner);
 MUST_USE int printer_new(struct loop *loop, int fd, bool newlines, printer_done *done, void *owner,
                          struct printer **ret);
 void printer_free(struct printer *printer); /* closes the descriptor */
-/* Beyond the limit, or once nobody reads, the text is dropped: printer_failed tells. */
+/* Beyond the limit, or once nobody reads, the text is dropped. */
 void printer_put(struct printer *printer, const void *bytes, size_t n);
 bool printer_empty(const struct printer *printer);
-bool printer_failed(const struct printer *printer);

@@ -9,7 +9,7 @@
 #include "base/buffer.h"
 #include "base/io.h"
 
-enum { PUMP_CHUNK = 64 * 1024, PUMP_LIMIT = 2 * PUMP_CHUNK };
+enum { PUMP_CHUNK = 64 * 1024 };
 
 struct pump {
     struct source *from_source, *to_source;
@@ -89,7 +89,7 @@ int pump_new(struct loop *loop, int from, int to, pump_watch *watch, pump_end *e
         return -ENOMEM;
     *pump =
         (struct pump){ .from = fd_dup(from), .to = fd_dup(to), .watch = watch, .end = end, .owner = owner };
-    buffer_init(&pump->buffer, PUMP_LIMIT);
+    buffer_init(&pump->buffer, PUMP_CHUNK);
     if (pump->from < 0 || pump->to < 0)
         return -EMFILE;
     int r = fd_nonblock(pump->from, true);
@@ -115,14 +115,4 @@ void pump_free(struct pump *pump)
     fd_close(pump->to);
     buffer_free(&pump->buffer);
     free(pump);
-}
-
-int pump_inject(struct pump *pump, const void *bytes, size_t n)
-{
-    if (pump->to < 0)
-        return -EPIPE;
-    int r = buffer_append(&pump->buffer, bytes, n);
-    if (r == 0)
-        wait_for_next(pump);
-    return r;
 }

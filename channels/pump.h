@@ -16,5 +16,3 @@ MUST_USE int pump_new(struct loop *loop, int from, int to, pump_watch *watch, pu
                       struct pump **ret);
 void pump_free(struct pump *pump);
 DEFINE_CLEANUP(struct pump *, pump_free)
-/* Puts bytes before what is read next, e.g. a message; -ENOBUFS when too much waits already. */
-MUST_USE int pump_inject(struct pump *pump, const void *bytes, size_t n);

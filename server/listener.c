@@ -85,8 +85,7 @@ static int prepare(struct listener *l, struct detail *detail)
     size_waiting(l);
     if (getrandom(l->ticket_key, sizeof l->ticket_key, 0) != (ssize_t)sizeof l->ticket_key)
         return detail_fail(detail, -EIO, "no random bytes");
-    l->config = l->config_fd >= 0 ? listener_read_config(l->config_fd) : NULL;
-    if (!l->config || l->n_host_keys == 0)
+    if (process_config(l->config_fd, &l->config) || l->n_host_keys == 0)
         return detail_fail(detail, -EINVAL, "no configuration or no host key came with Start");
     r = limits_new(&l->limits);
     if (r == 0)

@@ -11,10 +11,9 @@
 
 enum {
     LISTENER_ADDRESSES_MAX = 16,
-    LISTENER_CONFIG_MAX = 16 * 1024 * 1024, /* bytes of a packed Config */
-    LISTENER_READY_MS = 10000,              /* for a process to become ready */
-    LISTENER_RELOAD_MS = 10000,             /* for the configuration to be read again */
-    LISTENER_BACKOFF_MS = 100,              /* before the first restart of a process that died */
+    LISTENER_READY_MS = 10000,  /* for a process to become ready */
+    LISTENER_RELOAD_MS = 10000, /* for the configuration to be read again */
+    LISTENER_BACKOFF_MS = 100,  /* before the first restart of a process that died */
     LISTENER_BACKOFF_MAX_MS = 5000,
     LISTENER_GATES_MAX = 16,     /* gates that one connection may have had at a time */
     LISTENER_HASTE_MS = 1000,    /* the same, when told to end at once */
@@ -174,8 +173,6 @@ bool processes_ready(const struct listener *l);
 /* ---- listener_reload.c ---- */
 
 void listener_reload(struct listener *l);
-/* Unpacks the configuration in a memfd. NULL when it is none. */
-Ipc__Config *listener_read_config(int fd);
 /* True when pid was the one that read the configuration. */
 bool listener_reload_reap(struct listener *l, pid_t pid, int status);
 

@@ -15,6 +15,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/start.h"
 #include "server/child.h"
 
 struct reload {
@@ -32,15 +33,6 @@ static void reload_free(struct reload *reload)
     ipc_peer_free(reload->peer);
     timer_free(reload->limit);
     free(reload);
-}
-
-Ipc__Config *listener_read_config(int fd)
-{
-    CLEANUP(free) uint8_t *bytes = NULL;
-    size_t n;
-    if (fd_contents(fd, LISTENER_CONFIG_MAX, &bytes, &n))
-        return NULL;
-    return ipc__config__unpack(NULL, n, bytes);
 }
 
 static void tell_services(struct listener *l)
@@ -76,8 +68,8 @@ static int on_start(void *owner, const Ipc__Message *message, int *fds, size_t n
     struct listener *l = owner;
     struct detail detail = { "the configuration does not unpack" };
     (void)message;
-    Ipc__Config *config = listener_read_config(fds[0]);
-    if (!config || listener_bind(l, config, &detail)) {
+    Ipc__Config *config = NULL;
+    if (process_config(fds[0], &config) || listener_bind(l, config, &detail)) {
         log_event(LOG_ERROR, "reload_refused", "config", l->start->config_path, "detail", detail.text, NULL);
         if (config)
             ipc__config__free_unpacked(config, NULL);
