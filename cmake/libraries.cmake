@@ -1,10 +1,19 @@
 # Third-party libraries. An executable's link list is its privileges: name them there, one by one.
-foreach(pair "SSH:libssh>=0.10" "SODIUM:libsodium" "CRYPTO:libcrypto" "YAML:yaml-0.1" "PQ:libpq" "SQLITE:sqlite3"
-             "ZSTD:libzstd" "SECCOMP:libseccomp")
-  string(REPLACE ":" ";" pair ${pair})
-  list(GET pair 0 name)
-  list(GET pair 1 module)
-  pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${module})
+# NAME:module of pkg-config:Debian's package
+foreach(entry "SSH:libssh>=0.10:libssh-dev" "SODIUM:libsodium:libsodium-dev" "CRYPTO:libcrypto:libssl-dev"
+              "YAML:yaml-0.1:libyaml-dev" "PQ:libpq:libpq-dev" "SQLITE:sqlite3:libsqlite3-dev" "ZSTD:libzstd:libzstd-dev"
+              "SECCOMP:libseccomp:libseccomp-dev" "CURL:libcurl>=7.87:libcurl4-openssl-dev" "CJOSE:cjose:libcjose-dev"
+              "JANSSON:jansson:libjansson-dev")
+  string(REPLACE ":" ";" entry ${entry})
+  list(GET entry 0 name)
+  list(GET entry 1 module)
+  list(GET entry 2 package)
+  pkg_check_modules(${name} QUIET IMPORTED_TARGET ${module})
+  if(NOT ${name}_FOUND)
+    message(SEND_ERROR "${module} is missing: install Debian's package ${package}")
+  else()
+    message(STATUS "${module}: ${${name}_VERSION}")
+  endif()
 endforeach()
 if(GATEHOUSE_TESTS)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)

@@ -1,8 +1,9 @@
 # Installing Debian packages, only the missing ones. Sourced by contrib/quickstart and tests/run.
 
 packages_build="gcc libc6-dev cmake ninja-build pkg-config libssh-dev libsodium-dev libseccomp-dev libzstd-dev
-  libprotobuf-c-dev protobuf-c-compiler libpg-query-dev libssl-dev libsqlite3-dev libyaml-dev libpq-dev"
-packages_use="openssh-client postgresql postgresql-client"
+  libprotobuf-c-dev protobuf-c-compiler libpg-query-dev libssl-dev libsqlite3-dev libyaml-dev libpq-dev
+  libcjose-dev libjansson-dev libcurl4-openssl-dev"
+packages_use="ca-certificates openssh-client postgresql postgresql-client"
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
