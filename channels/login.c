@@ -74,8 +74,8 @@ static int check_certificate(struct gate *gate, const Ipc__Login *request, struc
     CLEANUP(certificate_free) struct certificate *certificate = NULL;
     int r = certificate_parse(request->certificate.data, request->certificate.len, &certificate, detail);
     if (r == 0)
-        r = certificate_admit(certificate, gate->config, (uint64_t)time(NULL), gate->source_address,
-                              &gate->identity, detail);
+        r = certificate_admit(certificate, gate->config, NULL, (uint64_t)time(NULL),
+                              gate->source_address, &gate->identity, detail);
     return r;
 }
 

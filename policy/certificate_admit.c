@@ -9,22 +9,19 @@
 #include <string.h>
 #include "base/text.h"
 #include "policy/certificate_parts.h"
+#include "policy/claims.h"
+#include "policy/revocation.h"
 
 enum { FINGERPRINT_SIZE = 64, AGE_SIZE = 48 };
 
 #define VALID_FOREVER UINT64_MAX
 
-static bool is_ca(const Ipc__Ca *ca, struct span blob)
-{
-    return ca && ca->blob.len == blob.n && blob.n > 0 && memcmp(ca->blob.data, blob.bytes, blob.n) == 0;
-}
-
 static bool ca_is_known(const Ipc__Config *config, struct span blob)
 {
-    if (is_ca(config->user_ca_public, blob))
+    if (ca_is(config->user_ca_public, blob))
         return true;
     for (size_t i = 0; i < config->n_trusted_cas; i++)
-        if (is_ca(config->trusted_cas[i], blob))
+        if (ca_is(config->trusted_cas[i], blob))
             return true;
     return false;
 }
@@ -36,6 +33,9 @@ static int check_ca(const struct certificate *certificate, const Ipc__Config *co
 
     if (ca_is_known(config, certificate->ca))
         return certificate_verify(certificate, detail);
+    if (certificate_is_packet(certificate))
+        return detail_fail(detail, CERTIFICATE_TO_EXCHANGE,
+                           "your certificate is of OpenPubkey, which is not accepted here");
     r = key_fingerprint(certificate->ca.bytes, certificate->ca.n, fingerprint, sizeof(fingerprint));
     if (r)
         return r;
@@ -94,11 +94,14 @@ static int check_validity(const struct certificate *certificate, uint64_t now, s
     return 0;
 }
 
-static int check_content(const struct certificate *certificate, uint64_t now, const char *source_address,
-                         struct detail *detail)
+/* What holds for the certificate whoever signed it. */
+static int check_content(const struct certificate *certificate, const Ipc__RevocationList *revoked,
+                         uint64_t now, const char *source_address, struct detail *detail)
 {
     int fault;
 
+    if (revocation_hits(revoked, certificate, detail))
+        return CERTIFICATE_REVOKED;
     if (certificate->kind != CERTIFICATE_KIND_USER)
         return detail_fail(
             detail, CERTIFICATE_NOT_USER, "your certificate is %s: a user certificate is needed",
@@ -106,8 +109,6 @@ static int check_content(const struct certificate *certificate, uint64_t now, co
     fault = check_validity(certificate, now, detail);
     if (fault)
         return fault;
-    if (certificate->n_principals == 0) /* to OpenSSH it would mean everybody */
-        return detail_fail(detail, CERTIFICATE_NO_PRINCIPALS, "your certificate names no principals");
     if (certificate->unknown_option)
         return detail_fail(detail, CERTIFICATE_UNKNOWN_OPTION,
                            "your certificate has the critical option \"%s\", which is not supported here",
@@ -117,70 +118,21 @@ static int check_content(const struct certificate *certificate, uint64_t now, co
     return 0;
 }
 
-static bool has_principal(const struct certificate *certificate, const char *name)
+/* The claims count only when our own issuer wrote them: anybody may put an extension of this name into a
+ * certificate of another CA. */
+static int fill_claims(Ipc__Identity *identity, const struct certificate *certificate,
+                       const Ipc__Config *config, struct detail *detail)
 {
-    for (size_t i = 0; i < certificate->n_principals; i++)
-        if (strcmp(certificate->principals[i], name) == 0)
-            return true;
-    return false;
-}
+    struct reader r = reader_of(certificate->claims.bytes, certificate->claims.n);
+    struct span packed;
 
-/* The role's CA is this certificate's CA. Several entries may hold the same key under different names. */
-static bool role_is_of_ca(const Ipc__Config *config, const Ipc__Role *role, struct span blob)
-{
-    for (size_t i = 0; i < config->n_trusted_cas; i++)
-        if (is_ca(config->trusted_cas[i], blob) && strcmp(config->trusted_cas[i]->name, role->ca) == 0)
-            return true;
-    return false;
-}
-
-static bool role_is_held(const struct certificate *certificate, const Ipc__Config *config,
-                         const Ipc__Role *role)
-{
-    if (role->ca[0] == '\0')
-        return is_ca(config->user_ca_public, certificate->ca) && has_principal(certificate, role->name);
-    if (!role_is_of_ca(config, role, certificate->ca))
-        return false;
-    for (size_t i = 0; i < role->n_principals; i++)
-        if (has_principal(certificate, role->principals[i]))
-            return true;
-    return false;
-}
-
-/* Appends a copy of text unless it is there already. */
-static int list_add(char ***list, size_t *count, const char *text)
-{
-    char **longer;
-
-    for (size_t i = 0; i < *count; i++)
-        if (strcmp((*list)[i], text) == 0)
-            return 0;
-    longer = realloc(*list, (*count + 1) * sizeof(char *));
-    if (!longer)
-        return -ENOMEM;
-    *list = longer;
-    longer[*count] = strdup(text);
-    if (!longer[*count])
-        return -ENOMEM;
-    (*count)++;
+    if (certificate->claims.n == 0 || !ca_is(config->user_ca_public, certificate->ca))
+        return 0;
+    if (!span_read(&r, &packed) || !reader_done(&r) ||
+        claims_unpack(packed.bytes, packed.n, &identity->claims) != 0)
+        return detail_fail(detail, CERTIFICATE_MALFORMED,
+                           "your certificate's extension " CLAIMS_EXTENSION " is malformed");
     return 0;
-}
-
-static int fill_roles(Ipc__Identity *identity, const struct certificate *certificate,
-                      const Ipc__Config *config)
-{
-    int r = 0;
-
-    for (size_t i = 0; !r && i < config->n_roles; i++) {
-        const Ipc__Role *role = config->roles[i];
-
-        if (!role_is_held(certificate, config, role))
-            continue;
-        r = list_add(&identity->roles, &identity->n_roles, role->name);
-        for (size_t k = 0; !r && k < role->n_may; k++)
-            r = list_add(&identity->may, &identity->n_may, role->may[k]);
-    }
-    return r;
 }
 
 /* Replaces an empty protobuf string by a copy. */
@@ -194,8 +146,7 @@ static int text_put(char **field, const char *text)
     return 0;
 }
 
-static int fill(Ipc__Identity *identity, const struct certificate *certificate, const Ipc__Config *config,
-                const char *source_address)
+static int fill(Ipc__Identity *identity, const struct certificate *certificate, const char *source_address)
 {
     char fingerprint[FINGERPRINT_SIZE], ca[FINGERPRINT_SIZE];
     int r = certificate_fingerprint(certificate, fingerprint, sizeof(fingerprint));
@@ -213,9 +164,7 @@ static int fill(Ipc__Identity *identity, const struct certificate *certificate, 
     if (!r)
         r = text_put(&identity->force_command, certificate->force_command);
     for (size_t i = 0; !r && i < certificate->n_principals; i++)
-        r = list_add(&identity->principals, &identity->n_principals, certificate->principals[i]);
-    if (!r)
-        r = fill_roles(identity, certificate, config);
+        r = texts_add(&identity->principals, &identity->n_principals, certificate->principals[i]);
     identity->serial = certificate->serial;
     identity->valid_after = certificate->valid_after;
     identity->valid_before = certificate->valid_before;
@@ -231,27 +180,66 @@ static void identity_free(Ipc__Identity *identity)
 }
 DEFINE_CLEANUP(Ipc__Identity *, identity_free)
 
-int certificate_admit(const struct certificate *certificate, const Ipc__Config *config, uint64_t now_unix,
-                      const char *source_address, Ipc__Identity **ret_identity, struct detail *detail)
+int certificate_admit(const struct certificate *certificate, const Ipc__Config *config,
+                      const Ipc__RevocationList *revoked, uint64_t now_unix, const char *source_address,
+                      Ipc__Identity **ret_identity, struct detail *detail)
 {
     CLEANUP(identity_free) Ipc__Identity *identity = NULL;
     int fault;
 
     fault = check_ca(certificate, config, detail);
     if (!fault)
-        fault = check_content(certificate, now_unix, source_address, detail);
+        fault = check_content(certificate, revoked, now_unix, source_address, detail);
     if (fault)
         return fault;
+    if (certificate->n_principals == 0) /* to OpenSSH it would mean everybody */
+        return detail_fail(detail, CERTIFICATE_NO_PRINCIPALS, "your certificate names no principals");
     identity = malloc(sizeof(*identity));
     if (!identity)
         return -ENOMEM;
     ipc__identity__init(identity);
-    fault = fill(identity, certificate, config, source_address);
+    fault = fill(identity, certificate, source_address);
+    if (!fault)
+        fault = fill_claims(identity, certificate, config, detail);
+    if (!fault)
+        fault = roles_fill(identity, certificate->ca, config);
     if (fault)
         return fault;
     if (identity->n_roles == 0)
-        return detail_fail(detail, CERTIFICATE_NO_ROLE,
-                           "your certificate is valid, but none of its principals is a role here");
+        return roles_none(identity, certificate->ca, config, detail);
     *ret_identity = STEAL(identity);
     return 0;
+}
+
+/* ---- OpenPubkey ---- */
+
+bool certificate_packet(const struct certificate *certificate, const uint8_t **ret, size_t *ret_n)
+{
+    if (certificate->packet.n == 0)
+        return false;
+    *ret = certificate->packet.bytes;
+    *ret_n = certificate->packet.n;
+    return true;
+}
+
+bool certificate_is_packet(const struct certificate *certificate)
+{
+    struct buffer plain;
+    bool self_signed;
+
+    if (certificate->packet.n == 0)
+        return false;
+    buffer_init(&plain, CERTIFICATE_MAX);
+    self_signed = key_plain(certificate, &plain) == 0 && buffer_size(&plain) == certificate->ca.n &&
+                  memcmp(buffer_head(&plain), certificate->ca.bytes, certificate->ca.n) == 0;
+    buffer_free(&plain);
+    return self_signed;
+}
+
+int certificate_check_packet(const struct certificate *certificate, const Ipc__RevocationList *revoked,
+                             uint64_t now_unix, const char *source_address, struct detail *detail)
+{
+    int fault = certificate_verify(certificate, detail);
+
+    return fault ? fault : check_content(certificate, revoked, now_unix, source_address, detail);
 }

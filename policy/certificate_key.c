@@ -198,17 +198,22 @@ int key_fingerprint(const void *blob, size_t n, char *out, size_t size)
     return 0;
 }
 
+int key_plain(const struct certificate *certificate, struct buffer *out)
+{
+    const char *name = certificate->key.type->plain;
+    int r = buffer_put_string(out, name, strlen(name));
+
+    return r ? r : buffer_append(out, certificate->key_fields.bytes, certificate->key_fields.n);
+}
+
 /* As ssh-keygen -l: of the plain key inside the certificate. */
 int certificate_fingerprint(const struct certificate *certificate, char *out, size_t size)
 {
-    const char *name = certificate->key.type->plain;
     struct buffer plain;
     int r;
 
     buffer_init(&plain, CERTIFICATE_MAX);
-    r = buffer_put_string(&plain, name, strlen(name));
-    if (!r)
-        r = buffer_append(&plain, certificate->key_fields.bytes, certificate->key_fields.n);
+    r = key_plain(certificate, &plain);
     if (!r)
         r = key_fingerprint(buffer_head(&plain), buffer_size(&plain), out, size);
     buffer_free(&plain);

@@ -1,11 +1,13 @@
 /* Critical options and extensions (PROTOCOL.certkeys): a list of (name, data), where data, if the option has
  * a value, is itself a string. A critical option that we do not know makes the certificate unusable; unknown
- * extensions are ignored, as the specification asks. */
+ * extensions are ignored, as the specification asks. As Go's SSH library does, and unlike OpenSSH, options
+ * out of order are refused: no issuer makes such, and what is ambiguous to somebody is worth nothing. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
 #include "policy/certificate_parts.h"
+#include "policy/claims.h"
 
 struct option {
     struct span name, data;
@@ -34,13 +36,13 @@ int span_text(struct span span, const char *what, size_t max, char **ret, struct
     return 0;
 }
 
-static bool is_repeated(const struct options *options, struct span name)
+/* "Options must be lexically ordered by name", and each "may only appear once". */
+static bool is_after(struct span name, struct span before)
 {
-    for (size_t i = 0; i < options->count; i++)
-        if (options->items[i].name.n == name.n &&
-            memcmp(options->items[i].name.bytes, name.bytes, name.n) == 0)
-            return true;
-    return false;
+    size_t shorter = name.n < before.n ? name.n : before.n;
+    int order = shorter ? memcmp(name.bytes, before.bytes, shorter) : 0;
+
+    return order > 0 || (order == 0 && name.n > before.n);
 }
 
 static int options_split(struct span bytes, struct options *ret, struct detail *detail)
@@ -54,22 +56,34 @@ static int options_split(struct span bytes, struct options *ret, struct detail *
         if (ret->count == CERTIFICATE_OPTIONS_MAX)
             return detail_fail(detail, CERTIFICATE_MALFORMED, "your certificate has more than %d options",
                                CERTIFICATE_OPTIONS_MAX);
-        if (!span_read(&r, &option.name) || !span_read(&r, &option.data) || is_repeated(ret, option.name))
+        if (!span_read(&r, &option.name) || !span_read(&r, &option.data))
             return detail_fail(detail, CERTIFICATE_MALFORMED, "your certificate's options are malformed");
+        if (ret->count > 0 && !is_after(option.name, ret->items[ret->count - 1].name))
+            return detail_fail(detail, CERTIFICATE_MALFORMED,
+                               "your certificate's options are repeated or not in order");
         ret->items[ret->count++] = option;
     }
     return 0;
 }
 
-static int option_value(const struct option *option, const char *what, size_t max, char **ret,
-                        struct detail *detail)
+static int option_span(const struct option *option, const char *what, struct span *ret, struct detail *detail)
 {
     struct reader r = reader_of(option->data.bytes, option->data.n);
     struct span value;
 
     if (!span_read(&r, &value) || !reader_done(&r))
         return detail_fail(detail, CERTIFICATE_MALFORMED, "your certificate's option %s is malformed", what);
-    return span_text(value, what, max, ret, detail);
+    *ret = value;
+    return 0;
+}
+
+static int option_value(const struct option *option, const char *what, size_t max, char **ret,
+                        struct detail *detail)
+{
+    struct span value;
+    int r = option_span(option, what, &value, detail);
+
+    return r ? r : span_text(value, what, max, ret, detail);
 }
 
 int options_read_critical(struct span bytes, struct certificate *certificate, struct detail *detail)
@@ -104,15 +118,20 @@ int options_read_extensions(struct span bytes, struct certificate *certificate, 
 
     if (r)
         return r;
-    for (size_t i = 0; i < options.count; i++) {
+    for (size_t i = 0; !r && i < options.count; i++) {
         const struct option *option = &options.items[i];
 
-        if (option->data.n > 0)
-            continue; /* the ones that we know have no value */
-        if (span_is(option->name, "permit-pty"))
+        /* What is in it counts for certificates of our own CA only: certificate_admit.c. */
+        if (span_is(option->name, CLAIMS_EXTENSION))
+            certificate->claims = option->data;
+        else if (span_is(option->name, PACKET_EXTENSION))
+            r = option_span(option, PACKET_EXTENSION, &certificate->packet, detail);
+        else if (option->data.n > 0)
+            continue; /* the others that we know have no value */
+        else if (span_is(option->name, "permit-pty"))
             certificate->pty = true;
         else if (span_is(option->name, "permit-port-forwarding"))
             certificate->forwarding = true;
     }
-    return 0;
+    return r;
 }

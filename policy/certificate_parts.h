@@ -14,6 +14,9 @@ enum {
     RSA_BITS_MAX = 16384,
 };
 
+/* Where opkssh puts the ID token with the proof of possession (docs/identity.md). */
+#define PACKET_EXTENSION "openpubkey-pkt"
+
 /* Borrowed bytes. */
 struct span {
     const uint8_t *bytes;
@@ -53,6 +56,8 @@ struct certificate {
     char *force_command;   /* critical option, or NULL */
     char *unknown_option;  /* name of a critical option that we do not know, or NULL */
     bool pty, forwarding;  /* extensions */
+    struct span claims;    /* data of the extension claims@gatehouse; n is 0 when there is none */
+    struct span packet;    /* value of the extension openpubkey-pkt; n is 0 when there is none */
     struct span ca;        /* the signature key's wire form */
     struct span to_sign;   /* what the signature covers */
     struct span signature; /* format and bytes */
@@ -75,6 +80,8 @@ MUST_USE int key_read(const struct key_type *type, struct reader *r, struct publ
                       struct detail *detail);
 /* Reads a whole plain key, with nothing behind it. */
 MUST_USE int key_read_plain(struct span blob, struct public_key *ret, struct detail *detail);
+/* Appends the wire form of the plain key that the certificate certifies. */
+MUST_USE int key_plain(const struct certificate *certificate, struct buffer *out);
 /* "SHA256:…" of a plain key's wire form; out >= 64 bytes. */
 MUST_USE int key_fingerprint(const void *blob, size_t n, char *out, size_t size);
 
@@ -85,6 +92,16 @@ MUST_USE int options_read_extensions(struct span options, struct certificate *ce
                                      struct detail *detail);
 /* Copies text that must be UTF-8 without NUL and at most max bytes long; a fault or -ENOMEM. */
 MUST_USE int span_text(struct span span, const char *what, size_t max, char **ret, struct detail *detail);
+
+/* ---- certificate_role.c ---- */
+bool ca_is(const Ipc__Ca *ca, struct span blob);
+/* Appends a copy of text unless it is there already. */
+MUST_USE int texts_add(char ***list, size_t *count, const char *text);
+/* Fills roles and may; principals and claims are there already. */
+MUST_USE int roles_fill(Ipc__Identity *identity, struct span ca, const Ipc__Config *config);
+/* Tells why there are none; CERTIFICATE_NO_ROLE. */
+MUST_USE int roles_none(const Ipc__Identity *identity, struct span ca, const Ipc__Config *config,
+                        struct detail *detail);
 
 /* ---- certificate_source.c ---- */
 /* Whether the address is in the comma-separated list of CIDR networks; CERTIFICATE_WRONG_SOURCE when not,

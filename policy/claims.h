@@ -16,6 +16,8 @@ enum {
 /* True when the role asks for claims and these have them: issuer, any of its groups, every one of its claims.
  */
 bool claims_hold_role(const Ipc__Claims *claims, const Ipc__Role *role);
-/* Unpacks an extension's value: bounded, and every text valid UTF-8 without control characters. *ret is freed
- * with ipc__claims__free_unpacked. -EBADMSG. */
+/* Within the limits above, with an issuer, every text valid UTF-8 without control characters. */
+bool claims_are_fit(const Ipc__Claims *claims);
+/* Unpacks an extension's value, which must be fit. *ret is freed with ipc__claims__free_unpacked. -EBADMSG.
+ */
 MUST_USE int claims_unpack(const uint8_t *bytes, size_t n, Ipc__Claims **ret);

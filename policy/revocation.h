@@ -7,7 +7,8 @@
 struct certificate;
 
 enum {
-    REVOCATION_FILE_MAX = 16 * 1024 * 1024, /* bytes of a file, and of a packed list */
+    REVOCATION_FILE_MAX = 16 * 1024 * 1024, /* bytes of a file */
+    REVOCATION_LIST_MAX = 64 * 1024 * 1024, /* bytes of a packed list */
     REVOCATION_ENTRIES_MAX = 1000 * 1000,   /* ranges, key ids and keys of one list */
 };
 

@@ -44,7 +44,7 @@ DEFINE_CLEANUP(Ipc__Ticket *, ticket_free)
 static int identify(const struct client *client, const struct certificate *certificate, Ipc__Identity **ret,
                     struct detail *detail)
 {
-    int r = certificate_admit(certificate, client->vault->config, clock_unix_ms() / 1000,
+    int r = certificate_admit(certificate, client->vault->config, NULL, clock_unix_ms() / 1000,
                               client->source_address, ret, detail);
 
     if (r)

@@ -16,7 +16,7 @@ static void admit(const struct certificate *certificate, uint8_t *ca, size_t ca_
     known.blob.data = ca;
     known.blob.len = ca_n;
     config.user_ca_public = &known;
-    if (certificate_admit(certificate, &config, 1, "192.0.2.7", &identity, &detail) == 0)
+    if (certificate_admit(certificate, &config, NULL, 1, "192.0.2.7", &identity, &detail) == 0)
         ipc__identity__free_unpacked(identity, NULL);
 }
 

@@ -88,7 +88,7 @@ static int admit_from(const struct certificate *certificate, uint64_t now, const
     config.n_trusted_cas = 1;
     config.roles = roles;
     config.n_roles = 3;
-    return certificate_admit(certificate, &config, now, source, ret, detail);
+    return certificate_admit(certificate, &config, NULL, now, source, ret, detail);
 }
 
 /* Parses and admits at once; what a login does. */

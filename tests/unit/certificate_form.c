@@ -202,7 +202,7 @@ static int parse_with_options(size_t count, bool repeat)
     for (size_t i = 0; i < count; i++) {
         char name[24];
 
-        snprintf(name, sizeof(name), "o%zu", repeat ? 0 : i);
+        snprintf(name, sizeof(name), "o%03zu", repeat ? 0 : i);
         assert_int_equal(buffer_put_string(&options, name, strlen(name)), 0);
         assert_int_equal(buffer_put_string(&options, "", 0), 0);
     }
