@@ -23,6 +23,7 @@ struct zygote {
     struct ipc_peer *control;
     enum process_kind kind;
     zygote_child *run;
+    zygote_revocations *revoked;
     void *owner;
     struct child *children;
     bool retired;
@@ -91,6 +92,15 @@ static int handle_retire(void *owner, const Ipc__Message *message, int *fds, siz
     return 0;
 }
 
+static int handle_revocations(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct zygote *zygote = owner;
+    (void)message;
+    (void)n_fds;
+    zygote->revoked(zygote->owner, fds[0]);
+    return 0;
+}
+
 static void forget_child(struct zygote *zygote, pid_t pid, int status)
 {
     for (struct child **slot = &zygote->children; *slot; slot = &(*slot)->next) {
@@ -127,22 +137,24 @@ static void control_gone(void *owner, const char *reason)
     loop_stop(zygote->loop, 0);
 }
 
-int zygote_run(int control, enum process_kind kind, zygote_child *child, void *owner)
+int zygote_run(int control, enum process_kind kind, zygote_child *child, zygote_revocations *revoked,
+               void *owner)
 {
     static const struct ipc_rule rules[] = {
         { IPC__MESSAGE__BODY_SPAWN, 1, false, 1, IPC_FDS_MAX, handle_spawn },
         { IPC__MESSAGE__BODY_RETIRE, 1, true, 0, 0, handle_retire },
+        { IPC__MESSAGE__BODY_REVOCATIONS, 1, false, 1, 1, handle_revocations },
     };
+    const size_t n_rules = sizeof rules / sizeof rules[0] - (revoked ? 0 : 1); /* that is the last one */
     static const int signals[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP, 0 };
-    struct zygote zygote = { .kind = kind, .run = child, .owner = owner };
+    struct zygote zygote = { .kind = kind, .run = child, .revoked = revoked, .owner = owner };
     CLEANUP(loop_free) struct loop *loop = NULL;
     int r = loop_new(&loop);
     zygote.loop = loop;
     if (r == 0)
         r = loop_signals(loop, signals, on_signal, &zygote);
     if (r == 0)
-        r = ipc_peer_new(loop, control, "control", rules, sizeof rules / sizeof rules[0], control_gone,
-                         &zygote, &zygote.control);
+        r = ipc_peer_new(loop, control, "control", rules, n_rules, control_gone, &zygote, &zygote.control);
     Ipc__Ready ready = IPC__READY__INIT;
     Ipc__Message message = IPC_MESSAGE(READY, ready, &ready);
     struct detail detail;

@@ -216,5 +216,5 @@ int main(void)
     }
     if (!landlocked)
         log_event(LOG_WARNING, "no_landlock", NULL);
-    return zygote_run(CONTROL_FD, PROCESS_GATE, gate_child, &shared);
+    return zygote_run(CONTROL_FD, PROCESS_GATE, gate_child, NULL, &shared);
 }

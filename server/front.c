@@ -108,5 +108,5 @@ int main(void)
     if (!landlock)
         log_event(LOG_WARNING, "no_landlock", NULL);
     front_warm(zygote.bind);
-    return zygote_run(CONTROL_FD, PROCESS_FRONT, serve_connection, &zygote);
+    return zygote_run(CONTROL_FD, PROCESS_FRONT, serve_connection, NULL, &zygote);
 }

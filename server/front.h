@@ -19,7 +19,7 @@ enum {
     FRONT_TERM_MAX = 128,
     FRONT_ROUNDS_MAX = 64,         /* polls of the session before other sources get their turn */
     FRONT_GATE_WAIT_MS = 5000,     /* for the listener to give a gate */
-    FRONT_VERDICT_WAIT_MS = 10000, /* for that gate to judge the certificate */
+    FRONT_VERDICT_WAIT_MS = 25000, /* for that gate to judge the certificate, or have it exchanged */
     FRONT_FLUSH_MS = 3000,         /* for the client to take our last words */
     FRONT_DRAIN_MS = 5000,         /* for output that a lost gate had left */
     FRONT_LINGER_MS = 10000,       /* for the gate to take what a closed channel had left */
@@ -65,6 +65,7 @@ struct front {
     bool pty_allowed, forwarding_allowed;
     unsigned signatures, probes;
     bool plain_key_seen, certificate_seen, enrol_told;
+    bool enrols; /* the user is enroll@ */
     uint64_t plain_keys[FRONT_PLAIN_KEYS_MAX];
     size_t n_plain_keys;
 
@@ -87,8 +88,10 @@ void front_settle_output(struct front *front);
 bool front_can_send(struct front *front);
 /* Ends the connection at the end of this round. The message (NULL: none) is told to the client. */
 void front_end(struct front *front, int status, const char *message);
-/* The gate or the listener is gone: lets out what is left, then ends. */
-void front_drain(struct front *front, const char *message);
+/* The gate or the listener is gone: lets out what is left, for at most limit_ms (0: FRONT_DRAIN_MS), then
+ * ends.
+ */
+void front_drain(struct front *front, const char *message, uint32_t limit_ms);
 
 /* ---- front_login.c ---- */
 

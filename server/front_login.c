@@ -1,4 +1,4 @@
-/* The user authenticates, by certificate only.
+/* The user authenticates, by certificate only; but enroll@, who is about to get one, by a plain key.
  *
  * libssh has checked the user's signature when it says VALID, and nothing of the certificate: the gate and
  * the vault judge that.
@@ -23,6 +23,8 @@
 /* Deprecated in favour of callbacks, which can't put off an answer and forbid putting off any other. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
+static const char enroll_user[] = "enroll";
+
 enum { CERTIFICATE_MAX = 64 * 1024, USER_MAX = 256, TELL_MAX = 1024 };
 
 static void tell(struct front *front, const char *text)
@@ -43,6 +45,23 @@ static void refuse(struct front *front, ssh_message message)
     front->wrote = true;
 }
 
+/* Whether the key would be certified, its gate says. */
+static bool may_be_certified(ssh_key key)
+{
+    switch (ssh_key_type(key)) {
+    case SSH_KEYTYPE_ED25519:
+    case SSH_KEYTYPE_ECDSA_P256:
+    case SSH_KEYTYPE_ECDSA_P384:
+    case SSH_KEYTYPE_ECDSA_P521:
+    case SSH_KEYTYPE_RSA:
+    case SSH_KEYTYPE_SK_ECDSA:
+    case SSH_KEYTYPE_SK_ED25519:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool is_certificate(ssh_key key)
 {
     switch (ssh_key_type(key)) {
@@ -51,14 +70,16 @@ static bool is_certificate(ssh_key key)
     case SSH_KEYTYPE_ECDSA_P384_CERT01:
     case SSH_KEYTYPE_ECDSA_P521_CERT01:
     case SSH_KEYTYPE_RSA_CERT01:
+    case SSH_KEYTYPE_SK_ECDSA_CERT01:
+    case SSH_KEYTYPE_SK_ED25519_CERT01:
         return true;
     default:
         return false;
     }
 }
 
-/* The certificate in its wire form, malloc'ed. */
-static int export_certificate(ssh_key key, uint8_t **ret, size_t *ret_n)
+/* The key, or certificate, in its wire form, malloc'ed. */
+static int export_key(ssh_key key, uint8_t **ret, size_t *ret_n)
 {
     char *text = NULL;
     if (ssh_pki_export_pubkey_base64(key, &text) != SSH_OK)
@@ -74,8 +95,8 @@ static int export_certificate(ssh_key key, uint8_t **ret, size_t *ret_n)
 
 /* ---- asking a gate; nothing else happens on this connection meanwhile ---- */
 
-/* A message that must be `expected`, with `n` fds. */
-static int receive(int fd, int timeout_ms, Ipc__Message__BodyCase expected, size_t n, Ipc__Message **ret,
+/* A message that must be `expected`, with at most `most` fds. */
+static int receive(int fd, int timeout_ms, Ipc__Message__BodyCase expected, size_t most, Ipc__Message **ret,
                    int fds[IPC_FDS_MAX])
 {
     CLEANUP(ipc_message_free) Ipc__Message *message = NULL;
@@ -83,7 +104,7 @@ static int receive(int fd, int timeout_ms, Ipc__Message__BodyCase expected, size
     int r = ipc_receive_now(fd, timeout_ms, &message, fds, &n_fds);
     if (r)
         return r;
-    if (message->body_case != expected || n_fds != n) {
+    if (message->body_case != expected || n_fds > most) {
         for (size_t i = 0; i < n_fds; i++)
             fd_close(fds[i]);
         return -EPROTO;
@@ -92,18 +113,26 @@ static int receive(int fd, int timeout_ms, Ipc__Message__BodyCase expected, size
     return 0;
 }
 
-static int ask_for_gate(struct front *front, int *ret_gate)
+enum { NO_GATE = 1 }; /* the user was told why */
+
+/* 0, NO_GATE, or negative. */
+static int ask_for_gate(struct front *front, bool enrol, int *ret_gate)
 {
     Ipc__WantGate want = IPC__WANT_GATE__INIT;
+    want.enrol = enrol;
     Ipc__Message question = IPC_MESSAGE(WANT_GATE, want_gate, &want);
     CLEANUP(ipc_message_free) Ipc__Message *answer = NULL;
     int fds[IPC_FDS_MAX];
     int r = ipc_send_now(front->control, &question, NULL, 0, FRONT_GATE_WAIT_MS);
     if (r == 0)
         r = receive(front->control, FRONT_GATE_WAIT_MS, IPC__MESSAGE__BODY_GATE_GIVEN, 1, &answer, fds);
-    if (r == 0)
-        *ret_gate = fds[0];
-    return r;
+    if (r)
+        return r;
+    *ret_gate = fds[0];
+    if (fds[0] >= 0)
+        return 0;
+    tell(front, answer->gate_given->refused);
+    return NO_GATE;
 }
 
 static int ask_verdict(struct front *front, int gate, const char *user, uint8_t *certificate, size_t n,
@@ -146,20 +175,23 @@ static int admit(struct front *front, const Ipc__LoginVerdict *verdict, int gate
     return ssh_message_auth_reply_success(message, 0) == SSH_ERROR ? -EIO : 0;
 }
 
-/* The signature is good: a gate decides on the certificate. */
-static void judge(struct front *front, ssh_message message)
+/* The signature is good: a gate decides on the certificate, or on the key of who enrols. */
+static void judge(struct front *front, ssh_message message, bool enrol)
 {
     const char *user = ssh_message_auth_user(message);
     CLEANUP(free) uint8_t *certificate = NULL;
     CLEANUP(ipc_message_free) Ipc__Message *answer = NULL;
     CLEANUP(fd_close) int gate = -1;
     size_t n = 0;
-    if (!user || strlen(user) > USER_MAX ||
-        export_certificate(ssh_message_auth_pubkey(message), &certificate, &n)) {
+    if (!user || strlen(user) > USER_MAX || export_key(ssh_message_auth_pubkey(message), &certificate, &n)) {
         refuse(front, message);
         return;
     }
-    int r = ask_for_gate(front, &gate);
+    int r = ask_for_gate(front, enrol, &gate);
+    if (r == NO_GATE) {
+        refuse(front, message);
+        return;
+    }
     if (r == 0)
         r = ask_verdict(front, gate, user, certificate, n, &answer);
     if (r == 0 && answer->login_verdict->admitted)
@@ -211,13 +243,29 @@ static void plain_key(struct front *front, ssh_message message)
     refuse(front, message);
 }
 
+static bool is_enroll(ssh_message message)
+{
+    const char *user = ssh_message_auth_user(message);
+    return user && strcmp(user, enroll_user) == 0;
+}
+
+/* RFC 4252 section 5 lets a client change the user in between. Nobody needs it, and the listener's account of
+ * who enrols depends on it. */
 static void public_key(struct front *front, ssh_message message)
 {
-    if (!is_certificate(ssh_message_auth_pubkey(message))) {
+    ssh_key key = ssh_message_auth_pubkey(message);
+    bool enrol = is_enroll(message);
+    if (enrol != front->enrols && front->signatures > 0) {
+        front_end(front, FRONT_EXIT_LOGIN_FAILED, "the user can't be changed on one connection");
+        return;
+    }
+    front->enrols = enrol;
+    if (!is_certificate(key) && !(enrol && may_be_certified(key))) {
         plain_key(front, message);
         return;
     }
-    front->certificate_seen = true;
+    front->certificate_seen = front->certificate_seen || !enrol;
+    front->plain_key_seen = front->plain_key_seen || enrol;
     switch (ssh_message_auth_publickey_state(message)) {
     case SSH_PUBLICKEY_STATE_NONE:
         (void)ssh_message_auth_reply_pk_ok_simple(message);
@@ -225,7 +273,7 @@ static void public_key(struct front *front, ssh_message message)
         return;
     case SSH_PUBLICKEY_STATE_VALID:
         if (front->signatures++ < front->settings->auth_tries_max)
-            judge(front, message);
+            judge(front, message, enrol);
         else
             front_end(front, FRONT_EXIT_LOGIN_FAILED, "too many attempts to log in");
         return;

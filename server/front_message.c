@@ -334,7 +334,7 @@ static int on_disconnect(void *owner, const Ipc__Message *message, int *fds, siz
     struct front *front = owner;
     (void)fds;
     (void)n_fds;
-    front_drain(front, message->disconnect->message);
+    front_drain(front, message->disconnect->message, message->disconnect->within_ms);
     return 0;
 }
 
@@ -343,7 +343,7 @@ static void gate_gone(void *owner, const char *reason)
     struct front *front = owner;
     (void)reason;
     ipc_peer_free(STEAL(front->gate));
-    front_drain(front, "gatehouse: the connection was ended by the server");
+    front_drain(front, "gatehouse: the connection was ended by the server", 0);
 }
 
 static void listener_gone(void *owner, const char *reason)
@@ -351,7 +351,7 @@ static void listener_gone(void *owner, const char *reason)
     struct front *front = owner;
     (void)reason;
     ipc_peer_free(STEAL(front->control_peer));
-    front_drain(front, "gatehouse: the server is shutting down");
+    front_drain(front, "gatehouse: the server is shutting down", 0);
 }
 
 int front_gate_new(struct front *front, int gate_fd)

@@ -265,7 +265,7 @@ static void drain_over(void *owner)
     front_end(owner, FRONT_EXIT_DONE, NULL);
 }
 
-void front_drain(struct front *front, const char *message)
+void front_drain(struct front *front, const char *message, uint32_t limit_ms)
 {
     if (front->over || front->phase == FRONT_DRAINING)
         return;
@@ -284,7 +284,7 @@ void front_drain(struct front *front, const char *message)
     if (timer_new(front->loop, drain_over, front, &front->grace))
         front_end(front, FRONT_EXIT_DONE, NULL);
     else
-        timer_set(front->grace, FRONT_DRAIN_MS);
+        timer_set(front->grace, limit_ms && limit_ms < FRONT_DRAIN_MS ? limit_ms : FRONT_DRAIN_MS);
     timer_set(front->again, 0);
 }
 

@@ -17,6 +17,9 @@ enum {
     LIMIT_SILENT_MS = 500,       /* of silence, before one of those is given */
     LIMIT_STALE_MS = 2000,       /* of an unfinished login, before it makes room for another of its source */
     LIMIT_SOURCES = 65536,       /* remembered */
+    LIMIT_ENROLLING = 64,        /* connections of enroll@ that have no certificate yet */
+    LIMIT_ENROLLING_OF_SOURCE = 8,   /* of these, from one source that is not exempt */
+    LIMIT_ENROL_MS = 16 * 60 * 1000, /* for one; its gate ends it a minute sooner, with a message */
     LIMIT_LOGIN_GRACE_MS = 30000,
     LIMIT_AUTH_TRIES = 6,
     LIMIT_CHANNELS = 256, /* of one connection */
@@ -54,7 +57,7 @@ void limits_penalise(struct limits *limits, const struct limits_key *key, uint64
 
 /* Counts of one source; the caller gives every +1 back with -1. When LIMIT_SOURCES are remembered already, a
  * new source is not counted (and does not suffer). */
-enum limits_count { LIMITS_WAITING, LIMITS_FRONTS, LIMITS_COUNTS };
+enum limits_count { LIMITS_WAITING, LIMITS_FRONTS, LIMITS_ENROLLING, LIMITS_COUNTS };
 void limits_count(struct limits *limits, const struct limits_key *key, enum limits_count which, int change);
 unsigned limits_counted(const struct limits *limits, const struct limits_key *key, enum limits_count which);
 /* The source with most of them; false when there is none. */

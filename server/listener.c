@@ -45,6 +45,7 @@ static void take_start(struct listener *l, const Ipc__Start *start, int *fds)
 {
     l->start = start;
     l->config_fd = fds[0];
+    l->revocations_fd = -1;
     for (size_t i = 1; i < IPC_FDS_MAX && fds[i] >= 0; i++)
         l->host_keys[l->n_host_keys++] = fds[i];
     ipc__front_settings__init(&l->front);
@@ -61,9 +62,9 @@ static void take_start(struct listener *l, const Ipc__Start *start, int *fds)
     if (!l->front.banner_plain_key || !*l->front.banner_plain_key)
         l->front.banner_plain_key =
             "gatehouse: a key alone opens nothing here, it needs a certificate (denied).\n"
-            "gatehouse: next: get one with 'ssh enroll@THIS-HOST < token > ~/.ssh/KEY-cert.pub', or ask "
-            "those "
-            "who run this server";
+            "gatehouse: next: get one with 'ssh enroll@HOST < token > ~/.ssh/id-cert.pub' (HOST: this "
+            "server; id: "
+            "your key), or let gatehouse-login do it, or ask those who run this server";
 }
 
 /* How many may wait goes by how many descriptors there are. */

@@ -15,6 +15,7 @@ enum {
     LISTENER_RELOAD_MS = 10000, /* for the configuration to be read again */
     LISTENER_BACKOFF_MS = 100,  /* before the first restart of a process that died */
     LISTENER_BACKOFF_MAX_MS = 5000,
+    LISTENER_LINKS = 2,          /* pairs of services that talk to each other */
     LISTENER_GATES_MAX = 16,     /* gates that one connection may have had at a time */
     LISTENER_HASTE_MS = 1000,    /* the same, when told to end at once */
     LISTENER_FAREWELL_MS = 4000, /* for connections to end by themselves, at the end */
@@ -54,9 +55,10 @@ struct part {
 };
 
 enum connection_phase {
-    CONNECTION_WAITING, /* no process yet */
-    CONNECTION_LOGIN,   /* a front serves it */
-    CONNECTION_ADMITTED /* a gate has let the user in, or had let: it never goes back */
+    CONNECTION_WAITING,   /* no process yet */
+    CONNECTION_LOGIN,     /* a front serves it */
+    CONNECTION_ENROLLING, /* a gate serves enroll@: no certificate yet, but a key was proven */
+    CONNECTION_ADMITTED   /* a gate has let the user in, or had let: it never goes back */
 };
 
 struct connection {
@@ -68,10 +70,11 @@ struct connection {
     enum connection_phase phase;
     int fd; /* -1 once a front has it */
     struct source *source;
-    bool heard;      /* the client has sent something */
-    bool was_silent; /* a front was made before it had */
-    bool exempt;     /* of penalties */
-    bool wants_gate; /* which is given once the services are ready */
+    bool heard;                                               /* the client has sent something */
+    bool was_silent;                                          /* a front was made before it had */
+    bool exempt;                                              /* of penalties */
+    enum { WANTS_NOTHING, WANTS_GATE, WANTS_TO_ENROL } wants; /* given once the services are ready */
+    struct timer *enrol_limit;                                /* of one that enrols */
     struct limits_key key;
     char address[64];
     uint32_t port;
@@ -90,6 +93,7 @@ struct listener {
     const Ipc__Start *start; /* ours */
     Ipc__Config *config;
     int config_fd;
+    int revocations_fd; /* the newest list; -1: none yet */
     int host_keys[IPC_FDS_MAX];
     size_t n_host_keys;
     Ipc__FrontSettings front;
@@ -110,7 +114,7 @@ struct listener {
     struct known_keys known_keys;
     struct connection *table[LISTENER_BUCKETS];
     struct queue waiting, logins;
-    size_t connections, fronts, silent_fronts;
+    size_t connections, fronts, silent_fronts, enrolling;
     uint64_t last_id;
     struct timer *sweep;
     uint64_t refused, refused_logged_ms;
@@ -150,12 +154,24 @@ struct connection *connection_new(struct listener *l, int fd, const struct socka
 void connection_free(struct connection *c);
 /* Has the front zygote serve it. */
 MUST_USE int connection_start(struct connection *c);
-/* Gives a gate to a front that waits for one, if all services are there. */
-void connection_give_gate(struct connection *c);
+void connection_enter(struct connection *c, enum connection_phase phase);
+MUST_USE int connection_spawn(struct connection *c, struct process *zygote, bool enrol, const int *fds,
+                              size_t n);
+/* Makes the part's control socket; ret_child_end is the child's. */
+MUST_USE int part_make(struct connection *c, struct part *part, struct process *zygote, const char *name,
+                       const struct ipc_rule *rules, size_t n_rules, int *ret_child_end);
+bool part_ended(const struct part *part);
 /* What a zygote says of a child. */
 void connection_child_exited(struct listener *l, struct process *zygote, const Ipc__ChildExited *exited);
 /* No more will be heard of this zygote's children but that their control sockets close. */
 void connections_lost_zygote(struct listener *l, struct process *zygote);
+
+/* ---- listener_gate.c ---- */
+
+/* Gives a gate to a front that waits for one, if all services are there. */
+void connection_give_gate(struct connection *c);
+/* A newer list of what is revoked, for every live gate. */
+void connections_tell_revocations(struct listener *l);
 
 /* ---- listener_process.c: services and zygotes ---- */
 
@@ -167,8 +183,25 @@ void process_start(struct listener *l, enum process_kind kind);
 void process_replace(struct listener *l, enum process_kind kind, struct process *process);
 /* Takes leave of children that ended (SIGCHLD). */
 void processes_reap(struct listener *l);
-/* Everything that a new connection or gate needs is ready. */
+/* Everything that a new connection or gate needs is ready. At first that is all of them; later enrolment
+ * alone suffers when the issuer or the courier is away. */
 bool processes_ready(const struct listener *l);
+
+/* ---- listener_links.c: what services get from each other ---- */
+
+/* A service has become ready: those that it talks to get a socket of it, and it of them. */
+void links_make(struct listener *l, enum process_kind kind);
+/* Takes over the newest list of what is revoked, and passes it on. */
+void revocations_take(struct listener *l, int *fd);
+/* For a process that starts later than the list; nothing for kinds that do not need it. */
+void revocations_tell(struct listener *l, struct process *p);
+
+/* ---- listener_enrol.c: connections without a certificate ---- */
+
+/* Whether one more may enrol; why not is fit for the user. */
+bool enrol_may_start(struct connection *c, const char **ret_why);
+/* Counts the connection as enrolling, and ends it when its time is over. */
+MUST_USE int enrol_begin(struct connection *c);
 
 /* ---- listener_reload.c ---- */
 

@@ -1,4 +1,4 @@
-/* Connections that have a front, and then a gate.
+/* Connections that have a front, and then a gate (listener_gate.c).
  *
  * A part (front or gate) has ended when its control socket closes. Its zygote tells how, by ChildExited, just
  * before or after; a connection is forgotten when both have come for all of its parts. A zygote that died
@@ -29,7 +29,7 @@ static void count_front(struct connection *c, int change)
         limits_count(c->listener->limits, &c->key, LIMITS_FRONTS, change);
 }
 
-static void enter_phase(struct connection *c, enum connection_phase phase)
+static void begin_phase(struct connection *c, enum connection_phase phase)
 {
     struct listener *l = c->listener;
     c->phase = phase;
@@ -41,6 +41,9 @@ static void enter_phase(struct connection *c, enum connection_phase phase)
         c->front_ms = clock_ms();
         queue_add(&l->logins, c, true);
         count_front(c, 1);
+    } else if (phase == CONNECTION_ENROLLING) {
+        l->enrolling++;
+        limits_count(l->limits, &c->key, LIMITS_ENROLLING, 1);
     }
 }
 
@@ -53,7 +56,16 @@ static void leave_phase(struct connection *c)
     } else if (c->phase == CONNECTION_LOGIN) {
         queue_remove(&l->logins, c, true);
         count_front(c, -1);
+    } else if (c->phase == CONNECTION_ENROLLING) {
+        l->enrolling--;
+        limits_count(l->limits, &c->key, LIMITS_ENROLLING, -1);
     }
+}
+
+void connection_enter(struct connection *c, enum connection_phase phase)
+{
+    leave_phase(c);
+    begin_phase(c, phase);
 }
 
 /* ---- life ---- */
@@ -88,7 +100,7 @@ struct connection *connection_new(struct listener *l, int fd, const struct socka
     describe_source(c, from);
     table_add(c);
     l->connections++;
-    enter_phase(c, CONNECTION_WAITING);
+    begin_phase(c, CONNECTION_WAITING);
     return c;
 }
 
@@ -101,6 +113,7 @@ void connection_free(struct connection *c)
     if (c->source)
         source_free(c->source);
     fd_close(c->fd);
+    timer_free(c->enrol_limit);
     ipc_peer_free(c->front.peer);
     for (size_t i = 0; i < c->n_gates; i++)
         ipc_peer_free(c->gates[i].peer);
@@ -108,7 +121,7 @@ void connection_free(struct connection *c)
     listener_check_end(l);
 }
 
-static bool part_ended(const struct part *part)
+bool part_ended(const struct part *part)
 {
     return !part->peer && (part->exited || !part->zygote);
 }
@@ -134,16 +147,18 @@ static void part_gone(void *owner, const char *reason)
 
 /* ---- the front ---- */
 
+/* Who has begun to enrol may go on with another key, but not become somebody else. */
 static int on_want_gate(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
 {
     struct part *part = owner;
-    (void)message;
+    struct connection *c = part->connection;
+    bool enrol = message->want_gate->enrol;
     (void)fds;
     (void)n_fds;
-    if (part->connection->phase != CONNECTION_LOGIN || part->connection->wants_gate)
+    if (c->wants || !(c->phase == CONNECTION_LOGIN || (enrol && c->phase == CONNECTION_ENROLLING)))
         return -EPROTO;
-    part->connection->wants_gate = true;
-    connection_give_gate(part->connection);
+    c->wants = enrol ? WANTS_TO_ENROL : WANTS_GATE;
+    connection_give_gate(c);
     return 0;
 }
 
@@ -172,9 +187,10 @@ static int on_known_keys(void *owner, const Ipc__Message *message, int *fds, siz
     return 0;
 }
 
-static int send_spawn(struct connection *c, struct process *zygote, const int *fds, size_t n)
+int connection_spawn(struct connection *c, struct process *zygote, bool enrol, const int *fds, size_t n)
 {
     Ipc__Spawn spawn = IPC__SPAWN__INIT;
+    spawn.enrol = enrol;
     spawn.connection = c->id;
     spawn.source_address = c->address;
     spawn.source_port = c->port;
@@ -183,9 +199,8 @@ static int send_spawn(struct connection *c, struct process *zygote, const int *f
     return ipc_peer_send(zygote->peer, &message, fds, n);
 }
 
-/* Makes the part's control socket; ret_child_end is the child's. */
-static int make_part(struct connection *c, struct part *part, struct process *zygote, const char *name,
-                     const struct ipc_rule *rules, size_t n_rules, int *ret_child_end)
+int part_make(struct connection *c, struct part *part, struct process *zygote, const char *name,
+              const struct ipc_rule *rules, size_t n_rules, int *ret_child_end)
 {
     int pair[2];
     int r = fd_pair(SOCK_SEQPACKET, pair);
@@ -213,110 +228,14 @@ int connection_start(struct connection *c)
         return -EAGAIN;
     if (c->source)
         source_free(STEAL(c->source));
-    int r = make_part(c, &c->front, zygote, "front", rules, sizeof rules / sizeof rules[0], &child_end);
+    int r = part_make(c, &c->front, zygote, "front", rules, sizeof rules / sizeof rules[0], &child_end);
     if (r == 0)
-        r = send_spawn(c, zygote, (const int[]){ c->fd, child_end }, 2);
+        r = connection_spawn(c, zygote, false, (const int[]){ c->fd, child_end }, 2);
     if (r)
         return r;
     fd_close(STEAL_FD(c->fd));
-    leave_phase(c);
-    enter_phase(c, CONNECTION_LOGIN);
+    connection_enter(c, CONNECTION_LOGIN);
     return 0;
-}
-
-/* ---- the gate ---- */
-
-static int on_admitted(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
-{
-    struct part *part = owner;
-    struct connection *c = part->connection;
-    (void)message;
-    (void)fds;
-    (void)n_fds;
-    if (c->phase == CONNECTION_LOGIN) {
-        leave_phase(c);
-        enter_phase(c, CONNECTION_ADMITTED);
-        listener_pump(c->listener);
-    }
-    return 0;
-}
-
-/* A socket between the new gate and a service, which learns whose it is. */
-static int introduce(struct connection *c, enum process_kind kind, int *ret_gate_end)
-{
-    int pair[2];
-    int r = fd_pair(SOCK_SEQPACKET, pair);
-    if (r)
-        return r;
-    Ipc__Peer peer = IPC__PEER__INIT;
-    peer.connection = c->id;
-    peer.source_address = c->address;
-    peer.source_port = c->port;
-    Ipc__Message message = IPC_MESSAGE(PEER, peer, &peer);
-    r = ipc_peer_send(c->listener->current[kind]->peer, &message, &pair[1], 1);
-    fd_close(pair[1]);
-    if (r)
-        fd_close(pair[0]);
-    else
-        *ret_gate_end = pair[0];
-    return r;
-}
-
-static struct part *free_gate_place(struct connection *c)
-{
-    for (size_t i = 0; i < c->n_gates; i++)
-        if (part_ended(&c->gates[i]))
-            return &c->gates[i];
-    return c->n_gates < LISTENER_GATES_MAX ? &c->gates[c->n_gates++] : NULL;
-}
-
-/* The gate's sockets, in the order of its Spawn: front, control, vault, ledger, launcher. */
-static int make_gate(struct connection *c, int *ret_front_end)
-{
-    static const struct ipc_rule rules[] = { { IPC__MESSAGE__BODY_ADMITTED, 1, true, 0, 0, on_admitted } };
-    static const enum process_kind services[] = { PROCESS_VAULT, PROCESS_LEDGER, PROCESS_LAUNCHER };
-    struct process *zygote = c->listener->current[PROCESS_GATE];
-    struct part *part = free_gate_place(c);
-    int fds[5] = { -1, -1, -1, -1, -1 }, to_front[2];
-    if (!part)
-        return -EMFILE;
-    int r = fd_pair(SOCK_SEQPACKET, to_front);
-    if (r) {
-        *part = (struct part){ .connection = c };
-        return r;
-    }
-    fds[0] = to_front[1];
-    r = make_part(c, part, zygote, "gate", rules, 1, &fds[1]);
-    for (size_t i = 0; i < 3 && r == 0; i++)
-        r = introduce(c, services[i], &fds[2 + i]);
-    if (r == 0)
-        r = send_spawn(c, zygote, fds, 5);
-    for (size_t i = 0; i < 5; i++)
-        fd_close(fds[i]);
-    if (r) {
-        ipc_peer_free(part->peer);
-        *part = (struct part){ .connection = c };
-        fd_close(to_front[0]);
-    } else {
-        *ret_front_end = to_front[0];
-    }
-    return r;
-}
-
-void connection_give_gate(struct connection *c)
-{
-    CLEANUP(fd_close) int front_end = -1;
-    if (!c->wants_gate || !processes_ready(c->listener) || !c->front.peer)
-        return;
-    c->wants_gate = false;
-    int r = make_gate(c, &front_end);
-    if (r) {
-        log_event(LOG_ERROR, "gate_failed", "connection", U64(c->id), "detail", strerror(-r), NULL);
-        return; /* the front's wait is bounded */
-    }
-    Ipc__GateGiven given = IPC__GATE_GIVEN__INIT;
-    Ipc__Message message = IPC_MESSAGE(GATE_GIVEN, gate_given, &given);
-    (void)ipc_peer_send(c->front.peer, &message, &front_end, 1);
 }
 
 /* ---- how children ended ---- */
@@ -329,6 +248,8 @@ static void penalise(struct connection *c, uint64_t ms)
 
 static void judge_front(struct connection *c, int status)
 {
+    if (c->phase == CONNECTION_ENROLLING)
+        penalise(c, PENALTY_NO_LOGIN_MS); /* no certificate came of it */
     if (c->phase != CONNECTION_LOGIN)
         return;
     if (status == FRONT_EXIT_LOGIN_FAILED)

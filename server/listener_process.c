@@ -17,8 +17,8 @@
 #include "server/child.h"
 
 /* In the order in which they are started. The vault brings its connector zygote along. */
-static const enum process_kind kinds[] = { PROCESS_LEDGER, PROCESS_LAUNCHER, PROCESS_VAULT, PROCESS_GATE,
-                                           PROCESS_FRONT };
+static const enum process_kind kinds[] = { PROCESS_LEDGER, PROCESS_COURIER, PROCESS_ISSUER, PROCESS_LAUNCHER,
+                                           PROCESS_VAULT,  PROCESS_GATE,    PROCESS_FRONT };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0], CALM_MS = 30000, PATH_BYTES = 4096, SEND_MS = 1000 };
 
@@ -27,10 +27,25 @@ static bool is_zygote(enum process_kind kind)
     return kind == PROCESS_FRONT || kind == PROCESS_GATE;
 }
 
+/* Once all was ready, logins with a certificate go on without these. */
+static bool is_for_enrolment(enum process_kind kind)
+{
+    return kind == PROCESS_ISSUER || kind == PROCESS_COURIER;
+}
+
+/* To be removed once both are part of the tree. */
+static bool is_built(const struct listener *l, enum process_kind kind)
+{
+    char path[PATH_BYTES];
+    (void)snprintf(path, sizeof path, "%s/gatehouse-%s", l->start->libexec, process_name(kind));
+    return access(path, X_OK) == 0;
+}
+
 bool processes_ready(const struct listener *l)
 {
     for (size_t i = 0; i < KINDS; i++)
-        if (!l->current[kinds[i]])
+        if (!l->current[kinds[i]] &&
+            !((l->announced || !is_built(l, kinds[i])) && is_for_enrolment(kinds[i])))
             return false;
     return true;
 }
@@ -84,7 +99,17 @@ static int on_ready(void *owner, const Ipc__Message *message, int *fds, size_t n
     l->current[p->kind] = p;
     log_event(LOG_DEBUG, "process_ready", "child", process_name(p->kind), "child_pid", U64(p->pid), "ms",
               U64(clock_ms() - p->started_ms), NULL);
+    links_make(l, p->kind);
     serve_those_who_wait(l);
+    return 0;
+}
+
+static int on_revocations(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct process *p = owner;
+    (void)message;
+    (void)n_fds;
+    revocations_take(p->listener, &fds[0]);
     return 0;
 }
 
@@ -177,12 +202,26 @@ static int start_connector(struct listener *l, int *ret_control)
     return r;
 }
 
-static int start_with(struct listener *l, enum process_kind kind, const int *fds, size_t n)
+static int make_peer(struct process *p, int control)
 {
-    static const struct ipc_rule rules[] = {
+    static const struct ipc_rule service_rules[] = { { IPC__MESSAGE__BODY_READY, 1, true, 0, 0, on_ready } };
+    static const struct ipc_rule zygote_rules[] = {
         { IPC__MESSAGE__BODY_READY, 1, true, 0, 0, on_ready },
         { IPC__MESSAGE__BODY_CHILD_EXITED, 1, false, 0, 0, on_child_exited },
     };
+    static const struct ipc_rule issuer_rules[] = {
+        { IPC__MESSAGE__BODY_READY, 1, true, 0, 0, on_ready },
+        { IPC__MESSAGE__BODY_REVOCATIONS, 1, false, 1, 1, on_revocations },
+    };
+    const struct ipc_rule *rules = is_zygote(p->kind)          ? zygote_rules
+                                   : p->kind == PROCESS_ISSUER ? issuer_rules
+                                                               : service_rules;
+    return ipc_peer_new(p->listener->loop, control, process_name(p->kind), rules,
+                        rules == service_rules ? 1 : 2, peer_gone, p, &p->peer);
+}
+
+static int start_with(struct listener *l, enum process_kind kind, const int *fds, size_t n)
+{
     pid_t pid;
     CLEANUP(fd_close) int control = -1;
     int r = execute(l, kind, &control, &pid);
@@ -192,8 +231,9 @@ static int start_with(struct listener *l, enum process_kind kind, const int *fds
     timer_set(p->limit, LISTENER_READY_MS);
     r = send_start(l, kind, control, fds, n);
     if (r == 0)
-        r = ipc_peer_new(l->loop, STEAL_FD(control), process_name(kind), rules, is_zygote(kind) ? 2 : 1,
-                         peer_gone, p, &p->peer);
+        r = make_peer(p, STEAL_FD(control));
+    if (r == 0)
+        revocations_tell(l, p);
     return r;
 }
 
@@ -246,7 +286,8 @@ void processes_start(struct listener *l)
         restarts[kinds[i]] = (struct restart){ l, kinds[i] };
         if (timer_new(l->loop, restart_now, &restarts[kinds[i]], &l->restart[kinds[i]]))
             abort();
-        process_start(l, kinds[i]);
+        if (is_built(l, kinds[i]))
+            process_start(l, kinds[i]);
     }
 }
 

@@ -37,10 +37,11 @@ static void reload_free(struct reload *reload)
 
 static void tell_services(struct listener *l)
 {
-    static const enum process_kind services[] = { PROCESS_VAULT, PROCESS_LEDGER, PROCESS_LAUNCHER };
+    static const enum process_kind services[] = { PROCESS_VAULT, PROCESS_LEDGER, PROCESS_LAUNCHER,
+                                                  PROCESS_ISSUER, PROCESS_COURIER };
     Ipc__Reload body = IPC__RELOAD__INIT;
     Ipc__Message message = IPC_MESSAGE(RELOAD, reload, &body);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof services / sizeof services[0]; i++)
         if (l->current[services[i]] && l->current[services[i]]->peer)
             (void)ipc_peer_send(l->current[services[i]]->peer, &message, &l->config_fd, 1);
 }

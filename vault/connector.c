@@ -255,5 +255,5 @@ int main(void)
     }
     if (!landlock)
         log_event(LOG_WARNING, "no_landlock", "detail", "this kernel has no Landlock", NULL);
-    return zygote_run(CONTROL_FD, PROCESS_CONNECTOR, connector_child, NULL);
+    return zygote_run(CONTROL_FD, PROCESS_CONNECTOR, connector_child, NULL, NULL);
 }
