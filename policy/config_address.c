@@ -1,6 +1,7 @@
 /* See config_address.h. No name is looked up here: that is the connector's, at the time of use. */
 #include "policy/config_address.h"
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 #include "base/text.h"
 
@@ -79,6 +80,19 @@ const char *config_address_parse(const char *text, struct config_address *ret)
     }
     *ret = address;
     return NULL;
+}
+
+const char *config_host_parse(const char *text, uint16_t port, struct config_address *ret)
+{
+    char whole[CONFIG_HOST_MAX + sizeof "[]:65535"];
+    size_t n = strlen(text);
+    bool has_port = text[0] == '[' ? !n || text[n - 1] != ']' : strchr(text, ':') != NULL;
+
+    if (has_port)
+        return config_address_parse(text, ret);
+    if ((size_t)snprintf(whole, sizeof whole, "%s:%u", text, (unsigned)port) >= sizeof whole)
+        return "the host name is too long";
+    return config_address_parse(whole, ret);
 }
 
 bool config_address_socket_port(const char *path, uint16_t *ret_port)

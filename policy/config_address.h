@@ -16,5 +16,7 @@ struct config_address {
 
 /* "127.0.0.1:5432", "[::1]:5432", "db.example.com:5432". NULL, or what is wrong with it (static). */
 const char *config_address_parse(const char *text, struct config_address *ret);
+/* The same, where the port may be left out. */
+const char *config_host_parse(const char *text, uint16_t port, struct config_address *ret);
 /* The port that PostgreSQL's name for its socket ends in: ".../.s.PGSQL.5432". False for another name. */
 bool config_address_socket_port(const char *path, uint16_t *ret_port);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "base/io.h"
 #include "policy/certificate.h"
+#include "policy/revocation.h"
 
 /* Appends the components of path to out, without "." and empty ones. */
 static void append_components(char *out, const char *path)
@@ -60,7 +61,7 @@ static bool is_excused(const struct config_reader *reader, const char *path)
 
 /* Opens a regular file and reads it whole. False after a report. */
 static bool read_file(struct config_reader *reader, const struct config_node *place, const char *path,
-                      struct stat *ret_about, uint8_t **ret, size_t *ret_n)
+                      size_t max, struct stat *ret_about, uint8_t **ret, size_t *ret_n)
 {
     CLEANUP(fd_close) int fd = -1;
 
@@ -75,7 +76,7 @@ static bool read_file(struct config_reader *reader, const struct config_node *pl
         config_fault(reader, place, "%.300s: not a file", path);
         return false;
     }
-    int r = fd_contents(fd, CONFIG_NAMED_FILE_MAX, ret, ret_n);
+    int r = fd_contents(fd, max, ret, ret_n);
     if (r)
         config_fault(reader, place, "%.300s: %s", path, strerror(r < 0 ? -r : EIO));
     return r == 0;
@@ -104,7 +105,7 @@ void config_file_check(struct config_reader *reader, const struct config_node *p
     struct stat about;
     size_t n = 0;
 
-    if (!read_file(reader, place, path, &about, &bytes, &n))
+    if (!read_file(reader, place, path, CONFIG_NAMED_FILE_MAX, &about, &bytes, &n))
         return;
     if (kind == CONFIG_PRIVATE_KEY && (about.st_mode & (S_IROTH | S_IWOTH)))
         config_fault(reader, place, "%.300s: everybody may read or change this private key; chmod 600", path);
@@ -119,7 +120,7 @@ void config_file_certificates(struct config_reader *reader, const struct config_
     struct stat about;
     size_t n = 0;
 
-    if (!read_file(reader, place, path, &about, &bytes, &n) ||
+    if (!read_file(reader, place, path, CONFIG_NAMED_FILE_MAX, &about, &bytes, &n) ||
         !content_is(reader, place, path, CONFIG_CERTIFICATES, bytes, n))
         return;
     if (n > CONFIG_CERTIFICATES_MAX) {
@@ -131,6 +132,15 @@ void config_file_certificates(struct config_reader *reader, const struct config_
     ret->len = n;
 }
 
+void config_file_revoked(struct config_reader *reader, const struct config_node *place, const char *path)
+{
+    CLEANUP(free) uint8_t *bytes = NULL;
+    struct stat about;
+    size_t n = 0;
+
+    (void)read_file(reader, place, path, REVOCATION_FILE_MAX, &about, &bytes, &n);
+}
+
 static void take_key(struct config_reader *reader, const struct config_node *place, const char *path,
                      Ipc__Ca *ca)
 {
@@ -139,7 +149,7 @@ static void take_key(struct config_reader *reader, const struct config_node *pla
     struct stat about;
     size_t n = 0;
 
-    if (!read_file(reader, place, path, &about, &bytes, &n))
+    if (!read_file(reader, place, path, CONFIG_NAMED_FILE_MAX, &about, &bytes, &n))
         return;
     if (memchr(bytes, '\0', n)) {
         config_fault(reader, place, "%.300s: this is no public key", path);

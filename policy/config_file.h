@@ -25,6 +25,8 @@ void config_file_check(struct config_reader *reader, const struct config_node *p
  * Untouched after a report. */
 void config_file_certificates(struct config_reader *reader, const struct config_node *place, const char *path,
                               ProtobufCBinaryData *ret);
+/* Checks a list of what is revoked: it must be there and make sense. The issuer reads it again. */
+void config_file_revoked(struct config_reader *reader, const struct config_node *place, const char *path);
 /* Reads the public key file of a CA into a message that the caller owns; its blob stays empty after a report.
  * `name` is how the configuration calls it. NULL when memory ran out. */
 Ipc__Ca *config_file_ca(struct config_reader *reader, const struct config_node *place, const char *path,

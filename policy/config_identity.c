@@ -6,9 +6,21 @@
 
 static const char USER_CA_DEFAULT[] = "user_ca";
 
+enum {
+    LIFETIME_DEFAULT_MS = 15 * 60 * 1000,
+    LIFETIME_MIN_MS = 60 * 1000,           /* less would be used up by clocks that differ */
+    LIFETIME_MAX_MS = 24 * 60 * 60 * 1000, /* certificates are renewed, not kept */
+};
+
 static const struct config_key KEYS[] = {
-    { "user_ca", CONFIG_OPTIONAL },  { "trusted_cas", CONFIG_OPTIONAL }, { "revoked", CONFIG_LATER },
-    { "certificate", CONFIG_LATER }, { "issuers", CONFIG_LATER },
+    { "user_ca", CONFIG_OPTIONAL },         { "trusted_cas", CONFIG_OPTIONAL },
+    { "revoked", CONFIG_OPTIONAL },         { "certificate", CONFIG_OPTIONAL },
+    { "expire_sessions", CONFIG_OPTIONAL }, { "issuers", CONFIG_OPTIONAL },
+};
+static const struct config_key CERTIFICATE_KEYS[] = {
+    { "lifetime", CONFIG_OPTIONAL },
+    { "bind_source_address", CONFIG_OPTIONAL },
+    { "lifetime_beyond_token", CONFIG_OPTIONAL },
 };
 
 static bool ends_in_pub(const char *name)
@@ -73,12 +85,49 @@ static void read_trusted_cas(struct config_reader *reader, const struct config_n
     }
 }
 
+/* What the certificates that we issue are like. */
+static void read_certificate(struct config_reader *reader, const struct config_node *node)
+{
+    Ipc__Config *config = reader->config;
+    bool flag = false;
+
+    config->certificate_lifetime_ms = LIFETIME_DEFAULT_MS;
+    if (!config_map(reader, node, CONFIG_KEYS(CERTIFICATE_KEYS), "certificate"))
+        return;
+    config_duration(reader, config_node_get(node, "lifetime"), LIFETIME_MIN_MS, LIFETIME_MAX_MS,
+                    &config->certificate_lifetime_ms);
+    if (config_flag(reader, config_node_get(node, "bind_source_address"), &flag))
+        config->bind_source_address = flag;
+    if (config_flag(reader, config_node_get(node, "lifetime_beyond_token"), &flag))
+        config->lifetime_beyond_token = flag;
+}
+
+static void read_revoked(struct config_reader *reader, const struct config_node *node)
+{
+    CLEANUP(free) char *path = node ? config_state_path(reader, node, NULL) : NULL;
+
+    if (!path)
+        return;
+    config_file_revoked(reader, node, path);
+    config_set(reader, &reader->config->revoked, path);
+}
+
 void config_read_identity(struct config_reader *reader, const struct config_node *root)
 {
     const struct config_node *identity = config_node_get(root, "identity");
     const struct config_node *user_ca = config_node_get(identity, "user_ca");
 
+    const struct config_node *place = user_ca ? user_ca : identity ? identity : root;
+    bool expire = true;
+
     config_map(reader, identity, CONFIG_KEYS(KEYS), "identity");
-    read_user_ca(reader, user_ca ? user_ca : identity ? identity : root, user_ca);
+    read_user_ca(reader, place, user_ca);
     read_trusted_cas(reader, config_node_get(identity, "trusted_cas"));
+    read_certificate(reader, config_node_get(identity, "certificate"));
+    read_revoked(reader, config_node_get(identity, "revoked"));
+    if (config_flag(reader, config_node_get(identity, "expire_sessions"), &expire))
+        reader->config->keep_expired_sessions = !expire;
+    config_read_issuers(reader, config_node_get(identity, "issuers"));
+    if (reader->config->n_issuers && reader->config->user_ca[0])
+        config_file_check(reader, place, reader->config->user_ca, CONFIG_PRIVATE_KEY);
 }

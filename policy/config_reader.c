@@ -48,6 +48,16 @@ static bool is_kind(struct config_reader *reader, const struct config_node *node
     return false;
 }
 
+static bool has_control_character(const struct config_node *node)
+{
+    for (size_t i = 0; i < node->size; i++) {
+        unsigned char c = (unsigned char)node->text[i];
+        if (c < 0x20 || c == 0x7f)
+            return true;
+    }
+    return false;
+}
+
 bool config_text(struct config_reader *reader, const struct config_node *node, const char **ret)
 {
     char subject[CONFIG_SUBJECT_MAX];
@@ -63,12 +73,9 @@ bool config_text(struct config_reader *reader, const struct config_node *node, c
         config_fault(reader, node, "%s is longer than %d bytes", subject, CONFIG_TEXT_MAX);
         return false;
     }
-    for (size_t i = 0; i < node->size; i++) {
-        unsigned char c = (unsigned char)node->text[i];
-        if (c < 0x20 || c == 0x7f) {
-            config_fault(reader, node, "%s must be one line without control characters", subject);
-            return false;
-        }
+    if (has_control_character(node)) {
+        config_fault(reader, node, "%s must be one line without control characters", subject);
+        return false;
     }
     *ret = node->text;
     return true;
@@ -212,6 +219,40 @@ const struct config_node *config_list(struct config_reader *reader, const struct
     return node->first;
 }
 
+static void check_entry(struct config_reader *reader, const struct config_node *map,
+                        const struct config_node *value)
+{
+    const struct config_node *key = value->key;
+
+    if (key->kind != CONFIG_TEXT)
+        return;
+    if (!key->size || key->size > CONFIG_TEXT_MAX || has_control_character(key))
+        config_fault(reader, key,
+                     "a key of \"%s\" must be one line of 1 to %d bytes without control characters",
+                     map->name, CONFIG_TEXT_MAX);
+    for (const struct config_node *first = map->first; first != value; first = first->next)
+        if (first->key->kind == CONFIG_TEXT && !strcmp(first->key->text, key->text)) {
+            config_fault(reader, key, "\"%.80s\" is given twice, first in line %u", key->text,
+                         first->key->line);
+            return;
+        }
+}
+
+const struct config_node *config_entries(struct config_reader *reader, const struct config_node *node)
+{
+    if (!is_kind(reader, node, CONFIG_MAP))
+        return NULL;
+    if (!node->first)
+        config_fault(reader, node, "\"%s\" is an empty map", node->name);
+    if (node->count > CONFIG_ENTRIES_MAX) {
+        config_fault(reader, node, "\"%s\" has more than %d entries", node->name, CONFIG_ENTRIES_MAX);
+        return NULL;
+    }
+    for (const struct config_node *value = node->first; value; value = value->next)
+        check_entry(reader, node, value);
+    return node->first;
+}
+
 void config_set(struct config_reader *reader, char **slot, const char *text)
 {
     char *copy = strdup(text);
@@ -266,4 +307,15 @@ void config_texts(struct config_reader *reader, const struct config_node *node, 
     for (; item; item = item->next)
         if (config_text(reader, item, &text) && !config_repeats(reader, item, text, *count, *list))
             config_push(reader, count, list, text);
+}
+
+void config_text_or_texts(struct config_reader *reader, const struct config_node *node, size_t *count,
+                          char ***list)
+{
+    const char *text = NULL;
+
+    if (node && node->kind == CONFIG_LIST)
+        config_texts(reader, node, count, list);
+    else if (config_text(reader, node, &text))
+        config_push(reader, count, list, text);
 }

@@ -9,6 +9,7 @@ enum {
     CONFIG_TEXT_MAX = 1024,      /* bytes of any other text */
     CONFIG_REASON_MAX = 256,     /* bytes of a rule's reason: it travels in one-line messages */
     CONFIG_LIST_MAX = 2048,      /* items of one list */
+    CONFIG_ENTRIES_MAX = 64,     /* entries of a map whose keys are the user's */
 };
 
 /* What is being read, and into what; lives as long as config_load(). */
@@ -55,6 +56,10 @@ enum config_emptiness { CONFIG_NOT_EMPTY, CONFIG_MAY_BE_EMPTY };
 const struct config_node *config_list(struct config_reader *reader, const struct config_node *node,
                                       enum config_emptiness emptiness);
 
+/* The first entry of a map whose keys are up to the user; each is one line of text, and none comes twice.
+ * NULL when it has none or is no map. */
+const struct config_node *config_entries(struct config_reader *reader, const struct config_node *node);
+
 /* Each: false, after a report where one is due, when there is no good value; *ret is then untouched. */
 bool config_text(struct config_reader *reader, const struct config_node *node, const char **ret);
 /* A name: ASCII letters, digits and . _ - @ inside, at most CONFIG_NAME_MAX. */
@@ -76,6 +81,9 @@ void config_set(struct config_reader *reader, char **slot, const char *text);
 void config_push(struct config_reader *reader, size_t *count, char ***list, const char *text);
 /* A list of texts into a list of strings; a text that comes twice is a fault. */
 void config_texts(struct config_reader *reader, const struct config_node *node, size_t *count, char ***list);
+/* The same, where a single text may stand for a list of one. */
+void config_text_or_texts(struct config_reader *reader, const struct config_node *node, size_t *count,
+                          char ***list);
 /* Reports that the text is among the first `count` already. */
 bool config_repeats(struct config_reader *reader, const struct config_node *item, const char *text,
                     size_t count, char *const *list);

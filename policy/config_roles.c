@@ -9,12 +9,15 @@ static const struct config_key KEYS[] = {
     { "name", CONFIG_REQUIRED },
     { "match", CONFIG_OPTIONAL },
     { "may", CONFIG_OPTIONAL },
+    { "extensions", CONFIG_OPTIONAL },
 };
+/* Either the first two, or some of the others. */
 static const struct config_key MATCH_KEYS[] = {
-    { "ca", CONFIG_REQUIRED },  { "principals", CONFIG_REQUIRED }, { "issuer", CONFIG_LATER },
-    { "groups", CONFIG_LATER }, { "claims", CONFIG_LATER },
+    { "ca", CONFIG_OPTIONAL },     { "principals", CONFIG_OPTIONAL }, { "issuer", CONFIG_OPTIONAL },
+    { "groups", CONFIG_OPTIONAL }, { "claims", CONFIG_OPTIONAL },
 };
-static const char *const MAY_WORDS[] = { "replay", NULL };
+static const char *const MAY_WORDS[] = { "replay", "revoke", NULL };
+static const char *const EXTENSIONS[] = { "permit-pty", "permit-port-forwarding", NULL };
 
 /* The name under which the CA is known, whichever way this place writes its path. */
 static const char *find_ca(struct config_reader *reader, const struct config_node *node)
@@ -36,17 +39,126 @@ static const char *find_ca(struct config_reader *reader, const struct config_nod
     return NULL;
 }
 
-static void read_match(struct config_reader *reader, const struct config_node *node, const char *what,
-                       Ipc__Role *role)
+static void read_ca_match(struct config_reader *reader, const struct config_node *node, const char *what,
+                          Ipc__Role *role)
 {
-    const struct config_node *ca = config_node_get(node, "ca");
+    const struct config_node *ca = config_node_get(node, "ca"),
+                             *principals = config_node_get(node, "principals");
 
-    if (!config_map(reader, node, CONFIG_KEYS(MATCH_KEYS), what))
-        return;
+    if (!ca || !principals)
+        config_fault(reader, node, "%s: \"%s\" is missing", what, ca ? "principals" : "ca");
     const char *name = ca ? find_ca(reader, ca) : NULL;
     if (name)
         config_set(reader, &role->ca, name);
-    config_texts(reader, config_node_get(node, "principals"), &role->n_principals, &role->principals);
+    config_texts(reader, principals, &role->n_principals, &role->principals);
+}
+
+/* What a claim says means something only together with who says it. So a role names its issuer, unless there
+ * is only one: with a second one in the file its name has to be written, and nobody gains a role by that. */
+static void default_issuer(struct config_reader *reader, const struct config_node *node, const char *what,
+                           Ipc__Role *role)
+{
+    const Ipc__Config *config = reader->config;
+
+    if (config->n_issuers == 1)
+        config_set(reader, &role->issuer, config->issuers[0]->name);
+    else
+        config_fault(reader, node, "%s: \"issuer\" is missing: there %s in identity.issuers", what,
+                     config->n_issuers ? "are several" : "is none");
+}
+
+static void find_issuer(struct config_reader *reader, const struct config_node *node, Ipc__Role *role)
+{
+    char near[CONFIG_HINT_MAX];
+    const char *name = NULL;
+
+    if (!config_text(reader, node, &name))
+        return;
+    struct config_hint hint = config_hint_for(reader->faults, name);
+    for (size_t i = 0; i < reader->config->n_issuers; i++) {
+        if (!strcmp(reader->config->issuers[i]->name, name)) {
+            config_set(reader, &role->issuer, name);
+            return;
+        }
+        config_hint_try(&hint, reader->config->issuers[i]->name);
+    }
+    config_fault(reader, node, "there is no issuer \"%.80s\"%s", name, config_hint_text(&hint, near));
+}
+
+static void read_claims(struct config_reader *reader, const struct config_node *node, Ipc__Role *role)
+{
+    const struct config_node *value = config_entries(reader, node);
+
+    for (; value; value = value->next) {
+        Ipc__ClaimMatch *claim = malloc(sizeof *claim);
+        if (!claim || !config_grow(reader, role->n_claims, (void ***)&role->claims)) {
+            free(claim);
+            reader->no_memory = true;
+            return;
+        }
+        *claim = (Ipc__ClaimMatch)IPC__CLAIM_MATCH__INIT;
+        role->claims[role->n_claims++] = claim;
+        if (value->key->kind == CONFIG_TEXT)
+            config_set(reader, &claim->name, value->key->text);
+        config_text_or_texts(reader, value, &claim->n_values, &claim->values);
+    }
+}
+
+static void read_token_match(struct config_reader *reader, const struct config_node *node, const char *what,
+                             Ipc__Role *role)
+{
+    const struct config_node *issuer = config_node_get(node, "issuer");
+
+    role->matches_claims = true;
+    if (issuer)
+        find_issuer(reader, issuer, role);
+    else
+        default_issuer(reader, node, what, role);
+    config_texts(reader, config_node_get(node, "groups"), &role->n_groups, &role->groups);
+    read_claims(reader, config_node_get(node, "claims"), role);
+}
+
+static void read_match(struct config_reader *reader, const struct config_node *node, const char *what,
+                       Ipc__Role *role)
+{
+    if (!config_map(reader, node, CONFIG_KEYS(MATCH_KEYS), what))
+        return;
+    bool of_ca = config_node_get(node, "ca") || config_node_get(node, "principals");
+    bool of_token =
+        config_node_get(node, "issuer") || config_node_get(node, "groups") || config_node_get(node, "claims");
+    if (!node->first)
+        config_fault(reader, node, "\"match\" holds no condition");
+    if (of_ca && of_token)
+        config_fault(reader, node,
+                     "%s: \"ca\" and \"principals\" are about certificates of others, \"issuer\", \"groups\" "
+                     "and \"claims\" about tokens: make two roles",
+                     what);
+    if (of_ca)
+        read_ca_match(reader, node, what, role);
+    if (of_token)
+        read_token_match(reader, node, what, role);
+}
+
+/* Only where certificates are issued for the role there is somebody to put them in. */
+static void read_extensions(struct config_reader *reader, const struct config_node *node, const char *what,
+                            Ipc__Role *role)
+{
+    const char *word = NULL;
+
+    if (node && !role->matches_claims) {
+        config_fault(reader, node->key,
+                     "%s: \"extensions\" has no effect: the role is not given to tokens, by \"issuer\", "
+                     "\"groups\" or \"claims\"",
+                     what);
+        return;
+    }
+    for (size_t i = 0; !node && role->matches_claims && EXTENSIONS[i]; i++)
+        config_push(reader, &role->n_extensions, &role->extensions, EXTENSIONS[i]);
+    for (const struct config_node *item = config_list(reader, node, CONFIG_MAY_BE_EMPTY); item;
+         item = item->next)
+        if (config_choice(reader, item, EXTENSIONS, &word) &&
+            !config_repeats(reader, item, word, role->n_extensions, role->extensions))
+            config_push(reader, &role->n_extensions, &role->extensions, word);
 }
 
 static void read_may(struct config_reader *reader, const struct config_node *node, Ipc__Role *role)
@@ -85,6 +197,7 @@ static void read_role(struct config_reader *reader, const struct config_node *no
         return;
     read_match(reader, config_node_get(node, "match"), what, role);
     read_may(reader, config_node_get(node, "may"), role);
+    read_extensions(reader, config_node_get(node, "extensions"), what, role);
 }
 
 void config_read_roles(struct config_reader *reader, const struct config_node *node)

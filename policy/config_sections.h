@@ -9,6 +9,8 @@ void config_read_state(struct config_reader *reader, const struct config_node *r
 /* listen, host_keys, drain */
 void config_read_server(struct config_reader *reader, const struct config_node *root);
 void config_read_identity(struct config_reader *reader, const struct config_node *root);
+/* identity.issuers; a part of config_read_identity() */
+void config_read_issuers(struct config_reader *reader, const struct config_node *node);
 void config_read_roles(struct config_reader *reader, const struct config_node *node);
 void config_read_targets(struct config_reader *reader, const struct config_node *node);
 void config_read_rules(struct config_reader *reader, const struct config_node *node);

@@ -18,6 +18,43 @@
     "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBFyQaGvaXuxzBSCjtMGN3H7BP0LH2I5a7boH1"              \
     "JcuZzEgH+JBIr6DLVKrN5PEVPUW4Zkt0rlFt1/aqOqK1zkLcN0="
 #define PRIVATE "-----BEGIN OPENSSH PRIVATE KEY-----\n(only its first line is looked at)\n"
+/* Made for these tests: what they open is nowhere else. */
+#define PEM_ED25519                                                                                          \
+    "-----BEGIN PRIVATE KEY-----\n"                                                                          \
+    "MC4CAQAwBQYDK2VwBCIEILzPccS+IEHz0xZsmEZahagAlogvckngyJ2Qqm6eU4Ed\n"                                     \
+    "-----END PRIVATE KEY-----\n"
+#define PEM_P256                                                                                             \
+    "-----BEGIN EC PRIVATE KEY-----\n"                                                                       \
+    "MHcCAQEEICjiBZ0AaWrqfhrB0/5GAvjGl+ypTCVlx8IARC5Hm9tWoAoGCCqGSM49\n"                                     \
+    "AwEHoUQDQgAEt910Ire8v49AxHqzjUlWnJvBvflAXup84PaAABNpOqx4f0PjF/WA\n"                                     \
+    "o2I4i/ebdGNKdf2D/BC3Ci2yjIcnxd9PxQ==\n"                                                                 \
+    "-----END EC PRIVATE KEY-----\n"
+#define PEM_SECP256K1                                                                                        \
+    "-----BEGIN EC PRIVATE KEY-----\n"                                                                       \
+    "MHQCAQEEICigJ87BACE1Cu/jpEy+Kew/3gRow4VXMSxtrYtUQ9hcoAcGBSuBBAAK\n"                                     \
+    "oUQDQgAEMnEBiWPZWC5hbEUFWTy7wfhVzI8gLXMCaGLmOZlKKCFLFldu7XA53IBF\n"                                     \
+    "MYOiJZp33gv5kJ3Dz533qaUkfTDgCQ==\n"                                                                     \
+    "-----END EC PRIVATE KEY-----\n"
+#define PEM_RSA_1024                                                                                         \
+    "-----BEGIN RSA PRIVATE KEY-----\n"                                                                      \
+    "MIICXQIBAAKBgQDZf2oDT+Uy3uNmGhUEFXlIGoPqdlunt8+pwDqiirXWcSnGs1EI\n"                                     \
+    "CiURaYx881wyjLnVfnUMQ8LW7u5tO/Gi+l8fgz28uJSo1FGh0rKJ9YlxAuFfEsKL\n"                                     \
+    "VlZrXrS7ZB/vXM3i/sssU65/fou/6/Eip+UygtKCeHh9QBZPWSJKC5wiXwIDAQAB\n"                                     \
+    "AoGBALDUkbmdpIgGhTWG8R0/5DpGLIhcsEoc/L5TpphuVEbD/KYrNi9mKBsPCISy\n"                                     \
+    "S3xhw9kbFkjhcrDS05CGEwBhtSFnBvF58Gx2I9mg0M1MaURKaIeSTRRMh3cokuY7\n"                                     \
+    "k70eJimtVjlOzBmMTcZ6EjGxFMCZuFGQPIPCNQFtpLnmUi/pAkEA8RxIKZQLqtzv\n"                                     \
+    "E4OAsgtRRSw84x47RbuGtoPqN1ifd8/eUe8RleK1BQQf3docFOQT39dTRCVbN7aA\n"                                     \
+    "ZI+TGslpuwJBAObt1niEhT4EjA64gf2vVCLUVs5hapU9eunvh3nS/4jOanALYf4W\n"                                     \
+    "n+tFUaLb75QS2tBGH8iyr3+ufAL2QdR4na0CQQCULdJ3oyGsh41yy63LPkNbJL3i\n"                                     \
+    "wxCgYYiAIQBPtWqEAr9aUXfYSvT/OTKwcLwzZpyEQ9xLlD3ENqgfpVE99CzDAkAM\n"                                     \
+    "0MQnOgt+7perNXgZUQKVUD1lBKj6kUfh9aYKD7iYqgPkJe2RQUYss1Mde6EnEYjN\n"                                     \
+    "KCcZZzkwF8nQDESI+wydAkAec+XzyILGnEg4SSeLzwDJgEU3BB4Uv42mRb1lMyn+\n"                                     \
+    "HcdPji5iWjTIYVMNckVd1hNE922ueRQtKxCKEssWZyAU\n"                                                         \
+    "-----END RSA PRIVATE KEY-----\n"
+#define JWK_P256                                                                                             \
+    "{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"k1\",\"alg\":\"ES256\",\"use\":\"sig\","                    \
+    "\"x\":\"t910Ire8v49AxHqzjUlWnJvBvflAXup84PaAABNpOqw\","                                                 \
+    "\"y\":\"eH9D4xf1gKNiOIv3m3RjSnX9g_wQtwotsoyHJ8XfT8U\""
 
 static const struct {
     const char *name, *content;
@@ -29,6 +66,21 @@ static const struct {
     { "state/host_2", PRIVATE, 0600 },
     { "state/host_3", PRIVATE, 0600 },
     { "state/host_open", PRIVATE, 0644 },
+    { "state/user_ca", PRIVATE, 0600 },
+    { "state/local_issuer", PEM_ED25519, 0600 },
+    { "state/ec.pem", PEM_P256, 0600 },
+    { "state/k1.pem", PEM_SECP256K1, 0600 },
+    { "state/weak.pem", PEM_RSA_1024, 0600 },
+    { "state/open.pem", PEM_ED25519, 0644 },
+    { "state/keys.json", "{\"keys\":[" JWK_P256 "}]}\n", 0644 },
+    { "state/private.json",
+      "{\"keys\":[" JWK_P256 ",\"d\":\"KOIFnQBpaup-GsHT_kYC-MaX7KlMJWXHwgBELkeb21Y\"}]}", 0600 },
+    { "state/symmetric.json", "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"s\",\"k\":\"c2VjcmV0\"}]}", 0600 },
+    { "state/no_keys.json", "{\"keys\":[]}", 0644 },
+    { "state/single.json", JWK_P256 "}", 0644 },
+    { "state/not.json", "{\"keys\":[", 0644 },
+    { "state/revoked", "# who left\nserial:7\nid:corp/eve\n", 0644 },
+    { "state/revoked_garbled", "serial:7\nserial:seven\n", 0644 },
     { "state/user_ca.pub", ED25519 " user-ca\n", 0644 },
     { "state/corp_ca.pub", "# ours since 2024\n\n" ECDSA "\n", 0644 },
     { "state/other_ca.pub", ED25519, 0644 },
