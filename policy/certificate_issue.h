@@ -28,7 +28,7 @@ MUST_USE int certificate_signer_new(const uint8_t *bytes, size_t n, struct certi
 void certificate_signer_free(struct certificate_signer *signer);
 DEFINE_CLEANUP(struct certificate_signer *, certificate_signer_free)
 /* Whether a plain public key in wire form is of an accepted type and strength; detail tells a person why not.
- */
+ * 0, a certificate_fault, or negative. */
 MUST_USE int certificate_key_check(const uint8_t *key, size_t n, struct detail *detail);
 /* The plain key inside of a certificate, or the plain key itself; malloc'ed. */
 MUST_USE int certificate_plain_key(const uint8_t *blob, size_t n, uint8_t **ret_key, size_t *ret_n,

@@ -116,6 +116,10 @@ static int read_rsa(const struct key_type *type, struct reader *r, struct public
     if (!mpint_read(r, &key->exponent) || !mpint_read(r, &key->modulus))
         return malformed_key(type, detail);
     bits = magnitude_bits(key->modulus);
+    /* With e = 1 anybody could sign. */
+    if (!(key->exponent.bytes[key->exponent.n - 1] & 1) ||
+        (key->exponent.n == 1 && key->exponent.bytes[0] == 1))
+        return malformed_key(type, detail);
     if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX)
         return detail_fail(detail, CERTIFICATE_WEAK, "an RSA key of %zu bits is not accepted: %d to %d are",
                            bits, RSA_BITS_MIN, RSA_BITS_MAX);

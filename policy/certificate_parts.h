@@ -1,6 +1,7 @@
 /* What the certificate_*.c files share; nobody else includes this. */
 #pragma once
 #include <stdbool.h>
+#include <openssl/types.h>
 #include "policy/certificate.h"
 
 enum {
@@ -109,5 +110,8 @@ MUST_USE int roles_none(const Ipc__Identity *identity, struct span ca, const Ipc
 MUST_USE int source_match(const char *list, const char *address, struct detail *detail);
 
 /* ---- certificate_verify.c ---- */
+/* OpenSSL's form of a public key; NULL when it is none, such as a point beside the curve. Freed with
+ * EVP_PKEY_free. */
+EVP_PKEY *key_open(const struct public_key *key);
 /* The CA's signature over the certificate; 0, a certificate_fault, or negative. */
 MUST_USE int certificate_verify(const struct certificate *certificate, struct detail *detail);

@@ -61,7 +61,7 @@ static EVP_PKEY *pkey_rsa(const struct public_key *key)
     return params ? pkey_from("RSA", params) : NULL;
 }
 
-static EVP_PKEY *pkey_of(const struct public_key *key)
+EVP_PKEY *key_open(const struct public_key *key)
 {
     switch (key->type->family) {
     case KEY_ED25519:
@@ -144,7 +144,7 @@ static int signature_read(const struct certificate *certificate, const struct ke
 static int signature_check(const struct certificate *certificate, const struct public_key *ca,
                            const struct signature *signature)
 {
-    CLEANUP(EVP_PKEY_free) EVP_PKEY *pkey = pkey_of(ca);
+    CLEANUP(EVP_PKEY_free) EVP_PKEY *pkey = key_open(ca);
     CLEANUP(EVP_MD_CTX_free) EVP_MD_CTX *context = EVP_MD_CTX_new();
 
     if (!context)
