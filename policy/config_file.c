@@ -85,9 +85,9 @@ static bool read_file(struct config_reader *reader, const struct config_node *pl
 static bool content_is(struct config_reader *reader, const struct config_node *place, const char *path,
                        enum config_file_kind kind, const uint8_t *bytes, size_t n)
 {
-    static const char *const begins[] = {
-        [CONFIG_PRIVATE_KEY] = "-----BEGIN ", [CONFIG_CERTIFICATES] = "-----BEGIN CERTIFICATE-----"
-    };
+    static const char *const begins[] = { [CONFIG_PRIVATE_KEY] = "-----BEGIN ",
+                                          [CONFIG_CERTIFICATES] = "-----BEGIN CERTIFICATE-----",
+                                          [CONFIG_OPEN_TEXT] = "" };
     bool found = memmem(bytes, n, begins[kind], strlen(begins[kind])) != NULL;
 
     if (kind == CONFIG_PRIVATE_KEY)
@@ -98,30 +98,43 @@ static bool content_is(struct config_reader *reader, const struct config_node *p
     return found;
 }
 
-void config_file_check(struct config_reader *reader, const struct config_node *place, const char *path,
-                       enum config_file_kind kind)
+bool config_file_contents(struct config_reader *reader, const struct config_node *place, const char *path,
+                          enum config_file_kind kind, uint8_t **ret, size_t *ret_n)
 {
     CLEANUP(free) uint8_t *bytes = NULL;
     struct stat about;
     size_t n = 0;
 
     if (!read_file(reader, place, path, CONFIG_NAMED_FILE_MAX, &about, &bytes, &n))
-        return;
+        return false;
     if (kind == CONFIG_PRIVATE_KEY && (about.st_mode & (S_IROTH | S_IWOTH)))
         config_fault(reader, place, "%.300s: everybody may read or change this private key; chmod 600", path);
-    (void)content_is(reader, place, path, kind, bytes, n);
-    explicit_bzero(bytes, n);
+    if (!content_is(reader, place, path, kind, bytes, n)) {
+        explicit_bzero(bytes, n);
+        return false;
+    }
+    *ret = STEAL(bytes);
+    *ret_n = n;
+    return true;
+}
+
+void config_file_check(struct config_reader *reader, const struct config_node *place, const char *path,
+                       enum config_file_kind kind)
+{
+    CLEANUP(free) uint8_t *bytes = NULL;
+    size_t n = 0;
+
+    if (config_file_contents(reader, place, path, kind, &bytes, &n))
+        explicit_bzero(bytes, n);
 }
 
 void config_file_certificates(struct config_reader *reader, const struct config_node *place, const char *path,
                               ProtobufCBinaryData *ret)
 {
     CLEANUP(free) uint8_t *bytes = NULL;
-    struct stat about;
     size_t n = 0;
 
-    if (!read_file(reader, place, path, CONFIG_NAMED_FILE_MAX, &about, &bytes, &n) ||
-        !content_is(reader, place, path, CONFIG_CERTIFICATES, bytes, n))
+    if (!config_file_contents(reader, place, path, CONFIG_CERTIFICATES, &bytes, &n))
         return;
     if (n > CONFIG_CERTIFICATES_MAX) {
         config_fault(reader, place, "%.300s: more than %d KiB of certificates", path,

@@ -15,18 +15,29 @@ char *config_state_path(struct config_reader *reader, const struct config_node *
 
 /* What is asked of a named file beyond being a readable file. */
 enum config_file_kind {
-    CONFIG_PRIVATE_KEY, /* OpenSSH or PEM form, nobody but owner and group may read it */
-    CONFIG_CERTIFICATES /* PEM */
+    CONFIG_PRIVATE_KEY,  /* OpenSSH or PEM form, nobody but owner and group may read it */
+    CONFIG_CERTIFICATES, /* PEM */
+    CONFIG_OPEN_TEXT     /* nothing */
 };
 /* Reports at place what is wrong with the file. */
 void config_file_check(struct config_reader *reader, const struct config_node *place, const char *path,
                        enum config_file_kind kind);
+/* The same, and hands over what it holds, malloc'ed and NUL-terminated; a private key is the caller's to
+ * wipe. False after a report, or when nobody looks at files. */
+MUST_USE bool config_file_contents(struct config_reader *reader, const struct config_node *place,
+                                   const char *path, enum config_file_kind kind, uint8_t **ret,
+                                   size_t *ret_n);
 /* Checks a PEM file and hands over what it holds, malloc'ed: the process that needs it can't open it.
  * Untouched after a report. */
 void config_file_certificates(struct config_reader *reader, const struct config_node *place, const char *path,
                               ProtobufCBinaryData *ret);
 /* Checks a list of what is revoked: it must be there and make sense. The issuer reads it again. */
 void config_file_revoked(struct config_reader *reader, const struct config_node *place, const char *path);
+/* Issuer.jwks of a file of public keys, or of the public half of a private one. Untouched after a report. */
+void config_file_jwks(struct config_reader *reader, const struct config_node *place, const char *path,
+                      Ipc__Issuer *issuer);
+void config_file_issuer_key(struct config_reader *reader, const struct config_node *place, const char *path,
+                            Ipc__Issuer *issuer);
 /* Reads the public key file of a CA into a message that the caller owns; its blob stays empty after a report.
  * `name` is how the configuration calls it. NULL when memory ran out. */
 Ipc__Ca *config_file_ca(struct config_reader *reader, const struct config_node *place, const char *path,

@@ -186,10 +186,12 @@ static void read_keys(struct config_reader *reader, const struct config_node *ma
     CLEANUP(free) char *path = config_state_path(reader, node, NULL);
     if (!path)
         return;
-    if (node == key_file) {
-        config_file_check(reader, node, path, CONFIG_PRIVATE_KEY);
-        config_set(reader, &issuer->key_file, path);
+    if (node == jwks_file) {
+        config_file_jwks(reader, node, path, issuer);
+        return;
     }
+    config_file_issuer_key(reader, node, path, issuer);
+    config_set(reader, &issuer->key_file, path);
 }
 
 /* ---- an issuer ---- */

@@ -61,6 +61,12 @@ static void what_is_left_out_gets_its_default(void **state)
     assert_path(config->user_ca_public->path, "state/user_ca.pub");
     assert_int_equal(config->n_trusted_cas, 0);
     assert_int_equal(config->n_roles, 0);
+    assert_int_equal(config->n_issuers, 0);
+    assert_string_equal(config->revoked, "");
+    assert_int_equal(config->certificate_lifetime_ms, 15 * 60 * 1000);
+    assert_false(config->bind_source_address);
+    assert_false(config->lifetime_beyond_token);
+    assert_false(config->keep_expired_sessions);
     assert_int_equal(config->n_targets, 0);
     assert_int_equal(config->n_rules, 0);
     assert_string_equal(config->recording->durability, "written");
@@ -115,6 +121,129 @@ static void a_role_knows_its_ca_by_one_name_however_the_path_is_written(void **s
     assert_string_equal(config->roles[1]->ca, "");
     assert_int_equal(config->roles[1]->n_may, 1);
     assert_string_equal(config->roles[1]->may[0], "replay");
+    release(config);
+}
+
+static void certificates_and_their_end_are_as_identity_says(void **state)
+{
+    (void)state;
+    Ipc__Config *config = parse(SMALLEST "identity:\n"
+                                         "  revoked: revoked\n"
+                                         "  expire_sessions: false\n"
+                                         "  certificate: { lifetime: 1m, bind_source_address: true, "
+                                         "lifetime_beyond_token: true }\n");
+
+    assert_path(config->revoked, "state/revoked");
+    assert_int_equal(config->certificate_lifetime_ms, 60 * 1000);
+    assert_true(config->bind_source_address);
+    assert_true(config->lifetime_beyond_token);
+    assert_true(config->keep_expired_sessions);
+    release(config);
+}
+
+#define PROVIDER                                                                                             \
+    "identity:\n"                                                                                            \
+    "  issuers:\n"                                                                                           \
+    "    - { name: corp, issuer: \"https://idp.example.com/\", audience: [one, two], client_id: cli, "       \
+    "tls_ca: ca.crt, hosts: [keys.example.com], username_claim: email, groups_claim: roles, openpubkey: "    \
+    "true }\n"                                                                                               \
+    "    - { name: local, issuer: \"urn:local\", audience: gatehouse, key_file: local_issuer }\n"            \
+    "    - { name: known, issuer: \"urn:known\", audience: gatehouse, jwks_file: keys.json }\n"
+
+static void a_provider_keeps_where_to_go_and_what_to_ask(void **state)
+{
+    (void)state;
+    Ipc__Config *config = parse(SMALLEST PROVIDER);
+    const Ipc__Issuer *issuer = config->issuers[0];
+
+    assert_int_equal(config->n_issuers, 3);
+    assert_string_equal(issuer->name, "corp");
+    assert_string_equal(issuer->issuer, "https://idp.example.com/");
+    assert_int_equal(issuer->n_audiences, 2);
+    assert_string_equal(issuer->audiences[1], "two");
+    assert_string_equal(issuer->client_id, "cli");
+    assert_int_equal(issuer->n_scopes, 1);
+    assert_string_equal(issuer->scopes[0], "openid");
+    assert_string_equal(issuer->username_claim, "email");
+    assert_string_equal(issuer->groups_claim, "roles");
+    assert_path(issuer->tls_ca, "state/ca.crt");
+    assert_true(issuer->tls_ca_pem.len > 0);
+    assert_string_equal(issuer->hosts[0], "keys.example.com");
+    assert_true(issuer->openpubkey);
+    assert_string_equal(issuer->jwks, "");
+    release(config);
+}
+
+static void an_issuer_of_ours_has_the_public_half_of_its_key(void **state)
+{
+    (void)state;
+    Ipc__Config *config = parse(SMALLEST PROVIDER);
+    const Ipc__Issuer *issuer = config->issuers[1];
+
+    assert_path(issuer->key_file, "state/local_issuer");
+    assert_int_equal(issuer->n_audiences, 1);
+    assert_string_equal(issuer->audiences[0], "gatehouse");
+    assert_string_equal(issuer->username_claim, "sub");
+    assert_string_equal(issuer->groups_claim, "groups");
+    assert_int_equal(issuer->n_scopes, 0);
+    /* openssl pkey -in local_issuer -pubout -outform DER | tail -c 32 | basenc --base64url */
+    assert_non_null(
+        strstr(issuer->jwks, "\"kty\":\"OKP\",\"x\":\"EvYKy5_qfPSalebkGddpzOivu0I5xfUx9GxnZtKuyPE\""));
+    assert_null(strstr(issuer->jwks, "\"d\""));
+    release(config);
+}
+
+static void an_issuer_of_known_keys_has_them_as_its_file_says(void **state)
+{
+    (void)state;
+    Ipc__Config *config = parse(SMALLEST PROVIDER);
+    const Ipc__Issuer *issuer = config->issuers[2];
+
+    assert_string_equal(issuer->key_file, "");
+    assert_non_null(strstr(issuer->jwks, "\"x\":\"t910Ire8v49AxHqzjUlWnJvBvflAXup84PaAABNpOqw\""));
+    release(config);
+}
+
+static void a_role_for_tokens_keeps_its_conditions(void **state)
+{
+    (void)state;
+    Ipc__Config *config =
+        parse(SMALLEST PROVIDER "roles:\n"
+                                "  - name: agent\n"
+                                "    match: { issuer: local, groups: [agents, \"t-*\"], "
+                                "claims: { amr: mfa, tier: [gold, silver] } }\n"
+                                "    may: [revoke]\n"
+                                "  - { name: ci, match: { issuer: known }, extensions: [] }\n"
+                                "  - { name: plain }\n");
+    const Ipc__Role *role = config->roles[0];
+
+    assert_true(role->matches_claims);
+    assert_string_equal(role->issuer, "local");
+    assert_int_equal(role->n_groups, 2);
+    assert_string_equal(role->groups[1], "t-*");
+    assert_int_equal(role->n_claims, 2);
+    assert_string_equal(role->claims[0]->name, "amr");
+    assert_int_equal(role->claims[0]->n_values, 1);
+    assert_string_equal(role->claims[1]->values[1], "silver");
+    assert_string_equal(role->may[0], "revoke");
+    assert_int_equal(role->n_extensions, 2);
+    assert_string_equal(role->extensions[0], "permit-pty");
+    assert_string_equal(role->extensions[1], "permit-port-forwarding");
+    assert_true(config->roles[1]->matches_claims);
+    assert_int_equal(config->roles[1]->n_extensions, 0);
+    assert_false(config->roles[2]->matches_claims);
+    assert_int_equal(config->roles[2]->n_extensions, 0);
+    release(config);
+}
+
+static void a_role_by_groups_gets_the_only_issuer_there_is(void **state)
+{
+    (void)state;
+    Ipc__Config *config = parse(SMALLEST "identity: { issuers: [{ name: local, issuer: \"urn:local\", "
+                                         "audience: g, key_file: local_issuer }] }\n"
+                                         "roles: [{ name: agent, match: { groups: [agents] } }]\n");
+
+    assert_string_equal(config->roles[0]->issuer, "local");
     release(config);
 }
 
@@ -287,6 +416,12 @@ int main(void)
         cmocka_unit_test(the_digest_is_the_files_sha256),
         cmocka_unit_test(a_ca_is_read_into_its_wire_form),
         cmocka_unit_test(a_role_knows_its_ca_by_one_name_however_the_path_is_written),
+        cmocka_unit_test(certificates_and_their_end_are_as_identity_says),
+        cmocka_unit_test(a_provider_keeps_where_to_go_and_what_to_ask),
+        cmocka_unit_test(an_issuer_of_ours_has_the_public_half_of_its_key),
+        cmocka_unit_test(an_issuer_of_known_keys_has_them_as_its_file_says),
+        cmocka_unit_test(a_role_for_tokens_keeps_its_conditions),
+        cmocka_unit_test(a_role_by_groups_gets_the_only_issuer_there_is),
         cmocka_unit_test(a_target_is_reached_by_address_and_verified_by_default),
         cmocka_unit_test(a_target_on_a_unix_socket_has_no_tls_and_no_host),
         cmocka_unit_test(a_rules_match_keeps_its_blocks_and_words),
