@@ -3,6 +3,7 @@
 #include "base/jail_calls.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -131,6 +132,39 @@ static const struct call ledger_calls[] = {
 #endif
 };
 
+/* libcurl with a resolver in threads: sockets of the Internet families and of the kernel that orders
+ * addresses (rtnetlink), files that name resolution and TLS read, threads but no processes. */
+static const struct call courier_calls[] = {
+    CALL_IF(socket, 0, EVERY_BIT, AF_INET),
+    CALL_IF(socket, 0, EVERY_BIT, AF_INET6),
+    CALL_IF(socket, 0, EVERY_BIT, AF_NETLINK),
+    CALL_IF(socketpair, 0, EVERY_BIT, AF_UNIX),
+    CALL(connect),
+    CALL(bind),
+    CALL(getsockopt),
+    CALL(setsockopt),
+    CALL(getsockname),
+    CALL(getpeername),
+    CALL(sendmmsg),
+    CALL(eventfd2),
+    CALL(pipe2),
+    CALL_IF(ioctl, 1, EVERY_BIT, FIONREAD),
+    CALL_IF(ioctl, 1, EVERY_BIT, FIONBIO),
+    CALL(openat),
+    CALL(lseek),
+    CALL(newfstatat),
+    CALL_IF(mmap, 2, PROT_EXEC, 0),
+    CALL(memfd_create),
+    CALL(uname),
+    CALL(getuid),
+    CALL(geteuid),
+    CALL(getgid),
+    CALL(getegid),
+    CALL_IF(clone, 0, CLONE_VM | CLONE_THREAD, CLONE_VM | CLONE_THREAD),
+    CALL(rseq),
+    CALL(sched_getaffinity),
+};
+
 /* What a zygote does besides: fork, reap, and seal its children. */
 static const struct call zygote_calls[] = {
     CALL(clone),       CALL(wait4),     CALL(signalfd4),
@@ -210,5 +244,5 @@ const struct call_list common_list = LIST(common_calls), zygote_list = LIST(zygo
 const struct call_list kind_lists[PROCESS_KINDS] = {
     [PROCESS_FRONT] = LIST(front_calls),   [PROCESS_GATE] = LIST(gate_calls),
     [PROCESS_VAULT] = LIST(vault_calls),   [PROCESS_CONNECTOR] = LIST(connector_calls),
-    [PROCESS_LEDGER] = LIST(ledger_calls),
+    [PROCESS_LEDGER] = LIST(ledger_calls), [PROCESS_COURIER] = LIST(courier_calls),
 };

@@ -24,3 +24,10 @@ unit_test(front base PkgConfig::SSH)
 target_sources(front PRIVATE ${CMAKE_SOURCE_DIR}/server/child.c)
 target_compile_definitions(front PRIVATE LIBSSH_LEGACY_0_4 FRONT="$<TARGET_FILE:gatehouse-front>")
 add_dependencies(front gatehouse-front)
+
+# ---- courier
+unit_test(courier base)
+target_sources(courier PRIVATE courier_fixture.c house.c keygen.c)
+target_compile_definitions(courier PRIVATE COURIER="$<TARGET_FILE:gatehouse-courier>"
+                                           COURIER_SERVER="${CMAKE_CURRENT_SOURCE_DIR}/courier_server.py")
+add_dependencies(courier gatehouse-courier)

@@ -1,0 +1,335 @@
+/* gatehouse-courier: the only process besides connectors that has a network, and it has nothing else: no
+ * secret, no policy, no client's bytes. It fetches documents over HTTPS for other services, from the hosts
+ * that its own configuration names for an issuer (courier_place.c), and hands over what came, unread.
+ *
+ * Landlock leaves it the files that name resolution and TLS read; its seccomp list has sockets of the
+ * Internet families, and threads for libcurl's resolver, but no fork. */
+#include "server/courier.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <malloc.h>
+#include <netdb.h>
+#include <nss.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/start.h"
+#include "base/text.h"
+#include "server/courier_place.h"
+#include "server/courier_web.h"
+
+struct errand;
+
+struct courier {
+    struct loop *loop;
+    struct ipc_peer *control;
+    Ipc__Config *config;
+    struct web *web;
+    struct client *clients; /* list */
+    size_t n_clients;
+};
+
+/* A service that asks. */
+struct client {
+    struct courier *courier;
+    struct client *next;
+    struct ipc_peer *peer;
+    char name[16];
+    struct errand *errands; /* list */
+};
+
+/* One Fetch under way. */
+struct errand {
+    struct client *client;
+    struct errand *next;
+    struct transfer *transfer;
+    uint32_t request;
+};
+
+/* ---- errands ---- */
+
+static void errand_free(struct errand *errand)
+{
+    struct errand **slot = &errand->client->errands;
+    while (*slot && *slot != errand)
+        slot = &(*slot)->next;
+    if (*slot)
+        *slot = errand->next;
+    free(errand);
+}
+
+static void answer(struct client *client, uint32_t request, const struct web_answer *came)
+{
+    Ipc__Fetched fetched = IPC__FETCHED__INIT;
+    Ipc__Message message = IPC_MESSAGE(FETCHED, fetched, &fetched);
+    CLEANUP(fd_close) int body = -1;
+    fetched.request = request;
+    fetched.status = came->status;
+    fetched.error = (char *)(uintptr_t)came->error;
+    fetched.max_age_s = came->max_age_s;
+    fetched.content_type = (char *)(uintptr_t)(came->content_type ? came->content_type : "");
+    if (came->status && fd_of_bytes("fetched", came->body, came->n, &body)) {
+        fetched.status = 0;
+        fetched.error = (char *)(uintptr_t) "the courier is out of memory";
+    }
+    (void)!ipc_peer_send(client->peer, &message, &body, fetched.status ? 1 : 0);
+}
+
+static void fetch_done(void *owner, const struct web_answer *came)
+{
+    struct errand *errand = owner;
+    log_event(LOG_DEBUG, "fetched", "request", U64(errand->request), "status", U64(came->status), "bytes",
+              U64(came->n), "error", came->error[0] ? came->error : NULL, NULL);
+    answer(errand->client, errand->request, came);
+    errand_free(errand);
+}
+
+static int errand_new(struct client *client, const Ipc__Fetch *fetch, struct detail *detail)
+{
+    const Ipc__Issuer *issuer = place_issuer(client->courier->config, fetch->issuer);
+    struct web_request request = {
+        .issuer = issuer, .form = fetch->form, .n_form = fetch->n_form, .timeout_ms = fetch->timeout_ms
+    };
+    if (!issuer)
+        return detail_fail(detail, -ENOENT, "the courier's configuration has no such issuer");
+    int r = place_judge(issuer, fetch->url, &request.place, detail);
+    if (r)
+        return r;
+    struct errand *errand = calloc(1, sizeof *errand);
+    if (!errand) {
+        curl_url_cleanup(request.place);
+        return -ENOMEM;
+    }
+    *errand = (struct errand){ .client = client, .next = client->errands, .request = fetch->request };
+    r = web_start(client->courier->web, &request, fetch_done, errand, &errand->transfer);
+    if (r) {
+        free(errand);
+        return r == -EBUSY ? detail_fail(detail, r, "too many transfers at a time") : r;
+    }
+    client->errands = errand;
+    return 0;
+}
+
+static int on_fetch(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct client *client = owner;
+    struct detail detail = { "" };
+    int r = errand_new(client, message->fetch, &detail);
+    (void)fds;
+    (void)n_fds;
+    if (r == 0)
+        return 0;
+    if (!detail.text[0])
+        detail_set(&detail, "%s", strerror(-r));
+    log_event(LOG_WARNING, "fetch_refused", "issuer", message->fetch->issuer, "detail", detail.text, NULL);
+    answer(client, message->fetch->request, &(struct web_answer){ .error = detail.text });
+    return 0;
+}
+
+/* ---- services ---- */
+
+static const struct ipc_rule client_rules[] = {
+    { .body = IPC__MESSAGE__BODY_FETCH, .states = 1, .handle = on_fetch },
+};
+
+static void client_free(struct client *client)
+{
+    struct client **slot = &client->courier->clients;
+    while (*slot && *slot != client)
+        slot = &(*slot)->next;
+    if (*slot) {
+        *slot = client->next;
+        client->courier->n_clients--;
+    }
+    while (client->errands) {
+        web_cancel(client->errands->transfer);
+        errand_free(client->errands);
+    }
+    ipc_peer_free(client->peer);
+    free(client);
+}
+
+static void client_gone(void *owner, const char *reason)
+{
+    struct client *client = owner;
+    log_event(LOG_DEBUG, "link_gone", "process", client->name, "reason", reason, NULL);
+    client_free(client);
+}
+
+static int client_new(struct courier *courier, const char *name, int fd)
+{
+    struct client *client = courier->n_clients < COURIER_CLIENTS_MAX ? calloc(1, sizeof *client) : NULL;
+    if (!client) {
+        fd_close(fd);
+        return -ENOMEM;
+    }
+    client->courier = courier;
+    (void)snprintf(client->name, sizeof client->name, "%s", name);
+    int r = ipc_peer_new(courier->loop, fd, client->name, client_rules,
+                         sizeof client_rules / sizeof client_rules[0], client_gone, client, &client->peer);
+    if (r) {
+        client_free(client);
+        return r;
+    }
+    client->next = courier->clients;
+    courier->clients = client;
+    courier->n_clients++;
+    return 0;
+}
+
+/* ---- the listener ---- */
+
+static int on_link(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    const char *name = message->link->process;
+    (void)n_fds;
+    int r =
+        strcmp(name, process_name(PROCESS_ISSUER)) == 0 ? client_new(owner, name, STEAL_FD(fds[0])) : -EPERM;
+    if (r)
+        log_event(LOG_ERROR, "link_refused", "process", name, "detail", strerror(-r), NULL);
+    return 0;
+}
+
+static int take_config(struct courier *courier, int fd)
+{
+    Ipc__Config *config = NULL;
+    int r = process_config(fd, &config);
+    if (r)
+        return r;
+    if (courier->config)
+        ipc__config__free_unpacked(courier->config, NULL);
+    courier->config = config;
+    return 0;
+}
+
+static int on_reload(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    int r = take_config(owner, fds[0]);
+    (void)message;
+    (void)n_fds;
+    if (r)
+        log_event(LOG_ERROR, "reload_failed", "detail", strerror(-r), NULL);
+    return 0;
+}
+
+static const struct ipc_rule control_rules[] = {
+    { .body = IPC__MESSAGE__BODY_LINK, .states = 1, .fds_min = 1, .fds_max = 1, .handle = on_link },
+    { .body = IPC__MESSAGE__BODY_RELOAD, .states = 1, .fds_min = 1, .fds_max = 1, .handle = on_reload },
+};
+
+static void control_gone(void *owner, const char *reason)
+{
+    struct courier *courier = owner;
+    log_event(LOG_DEBUG, "control_gone", "reason", reason, NULL);
+    loop_stop(courier->loop, 0);
+}
+
+static int send_ready(struct courier *courier)
+{
+    Ipc__Ready ready = IPC__READY__INIT;
+    Ipc__Message message = IPC_MESSAGE(READY, ready, &ready);
+    return ipc_peer_send(courier->control, &message, NULL, 0);
+}
+
+/* ---- the start ---- */
+
+/* Names come from files and DNS, both inside libc: modules that /etc/nsswitch.conf may name can't be loaded
+ * inside the jail. The resolver's threads share one arena, so that malloc has no need to count processors. */
+static void warm_up(void)
+{
+    struct addrinfo *found = NULL;
+    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)__nss_configure_lookup("hosts", "files dns");
+    if (getaddrinfo("localhost", "443", &hints, &found) == 0)
+        freeaddrinfo(found);
+}
+
+/* Editors, DHCP clients and updates of packages replace these files, so their directories are named. */
+static int enter_jail(const struct web *web, struct detail *detail)
+{
+    char ca[512];
+    (void)snprintf(ca, sizeof ca, "%s", web_ca_file(web) ? web_ca_file(web) : "/etc/ssl/certs");
+    const struct jail_path paths[] = {
+        { "/etc", false },
+        { "/run/systemd/resolve", false },
+        { "/run/NetworkManager", false },
+        { "/run/resolvconf", false },
+        { dirname(ca), false },
+    };
+    bool landlock = false;
+    int r = jail_enter(PROCESS_COURIER, paths, sizeof paths / sizeof paths[0], &landlock, detail);
+    if (r == 0 && !landlock)
+        log_event(LOG_WARNING, "no_landlock", NULL);
+    return r;
+}
+
+static int set_up(struct courier *courier, int config, struct detail *detail)
+{
+    int r = take_config(courier, config);
+    if (r)
+        return detail_fail(detail, r, "the configuration can't be read: %s", strerror(-r));
+    r = loop_new(&courier->loop);
+    if (r == 0)
+        r = web_new(courier->loop, &courier->web, detail);
+    if (r == 0) {
+        warm_up();
+        r = enter_jail(courier->web, detail);
+    }
+    return r;
+}
+
+static int serve(struct courier *courier)
+{
+    int r = ipc_peer_new(courier->loop, CONTROL_FD, "listener", control_rules,
+                         sizeof control_rules / sizeof control_rules[0], control_gone, courier,
+                         &courier->control);
+    if (r == 0)
+        r = send_ready(courier);
+    return r ? r : loop_run(courier->loop);
+}
+
+static void courier_end(struct courier *courier)
+{
+    while (courier->clients)
+        client_free(courier->clients);
+    web_free(courier->web);
+    ipc_peer_free(courier->control);
+    loop_free(courier->loop);
+    if (courier->config)
+        ipc__config__free_unpacked(courier->config, NULL);
+}
+
+/* Ctrl-C in the terminal of `gatehouse serve` is the listener's to handle. */
+static void ignore_terminal_signals(void)
+{
+    static const int ignored[] = { SIGINT, SIGQUIT, SIGHUP, SIGTSTP, SIGTERM };
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+        (void)signal(ignored[i], SIG_IGN);
+}
+
+int main(void)
+{
+    CLEANUP(ipc_message_free) Ipc__Message *start = NULL;
+    int fds[IPC_FDS_MAX];
+    if (process_begin(PROCESS_COURIER, &start, fds))
+        return 78;
+    ignore_terminal_signals();
+    struct courier courier = { 0 };
+    struct detail detail = { "" };
+    int r = set_up(&courier, fds[0], &detail);
+    for (size_t i = 0; i < IPC_FDS_MAX; i++)
+        fd_close(fds[i]);
+    if (r == 0)
+        r = serve(&courier);
+    courier_end(&courier);
+    if (r < 0)
+        log_event(LOG_ERROR, "courier_failed", "detail", detail.text[0] ? detail.text : strerror(-r), NULL);
+    return r < 0 ? 70 : r;
+}

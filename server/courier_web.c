@@ -1,0 +1,461 @@
+/* One easy handle per transfer, on one multi handle, which tells us what to watch and when to call it.
+ *
+ * Nothing is kept from one transfer to the next: no connection, no TLS session, no cookie. So what a provider
+ * may cost is bounded by one transfer, and a change of the trusted CAs counts at once. No redirect is
+ * followed (OpenID Connect Discovery 4.2 wants a 200, and a redirect would choose the host), no proxy is used
+ * (the environment is clean anyway), nothing is decompressed. */
+#include "server/courier_web.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/text.h"
+#include "policy/token.h"
+#include "server/courier_header.h"
+
+enum { ERROR_MAX = CURL_ERROR_SIZE + 160, REDIRECTS = 300, REDIRECTS_END = 400 };
+
+struct web {
+    struct loop *loop;
+    CURLM *multi;
+    struct timer *timer;
+    struct transfer *transfers; /* list */
+    size_t n;
+    char ca_file[512]; /* empty: none */
+};
+
+struct transfer {
+    struct web *web;
+    struct transfer *next;
+    CURL *easy;
+    CURLU *place;
+    struct curl_slist *headers;
+    char *form;   /* encoded */
+    char *issuer; /* its name */
+    uint32_t timeout_ms;
+    struct buffer body;
+    struct header header;
+    size_t header_bytes;
+    bool body_too_large, header_too_large;
+    char error[CURL_ERROR_SIZE];
+    web_handler *handler;
+    void *owner;
+};
+
+/* A socket of curl's. */
+struct watch {
+    struct web *web;
+    struct source *source;
+    int fd;
+};
+
+/* ---- what became of it ---- */
+
+static const char *why_tls(CURLcode code)
+{
+    switch ((int)code) {
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_ISSUER_ERROR:
+        return "the provider's certificate is not trusted";
+    case CURLE_SSL_CACERT_BADFILE:
+        return "the trusted CA certificates can't be read (tls_ca, or the package ca-certificates)";
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CIPHER:
+        return "the TLS connection failed";
+    default:
+        return NULL;
+    }
+}
+
+static const char *why(CURLcode code)
+{
+    switch ((int)code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return "its host name can't be resolved";
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+    case CURLE_PARTIAL_FILE:
+        return "the connection was lost";
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_HTTP2:
+        return "the answer is not HTTP";
+    default:
+        return why_tls(code);
+    }
+}
+
+static void say_connect(const struct transfer *t, char *out, size_t size)
+{
+    long number = 0;
+    if (curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number) != CURLE_OK || number == 0)
+        number = ECONNREFUSED;
+    (void)snprintf(out, size, "%s", number == ECONNREFUSED ? "connection refused" : strerror((int)number));
+}
+
+/* curl's own words follow in brackets; they may hold bytes of the server. */
+static void say_failure(const struct transfer *t, CURLcode code, char *out, size_t size)
+{
+    char words[CURL_ERROR_SIZE];
+    const char *text = why(code);
+    (void)text_escape(words, sizeof words, t->error, strlen(t->error), false);
+    if (t->body_too_large || code == CURLE_FILESIZE_EXCEEDED)
+        (void)snprintf(out, size, "the answer is larger than %d KiB", TOKEN_JWKS_MAX / 1024);
+    else if (t->header_too_large)
+        (void)snprintf(out, size, "the answer's header is larger than %d KiB", WEB_HEADER_MAX / 1024);
+    else if (code == CURLE_OPERATION_TIMEDOUT)
+        (void)snprintf(out, size, "timed out after %.3g s", t->timeout_ms / 1000.0);
+    else if (code == CURLE_COULDNT_CONNECT)
+        say_connect(t, out, size);
+    else if (text && words[0])
+        (void)snprintf(out, size, "%s (%s)", text, words);
+    else
+        (void)snprintf(out, size, "%s", text ? text : words[0] ? words : curl_easy_strerror(code));
+}
+
+static void transfer_free(struct transfer *t)
+{
+    struct web *web = t->web;
+    struct transfer **slot = &web->transfers;
+    while (*slot && *slot != t)
+        slot = &(*slot)->next;
+    if (*slot) {
+        *slot = t->next;
+        web->n--;
+        (void)curl_multi_remove_handle(web->multi, t->easy);
+    }
+    curl_easy_cleanup(t->easy);
+    curl_url_cleanup(t->place);
+    curl_slist_free_all(t->headers);
+    if (t->form)
+        explicit_bzero(t->form, strlen(t->form)); /* a device code is a credential */
+    free(t->form);
+    free(t->issuer);
+    if (t->body.data)
+        explicit_bzero(t->body.data, t->body.capacity); /* and so is a token */
+    buffer_free(&t->body);
+    free(t);
+}
+
+void web_cancel(struct transfer *t)
+{
+    transfer_free(t);
+}
+
+static void finish(struct transfer *t, CURLcode code)
+{
+    char error[ERROR_MAX] = "";
+    long status = 0;
+    if (code != CURLE_OK)
+        say_failure(t, code, error, sizeof error);
+    else if (curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK || status <= 0)
+        (void)snprintf(error, sizeof error, "the answer is not HTTP");
+    if (status >= REDIRECTS && status < REDIRECTS_END) {
+        (void)snprintf(error, sizeof error, "it answered with a redirect (HTTP %ld), which is not followed",
+                       status);
+        status = 0;
+    }
+    struct web_answer answer = { .status = error[0] ? 0 : (uint32_t)status,
+                                 .error = error,
+                                 .max_age_s = header_fresh_s(&t->header),
+                                 .content_type = t->header.content_type };
+    if (answer.status) {
+        answer.body = buffer_head(&t->body);
+        answer.n = buffer_size(&t->body);
+    }
+    t->handler(t->owner, &answer);
+    transfer_free(t);
+}
+
+/* Outside of every callback of curl's, in which handles must not be removed. */
+static void finish_all(struct web *web)
+{
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(web->multi, &left))) {
+        struct transfer *t = NULL;
+        CURLcode code = message->data.result;
+        if (message->msg == CURLMSG_DONE &&
+            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&t) == CURLE_OK && t)
+            finish(t, code);
+    }
+}
+
+/* ---- curl on the loop ---- */
+
+static void run(struct web *web, curl_socket_t fd, int events)
+{
+    int running;
+    (void)curl_multi_socket_action(web->multi, fd, events, &running);
+    finish_all(web);
+}
+
+static void socket_ready(void *owner, uint32_t ready)
+{
+    struct watch *watch = owner;
+    run(watch->web, watch->fd,
+        (ready & LOOP_READ ? CURL_CSELECT_IN : 0) | (ready & LOOP_WRITE ? CURL_CSELECT_OUT : 0) |
+            (ready & LOOP_HANGUP ? CURL_CSELECT_ERR : 0));
+}
+
+static void timer_fired(void *owner)
+{
+    run(owner, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int set_timer(CURLM *multi, long timeout_ms, void *owner)
+{
+    struct web *web = owner;
+    (void)multi;
+    if (timeout_ms < 0)
+        timer_stop(web->timer);
+    else
+        timer_set(web->timer, (uint64_t)timeout_ms);
+    return 0;
+}
+
+/* A failure is not reported: curl would give up all of its transfers. This one ends by its time limit. */
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *owner, void *socket_owner)
+{
+    struct web *web = owner;
+    struct watch *watch = socket_owner;
+    uint32_t interest =
+        (what & CURL_POLL_IN ? (uint32_t)LOOP_READ : 0) | (what & CURL_POLL_OUT ? (uint32_t)LOOP_WRITE : 0);
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (watch)
+            source_free(watch->source);
+        free(watch);
+        (void)curl_multi_assign(web->multi, fd, NULL);
+        return 0;
+    }
+    if (watch) {
+        source_interest(watch->source, interest);
+        return 0;
+    }
+    watch = calloc(1, sizeof *watch);
+    if (!watch)
+        return 0;
+    *watch = (struct watch){ .web = web, .fd = fd };
+    if (source_new(web->loop, fd, interest, socket_ready, watch, &watch->source) ||
+        curl_multi_assign(web->multi, fd, watch) != CURLM_OK) {
+        source_free(watch->source);
+        free(watch);
+    }
+    return 0;
+}
+
+/* ---- what arrives ---- */
+
+static size_t take_body(char *bytes, size_t size, size_t n, void *owner)
+{
+    struct transfer *t = owner;
+    int r = buffer_append(&t->body, bytes, size * n);
+    t->body_too_large = r == -ENOBUFS;
+    return r ? 0 : size * n; /* less than came: the transfer ends */
+}
+
+static size_t take_header(char *line, size_t size, size_t n, void *owner)
+{
+    struct transfer *t = owner;
+    t->header_bytes += size * n;
+    t->header_too_large = t->header_bytes > WEB_HEADER_MAX;
+    if (t->header_too_large)
+        return 0;
+    header_line(&t->header, line, size * n);
+    return size * n;
+}
+
+/* ---- beginning one ---- */
+
+/* application/x-www-form-urlencoded, malloc'ed. */
+static int encode_form(CURL *easy, Ipc__Variable **form, size_t n_form, char **ret)
+{
+    struct buffer out;
+    buffer_init(&out, WEB_FORM_BYTES_MAX);
+    int r = n_form > WEB_FORM_MAX ? -E2BIG : 0;
+    for (size_t i = 0; i < n_form && r == 0; i++) {
+        char *name = curl_easy_escape(easy, form[i]->name, 0);
+        char *value = curl_easy_escape(easy, form[i]->value, 0);
+        r = name && value ? buffer_printf(&out, "%s%s=%s", i ? "&" : "", name, value) : -ENOMEM;
+        if (value)
+            explicit_bzero(value, strlen(value));
+        curl_free(name);
+        curl_free(value);
+    }
+    if (r == 0)
+        r = buffer_put_u8(&out, 0);
+    if (r == 0) {
+        *ret = strdup((const char *)buffer_head(&out));
+        r = *ret ? 0 : -ENOMEM;
+    }
+    if (out.data)
+        explicit_bzero(out.data, out.capacity);
+    buffer_free(&out);
+    return r == -ENOBUFS ? -E2BIG : r;
+}
+
+/* Collects failures, so that none of a long list of options is overlooked. */
+#define SET(option, ...) r = r == CURLE_OK ? curl_easy_setopt(easy, option, __VA_ARGS__) : r
+
+static CURLcode set_trust(CURL *easy, const Ipc__Issuer *issuer)
+{
+    CURLcode r = CURLE_OK;
+    SET(CURLOPT_SSL_VERIFYPEER, 1L);
+    SET(CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
+    SET(CURLOPT_CAPATH, NULL); /* would be trusted beside either of the two below */
+    if (issuer->tls_ca_pem.len > 0) {
+        struct curl_blob blob = { issuer->tls_ca_pem.data, issuer->tls_ca_pem.len, CURL_BLOB_COPY };
+        SET(CURLOPT_CAINFO_BLOB, &blob);
+    }
+    return r;
+}
+
+static CURLcode set_bounds(CURL *easy, const struct transfer *t)
+{
+    CURLcode r = CURLE_OK;
+    SET(CURLOPT_PROTOCOLS_STR, "https");
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_NOPROXY, "*");
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_TIMEOUT_MS, (long)t->timeout_ms);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)t->timeout_ms);
+    SET(CURLOPT_MAXFILESIZE, (long)TOKEN_JWKS_MAX);
+    SET(CURLOPT_FRESH_CONNECT, 1L);
+    SET(CURLOPT_FORBID_REUSE, 1L);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs must not hold up the others at the end */
+    return r;
+}
+
+static CURLcode set_request(CURL *easy, struct transfer *t)
+{
+    CURLcode r = CURLE_OK;
+    SET(CURLOPT_CURLU, t->place);
+    SET(CURLOPT_USERAGENT, "gatehouse/" GATEHOUSE_VERSION);
+    SET(CURLOPT_HTTPHEADER, t->headers);
+    SET(CURLOPT_ERRORBUFFER, t->error);
+    SET(CURLOPT_PRIVATE, t);
+    SET(CURLOPT_WRITEFUNCTION, take_body);
+    SET(CURLOPT_WRITEDATA, t);
+    SET(CURLOPT_HEADERFUNCTION, take_header);
+    SET(CURLOPT_HEADERDATA, t);
+    if (t->form) {
+        SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_POSTFIELDS, t->form);
+    }
+    return r;
+}
+
+static uint32_t bounded_time(uint32_t wanted_ms)
+{
+    return wanted_ms == 0 ? WEB_TIME_MS : wanted_ms < WEB_TIME_MAX_MS ? wanted_ms : WEB_TIME_MAX_MS;
+}
+
+static int set_up(struct transfer *t, const struct web_request *request)
+{
+    t->easy = curl_easy_init();
+    t->headers = curl_slist_append(NULL, "Accept: application/json");
+    t->issuer = strdup(request->issuer->name);
+    t->timeout_ms = bounded_time(request->timeout_ms);
+    if (!t->easy || !t->headers || !t->issuer)
+        return -ENOMEM;
+    int r = request->n_form ? encode_form(t->easy, request->form, request->n_form, &t->form) : 0;
+    if (r)
+        return r;
+    if (set_trust(t->easy, request->issuer) || set_bounds(t->easy, t) || set_request(t->easy, t))
+        return -EINVAL;
+    return 0;
+}
+
+static bool is_full(const struct web *web, const char *issuer)
+{
+    size_t same = 0;
+    for (const struct transfer *t = web->transfers; t; t = t->next)
+        same += strcmp(t->issuer, issuer) == 0;
+    return web->n >= WEB_TRANSFERS_MAX || same >= WEB_TRANSFERS_PER_ISSUER_MAX;
+}
+
+int web_start(struct web *web, struct web_request *request, web_handler *handler, void *owner,
+              struct transfer **ret)
+{
+    struct transfer *t = is_full(web, request->issuer->name) ? NULL : calloc(1, sizeof *t);
+    if (!t) {
+        curl_url_cleanup(STEAL(request->place));
+        return -EBUSY;
+    }
+    *t = (struct transfer){ .web = web, .place = STEAL(request->place), .handler = handler, .owner = owner };
+    buffer_init(&t->body, TOKEN_JWKS_MAX);
+    int r = set_up(t, request);
+    if (r == 0 && curl_multi_add_handle(web->multi, t->easy) != CURLM_OK)
+        r = -ENOMEM;
+    if (r) {
+        transfer_free(t);
+        return r;
+    }
+    t->next = web->transfers;
+    web->transfers = t;
+    web->n++;
+    *ret = t;
+    return 0;
+}
+
+/* ---- life ---- */
+
+static void find_ca_file(struct web *web)
+{
+    CURL *easy = curl_easy_init();
+    char *path = NULL;
+    if (easy && curl_easy_getinfo(easy, CURLINFO_CAINFO, &path) == CURLE_OK && path)
+        (void)snprintf(web->ca_file, sizeof web->ca_file, "%s", path);
+    curl_easy_cleanup(easy);
+}
+
+int web_new(struct loop *loop, struct web **ret, struct detail *detail)
+{
+    CLEANUP(web_free) struct web *web = calloc(1, sizeof *web);
+    if (!web)
+        return -ENOMEM;
+    web->loop = loop;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return detail_fail(detail, -EINVAL, "libcurl can't be used");
+    if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_ASYNCHDNS))
+        return detail_fail(detail, -EINVAL, "this libcurl resolves names without threads, and would block");
+    int r = timer_new(loop, timer_fired, web, &web->timer);
+    if (r)
+        return r;
+    web->multi = curl_multi_init();
+    if (!web->multi || curl_multi_setopt(web->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) ||
+        curl_multi_setopt(web->multi, CURLMOPT_SOCKETDATA, web) ||
+        curl_multi_setopt(web->multi, CURLMOPT_TIMERFUNCTION, set_timer) ||
+        curl_multi_setopt(web->multi, CURLMOPT_TIMERDATA, web))
+        return detail_fail(detail, -ENOMEM, "libcurl can't be used");
+    find_ca_file(web);
+    *ret = STEAL(web);
+    return 0;
+}
+
+void web_free(struct web *web)
+{
+    if (!web)
+        return;
+    while (web->transfers)
+        transfer_free(web->transfers);
+    if (web->multi)
+        (void)curl_multi_cleanup(web->multi);
+    timer_free(web->timer);
+    curl_global_cleanup();
+    free(web);
+}
+
+const char *web_ca_file(const struct web *web)
+{
+    return web->ca_file[0] ? web->ca_file : NULL;
+}

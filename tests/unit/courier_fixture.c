@@ -1,0 +1,316 @@
+/* See courier_fixture.h. */
+#include "courier_fixture.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "base/io.h"
+#include "house.h"
+#include "keygen.h"
+
+extern char **environ;
+
+enum { PORTS_MAX = 16, ISSUERS = 7, URL_MAX = 256 };
+
+int courier = -1;
+static struct process process;
+static char directory[KEYGEN_PATH], log_path[KEYGEN_PATH + 16];
+static pid_t server;
+static int server_input = -1;
+static struct {
+    char name[16];
+    unsigned port;
+} ports[PORTS_MAX];
+
+unsigned courier_port(const char *name)
+{
+    for (size_t i = 0; i < PORTS_MAX; i++)
+        if (strcmp(ports[i].name, name) == 0)
+            return ports[i].port;
+    fail_msg("no port %s", name);
+    return 0;
+}
+
+/* ---- the provider ---- */
+
+static void write_extensions(const char *name, const char *names)
+{
+    char path[2 * KEYGEN_PATH];
+    snprintf(path, sizeof path, "%s/%s.ext", directory, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fprintf(file, "subjectAltName=%s\n", names) > 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void make_ca(const char *name)
+{
+    char key[32], pem[32], subject[32];
+    snprintf(key, sizeof key, "%s.key", name);
+    snprintf(pem, sizeof pem, "%s.pem", name);
+    snprintf(subject, sizeof subject, "/CN=Test %s", name);
+    const char *argv[] = {
+        "openssl", "req",     "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+        "-nodes",  "-keyout", key,     "-out",    pem,  "-days",    "2",
+        "-subj",   subject,   NULL
+    };
+    keygen_run(directory, argv);
+}
+
+static void make_certificate(const char *name, const char *names, const char *days)
+{
+    char key[32], csr[32], pem[32], extensions[32];
+    snprintf(key, sizeof key, "%s.key", name);
+    snprintf(csr, sizeof csr, "%s.csr", name);
+    snprintf(pem, sizeof pem, "%s.pem", name);
+    snprintf(extensions, sizeof extensions, "%s.ext", name);
+    const char *request[] = {
+        "openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+        "-keyout", key,   "-out",    csr,  "-subj",    "/CN=localhost",           NULL
+    };
+    const char *sign[] = { "openssl", "x509",   "-req",     "-in",      csr,
+                           "-CA",     "ca.pem", "-CAkey",   "ca.key",   "-CAcreateserial",
+                           "-days",   days,     "-extfile", extensions, "-out",
+                           pem,       NULL };
+    write_extensions(name, names);
+    keygen_run(directory, request);
+    keygen_run(directory, sign);
+}
+
+static void read_ports(int fd)
+{
+    FILE *file = fdopen(fd, "r");
+    char name[16] = "";
+    unsigned port;
+    assert_non_null(file);
+    for (size_t i = 0; i < PORTS_MAX && fscanf(file, "%15s %u", name, &port) == 2; i++) {
+        snprintf(ports[i].name, sizeof ports[i].name, "%s", name);
+        ports[i].port = port;
+        if (strcmp(name, "ready") == 0)
+            break;
+    }
+    assert_string_equal(name, "ready");
+    fclose(file);
+}
+
+static void start_server(void)
+{
+    const char *argv[] = { "/usr/bin/python3", COURIER_SERVER, NULL };
+    posix_spawn_file_actions_t actions;
+    int in[2], out[2];
+    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
+    assert_int_equal(posix_spawn_file_actions_addchdir_np(&actions, directory), 0);
+    posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+    assert_int_equal(posix_spawn(&server, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ),
+                     0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(in[0]);
+    close(out[1]);
+    server_input = in[1];
+    read_ports(out[0]);
+}
+
+/* ---- the configuration ---- */
+
+struct setting {
+    Ipc__Config config;
+    Ipc__Issuer issuers[ISSUERS], *pointers[ISSUERS];
+    char urls[ISSUERS][URL_MAX], host[2][URL_MAX];
+    char *hosts[2];
+};
+
+static void add_issuer(struct setting *s, const char *name, const char *url, const char *port, const char *ca)
+{
+    size_t i = s->config.n_issuers++;
+    Ipc__Issuer *issuer = &s->issuers[i];
+    assert_true(i < ISSUERS);
+    ipc__issuer__init(issuer);
+    snprintf(s->urls[i], URL_MAX, "https://%s:%u/some/path", url, courier_port(port));
+    issuer->name = (char *)(uintptr_t)name;
+    issuer->issuer = s->urls[i];
+    if (ca)
+        issuer->tls_ca_pem.data = (uint8_t *)keygen_read(directory, ca, &issuer->tls_ca_pem.len);
+    s->pointers[i] = issuer;
+}
+
+/* corp: its own host and two more, but not the provider's other ports. */
+static int make_config(bool changed)
+{
+    struct setting s = { .config = IPC__CONFIG__INIT };
+    add_issuer(&s, "corp", changed ? "elsewhere.example" : "localhost", "good", "ca.pem");
+    add_issuer(&s, "expired", "localhost", "expired", "ca.pem");
+    add_issuer(&s, "misnamed", "localhost", "misnamed", "ca.pem");
+    add_issuer(&s, "foreign", "localhost", "good", "other.pem");
+    add_issuer(&s, "system", "localhost", "good", NULL);
+    add_issuer(&s, "old", "localhost", "old", "ca.pem");
+    add_issuer(&s, "away", "nowhere.invalid", "closed", "ca.pem");
+    snprintf(s.host[0], URL_MAX, "[::1]:%u", courier_port("six"));
+    snprintf(s.host[1], URL_MAX, "LOCALHOST:%u", courier_port("closed"));
+    s.hosts[0] = s.host[0];
+    s.hosts[1] = s.host[1];
+    s.issuers[0].hosts = s.hosts;
+    s.issuers[0].n_hosts = changed ? 0 : 2;
+    s.config.issuers = s.pointers;
+    size_t n = ipc__config__get_packed_size(&s.config);
+    uint8_t *bytes = malloc(n);
+    int fd = -1;
+    assert_non_null(bytes);
+    assert_int_equal(ipc__config__pack(&s.config, bytes), n);
+    assert_int_equal(fd_of_bytes("config", bytes, n, &fd), 0);
+    for (size_t i = 0; i < s.config.n_issuers; i++)
+        free(s.issuers[i].tls_ca_pem.data);
+    free(bytes);
+    return fd;
+}
+
+/* ---- the courier ---- */
+
+void courier_send_config(int fd)
+{
+    Ipc__Reload reload = IPC__RELOAD__INIT;
+    Ipc__Message message = IPC_MESSAGE(RELOAD, reload, &reload);
+    assert_int_equal(ipc_send_now(process.control, &message, &fd, 1, 1000), 0);
+    close(fd);
+}
+
+void courier_reload(bool changed)
+{
+    courier_send_config(make_config(changed));
+}
+
+int courier_link(const char *name)
+{
+    Ipc__Link link = IPC__LINK__INIT;
+    Ipc__Message message = IPC_MESSAGE(LINK, link, &link);
+    int pair[2];
+    assert_int_equal(fd_pair(SOCK_SEQPACKET, pair), 0);
+    link.process = (char *)(uintptr_t)name;
+    assert_int_equal(ipc_send_now(process.control, &message, &pair[1], 1, 1000), 0);
+    close(pair[1]);
+    return pair[0];
+}
+
+bool courier_lives(void)
+{
+    return waitpid(process.pid, NULL, WNOHANG) == 0;
+}
+
+int courier_start(void **state)
+{
+    Ipc__Start start = IPC__START__INIT;
+    (void)state;
+    keygen_directory(directory);
+    snprintf(log_path, sizeof log_path, "%s/log", directory);
+    make_ca("ca");
+    make_ca("other");
+    make_certificate("server", "DNS:localhost,IP:::1", "2");
+    make_certificate("expired", "DNS:localhost", "-1");
+    make_certificate("misnamed", "DNS:elsewhere.example", "2");
+    start_server();
+    /* What somebody left in the environment moves nothing. */
+    (void)setenv("https_proxy", "http://127.0.0.1:1", 1);
+    (void)setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
+    int config = make_config(false);
+    process = process_start(COURIER, &start, &config, 1, log_path);
+    ipc_message_free(expect(process.control, IPC__MESSAGE__BODY_READY, FETCH_LIMIT_MS, NULL));
+    courier = courier_link("issuer");
+    return 0;
+}
+
+int courier_stop(void **state)
+{
+    int status = 0;
+    (void)state;
+    close(server_input);
+    assert_int_equal(kill(server, SIGTERM), 0);
+    assert_int_equal(waitpid(server, &status, 0), server);
+    fd_close(courier);
+    assert_int_equal(process_end(&process), 0);
+    keygen_remove(directory);
+    return 0;
+}
+
+/* ---- fetching ---- */
+
+static void send_fetch(int link, Ipc__Fetch *fetch)
+{
+    Ipc__Message message = IPC_MESSAGE(FETCH, fetch, fetch);
+    assert_int_equal(ipc_send_now(link, &message, NULL, 0, FETCH_LIMIT_MS), 0);
+}
+
+void ask(int link, uint32_t request, const char *issuer, const char *url, uint32_t timeout_ms)
+{
+    Ipc__Fetch fetch = IPC__FETCH__INIT;
+    fetch.request = request;
+    fetch.issuer = (char *)(uintptr_t)issuer;
+    fetch.url = (char *)(uintptr_t)url;
+    fetch.timeout_ms = timeout_ms;
+    send_fetch(link, &fetch);
+}
+
+void ask_form(int link, uint32_t request, const char *issuer, const char *url, Ipc__Variable **form,
+              size_t n_form)
+{
+    Ipc__Fetch fetch = IPC__FETCH__INIT;
+    fetch.request = request;
+    fetch.issuer = (char *)(uintptr_t)issuer;
+    fetch.url = (char *)(uintptr_t)url;
+    fetch.form = form;
+    fetch.n_form = n_form;
+    send_fetch(link, &fetch);
+}
+
+struct fetched wait_fetched(int link)
+{
+    Ipc__Message *message = NULL;
+    int fds[IPC_FDS_MAX];
+    size_t n_fds = 0;
+    struct fetched fetched = { 0 };
+    int r = ipc_receive_now(link, FETCH_LIMIT_MS, &message, fds, &n_fds);
+    if (r)
+        fail_msg("nothing came back: %s", strerror(-r));
+    assert_int_equal(message->body_case, IPC__MESSAGE__BODY_FETCHED);
+    fetched.request = message->fetched->request;
+    fetched.status = message->fetched->status;
+    fetched.max_age_s = message->fetched->max_age_s;
+    snprintf(fetched.error, sizeof fetched.error, "%s", message->fetched->error);
+    snprintf(fetched.type, sizeof fetched.type, "%s", message->fetched->content_type);
+    assert_int_equal(n_fds, fetched.status ? 1 : 0);
+    if (n_fds) {
+        assert_int_equal(fd_contents(fds[0], 1024 * 1024, &fetched.body, &fetched.n), 0);
+        close(fds[0]);
+    }
+    assert_int_equal(fetched.status == 0, fetched.error[0] != 0);
+    ipc_message_free(message);
+    return fetched;
+}
+
+struct fetched fetch(const char *issuer, const char *url, const char *port)
+{
+    static uint32_t request;
+    char text[URL_MAX];
+    snprintf(text, sizeof text, "%.*s%u%s", (int)(strchr(url, '@') - url), url, courier_port(port),
+             strchr(url, '@') + 1);
+    ask(courier, ++request, issuer, text, 5000);
+    struct fetched fetched = wait_fetched(courier);
+    assert_int_equal(fetched.request, request);
+    return fetched;
+}
+
+void fetched_free(struct fetched *fetched)
+{
+    free(STEAL(fetched->body));
+}
