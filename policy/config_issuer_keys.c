@@ -8,7 +8,7 @@
 #include <string.h>
 #include "policy/config_file.h"
 #include "policy/token.h"
-#include "policy/token_key.h"
+#include "policy/mint.h"
 
 static void json_free(json_t *json)
 {
@@ -80,19 +80,19 @@ void config_file_jwks(struct config_reader *reader, const struct config_node *pl
 void config_file_issuer_key(struct config_reader *reader, const struct config_node *place, const char *path,
                             Ipc__Issuer *issuer)
 {
-    CLEANUP(token_key_free) struct token_key *key = NULL;
+    CLEANUP(mint_free) struct mint *mint = NULL;
     CLEANUP(free) uint8_t *bytes = NULL;
     struct detail detail = { "" };
     size_t n = 0;
 
     if (!config_file_contents(reader, place, path, CONFIG_PRIVATE_KEY, &bytes, &n))
         return;
-    int r = token_key_new(bytes, n, &key, &detail);
+    int r = mint_new(bytes, n, &mint, &detail);
     explicit_bzero(bytes, n);
     if (r == -ENOMEM)
         reader->no_memory = true;
     else if (r)
         config_fault(reader, place, "%.300s: %.200s", path, detail.text);
     else
-        config_set(reader, &issuer->jwks, token_key_jwks(key));
+        config_set(reader, &issuer->jwks, mint_jwks(mint));
 }

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "policy/token_key.h"
+#include "policy/mint.h"
 
 /* RFC 8037, appendix A */
 #define RFC_PEM                                                                                              \
@@ -41,11 +41,11 @@ static char *new_pem(const char *type, const char *curve, size_t bits, const EVP
     return pem;
 }
 
-static struct token_key *must_read(const char *pem)
+static struct mint *must_read(const char *pem)
 {
-    struct token_key *key = NULL;
+    struct mint *key = NULL;
     struct detail detail = { "" };
-    int r = token_key_new((const uint8_t *)pem, strlen(pem), &key, &detail);
+    int r = mint_new((const uint8_t *)pem, strlen(pem), &key, &detail);
 
     assert_string_equal(detail.text, "");
     assert_int_equal(r, 0);
@@ -54,10 +54,10 @@ static struct token_key *must_read(const char *pem)
 
 static void assert_refused(const char *pem, const char *why)
 {
-    struct token_key *key = NULL;
+    struct mint *key = NULL;
     struct detail detail = { "" };
 
-    assert_int_equal(token_key_new((const uint8_t *)pem, strlen(pem), &key, &detail), -EINVAL);
+    assert_int_equal(mint_new((const uint8_t *)pem, strlen(pem), &key, &detail), -EINVAL);
     assert_null(key);
     if (!strstr(detail.text, why))
         fail_msg("\"%s\" is not in: %s", why, detail.text);
@@ -66,13 +66,13 @@ static void assert_refused(const char *pem, const char *why)
 static void the_key_of_rfc_8037_gets_its_jwk_and_its_thumbprint(void **state)
 {
     (void)state;
-    struct token_key *key = must_read(RFC_PEM);
+    struct mint *key = must_read(RFC_PEM);
 
-    assert_string_equal(token_key_id(key), RFC_THUMBPRINT);
-    assert_string_equal(token_key_jwks(key),
+    assert_string_equal(mint_key_id(key), RFC_THUMBPRINT);
+    assert_string_equal(mint_jwks(key),
                         "{\"keys\":[{\"crv\":\"Ed25519\",\"kty\":\"OKP\",\"x\":\"" RFC_X
                         "\",\"kid\":\"" RFC_THUMBPRINT "\",\"alg\":\"EdDSA\",\"use\":\"sig\"}]}");
-    token_key_free(key);
+    mint_free(key);
 }
 
 /* The part between dots, decoded; NUL-terminated, malloc'ed. */
@@ -93,12 +93,12 @@ static char *part_of(const char *token, int number, size_t *ret_n)
 static void a_token_of_ed25519_holds_before_libsodium(void **state)
 {
     (void)state;
-    struct token_key *key = must_read(RFC_PEM);
+    struct mint *key = must_read(RFC_PEM);
     unsigned char x[crypto_sign_PUBLICKEYBYTES];
     char *token = NULL;
     size_t n = 0, header_n = 0, claims_n = 0;
 
-    assert_int_equal(token_key_sign(key, CLAIMS, &token), 0);
+    assert_int_equal(mint_token(key, CLAIMS, &token), 0);
     char *header = part_of(token, 0, &header_n), *claims = part_of(token, 1, &claims_n),
          *signature = part_of(token, 2, &n);
     assert_string_equal(header, "{\"alg\":\"EdDSA\",\"kid\":\"" RFC_THUMBPRINT "\",\"typ\":\"JWT\"}");
@@ -117,7 +117,7 @@ static void a_token_of_ed25519_holds_before_libsodium(void **state)
     free(claims);
     free(signature);
     free(token);
-    token_key_free(key);
+    mint_free(key);
 }
 
 static bool holds_before_cjose(const char *token, const char *jwks)
@@ -141,24 +141,24 @@ static bool holds_before_cjose(const char *token, const char *jwks)
 static void check_with_cjose(const char *type, const char *curve, size_t bits, const char *algorithm)
 {
     char *pem = new_pem(type, curve, bits, NULL), *other_pem = new_pem(type, curve, bits, NULL), wanted[64];
-    struct token_key *key = must_read(pem), *other = must_read(other_pem);
+    struct mint *key = must_read(pem), *other = must_read(other_pem);
     char *token = NULL;
     size_t n = 0;
 
-    assert_int_equal(token_key_sign(key, CLAIMS, &token), 0);
+    assert_int_equal(mint_token(key, CLAIMS, &token), 0);
     char *header = part_of(token, 0, &n);
     snprintf(wanted, sizeof wanted, "\"alg\":\"%s\"", algorithm);
     assert_non_null(strstr(header, wanted));
-    assert_non_null(strstr(token_key_jwks(key), wanted));
-    assert_true(holds_before_cjose(token, token_key_jwks(key)));
-    assert_false(holds_before_cjose(token, token_key_jwks(other)));
-    assert_string_not_equal(token_key_id(key), token_key_id(other));
+    assert_non_null(strstr(mint_jwks(key), wanted));
+    assert_true(holds_before_cjose(token, mint_jwks(key)));
+    assert_false(holds_before_cjose(token, mint_jwks(other)));
+    assert_string_not_equal(mint_key_id(key), mint_key_id(other));
     free(header);
     free(token);
     free(pem);
     free(other_pem);
-    token_key_free(key);
-    token_key_free(other);
+    mint_free(key);
+    mint_free(other);
 }
 
 static void a_token_of_each_curve_holds_before_cjose(void **state)
@@ -214,19 +214,19 @@ static void what_is_no_private_key_is_refused(void **state)
 static void claims_beyond_the_limit_are_not_signed(void **state)
 {
     (void)state;
-    struct token_key *key = must_read(RFC_PEM);
+    struct mint *key = must_read(RFC_PEM);
     char *token = NULL, *claims = calloc(1, 64 * 1024 + 2);
 
     assert_non_null(claims);
     memset(claims, ' ', 64 * 1024);
-    assert_int_equal(token_key_sign(key, claims, &token), 0);
+    assert_int_equal(mint_token(key, claims, &token), 0);
     free(token);
     token = NULL;
     claims[64 * 1024] = ' ';
-    assert_int_equal(token_key_sign(key, claims, &token), -EMSGSIZE);
+    assert_int_equal(mint_token(key, claims, &token), -EMSGSIZE);
     assert_null(token);
     free(claims);
-    token_key_free(key);
+    mint_free(key);
 }
 
 int main(void)

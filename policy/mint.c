@@ -1,8 +1,8 @@
-/* See token_key.h.
+/* See mint.h.
  *
  * What is written here (headers, JWKs) holds nothing but base64url and names of our own, so that it needs no
  * JSON library; its members are in the order of RFC 7638 §3.3, which the thumbprint is made of. */
-#include "policy/token_key.h"
+#include "policy/mint.h"
 #include <errno.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
@@ -40,7 +40,7 @@ static const struct algorithm CURVES[] = {
     { "ES512", "secp521r1", "P-521", "SHA512", 66 },
 };
 
-struct token_key {
+struct mint {
     EVP_PKEY *pkey;
     const struct algorithm *algorithm;
     char id[KEY_ID_SIZE];
@@ -198,59 +198,59 @@ static char *public_members(const EVP_PKEY *pkey, const struct algorithm *algori
     return n < 0 ? NULL : out;
 }
 
-static int describe(struct token_key *key)
+static int describe(struct mint *mint)
 {
     unsigned char digest[crypto_hash_sha256_BYTES];
-    CLEANUP(free) char *members = public_members(key->pkey, key->algorithm), *braced = NULL;
+    CLEANUP(free) char *members = public_members(mint->pkey, mint->algorithm), *braced = NULL;
 
     if (!members || asprintf(&braced, "{%s}", members) < 0) {
         braced = NULL;
         return -ENOMEM;
     }
     crypto_hash_sha256(digest, (const unsigned char *)braced, strlen(braced));
-    sodium_bin2base64(key->id, sizeof key->id, digest, sizeof digest,
+    sodium_bin2base64(mint->id, sizeof mint->id, digest, sizeof digest,
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    int n = asprintf(&key->jwks, "{\"keys\":[{%s,\"kid\":\"%s\",\"alg\":\"%s\",\"use\":\"sig\"}]}", members,
-                     key->id, key->algorithm->name);
+    int n = asprintf(&mint->jwks, "{\"keys\":[{%s,\"kid\":\"%s\",\"alg\":\"%s\",\"use\":\"sig\"}]}", members,
+                     mint->id, mint->algorithm->name);
     if (n < 0)
-        key->jwks = NULL;
+        mint->jwks = NULL;
     return n < 0 ? -ENOMEM : 0;
 }
 
-int token_key_new(const uint8_t *bytes, size_t n, struct token_key **ret, struct detail *detail)
+int mint_new(const uint8_t *bytes, size_t n, struct mint **ret, struct detail *detail)
 {
-    CLEANUP(token_key_free) struct token_key *key = calloc(1, sizeof *key);
+    CLEANUP(mint_free) struct mint *mint = calloc(1, sizeof *mint);
 
-    if (!key || sodium_init() < 0)
+    if (!mint || sodium_init() < 0)
         return -ENOMEM;
-    int r = read_pem(bytes, n, &key->pkey, detail);
+    int r = read_pem(bytes, n, &mint->pkey, detail);
     if (!r)
-        r = find_algorithm(key->pkey, &key->algorithm, detail);
+        r = find_algorithm(mint->pkey, &mint->algorithm, detail);
     if (!r)
-        r = describe(key);
+        r = describe(mint);
     if (r)
         return r;
-    *ret = STEAL(key);
+    *ret = STEAL(mint);
     return 0;
 }
 
-void token_key_free(struct token_key *key)
+void mint_free(struct mint *mint)
 {
-    if (!key)
+    if (!mint)
         return;
-    EVP_PKEY_free(key->pkey);
-    free(key->jwks);
-    free(key);
+    EVP_PKEY_free(mint->pkey);
+    free(mint->jwks);
+    free(mint);
 }
 
-const char *token_key_jwks(const struct token_key *key)
+const char *mint_jwks(const struct mint *mint)
 {
-    return key->jwks;
+    return mint->jwks;
 }
 
-const char *token_key_id(const struct token_key *key)
+const char *mint_key_id(const struct mint *mint)
 {
-    return key->id;
+    return mint->id;
 }
 
 /* ---- signing ---- */
@@ -268,19 +268,19 @@ static int unpack_ecdsa(unsigned char *signature, size_t *n, int number)
     return 0;
 }
 
-static int sign(const struct token_key *key, const char *text, unsigned char *out, size_t *n)
+static int sign(const struct mint *mint, const char *text, unsigned char *out, size_t *n)
 {
     CLEANUP(digest_free) EVP_MD_CTX *context = EVP_MD_CTX_new();
 
     if (!context)
         return -ENOMEM;
-    if (EVP_DigestSignInit_ex(context, NULL, key->algorithm->digest, NULL, NULL, key->pkey, NULL) != 1 ||
+    if (EVP_DigestSignInit_ex(context, NULL, mint->algorithm->digest, NULL, NULL, mint->pkey, NULL) != 1 ||
         EVP_DigestSign(context, out, n, (const unsigned char *)text, strlen(text)) != 1)
         return -EIO;
-    return key->algorithm->group ? unpack_ecdsa(out, n, key->algorithm->number) : 0;
+    return mint->algorithm->group ? unpack_ecdsa(out, n, mint->algorithm->number) : 0;
 }
 
-int token_key_sign(const struct token_key *key, const char *claims, char **ret)
+int mint_token(const struct mint *mint, const char *claims, char **ret)
 {
     CLEANUP(free) char *header = NULL, *head = NULL, *body = NULL, *to_sign = NULL, *tail = NULL;
     unsigned char signature[SIGNATURE_MAX];
@@ -288,8 +288,8 @@ int token_key_sign(const struct token_key *key, const char *claims, char **ret)
 
     if (strlen(claims) > CLAIMS_JSON_MAX)
         return -EMSGSIZE;
-    if (asprintf(&header, "{\"alg\":\"%s\",\"kid\":\"%s\",\"typ\":\"JWT\"}", key->algorithm->name, key->id) <
-        0) {
+    if (asprintf(&header, "{\"alg\":\"%s\",\"kid\":\"%s\",\"typ\":\"JWT\"}", mint->algorithm->name,
+                 mint->id) < 0) {
         header = NULL;
         return -ENOMEM;
     }
@@ -299,7 +299,7 @@ int token_key_sign(const struct token_key *key, const char *claims, char **ret)
         to_sign = NULL;
         return -ENOMEM;
     }
-    int r = sign(key, to_sign, signature, &n);
+    int r = sign(mint, to_sign, signature, &n);
     if (r)
         return r;
     tail = encode(signature, n);

@@ -6,17 +6,17 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-struct token_key;
+struct mint;
 
 /* PEM, PKCS#8 or traditional, without a passphrase: Ed25519, EC on P-256, P-384 or P-521, RSA from 2048 bits.
  * bytes are the caller's to wipe. 0, -EINVAL with detail, or -ENOMEM. */
-MUST_USE int token_key_new(const uint8_t *bytes, size_t n, struct token_key **ret, struct detail *detail);
-void token_key_free(struct token_key *key);
-DEFINE_CLEANUP(struct token_key *, token_key_free)
+MUST_USE int mint_new(const uint8_t *bytes, size_t n, struct mint **ret, struct detail *detail);
+void mint_free(struct mint *mint);
+DEFINE_CLEANUP(struct mint *, mint_free)
 
 /* {"keys":[…]} with the public half; its kid is the key's thumbprint (RFC 7638). Borrowed. */
-const char *token_key_jwks(const struct token_key *key);
-const char *token_key_id(const struct token_key *key);
+const char *mint_jwks(const struct mint *mint);
+const char *mint_key_id(const struct mint *mint);
 /* The compact form (RFC 7515) of these claims, a JSON text; malloc'ed. EdDSA, ES256, ES384, ES512 or RS256,
  * as the key is. 0 or negative. */
-MUST_USE int token_key_sign(const struct token_key *key, const char *claims, char **ret);
+MUST_USE int mint_token(const struct mint *mint, const char *claims, char **ret);
