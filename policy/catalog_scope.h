@@ -39,6 +39,10 @@ enum catalog_answer scope_function(struct scope *scope, const char *schema, cons
 bool scope_next_function(struct scope *scope, const char *schema, const char *name, int n_arguments,
                          size_t *cursor, const struct catalog_function **ret);
 
+/* The schema that an unqualified CREATE makes its object in; NULL when that is not certain. After a look-up
+ * that was not WANTED. */
+const char *scope_making_schema(struct scope *scope);
+
 /* ---- what statements do to it ---- */
 
 /* The search_path may have this value from now on, besides those before. NULL: any. */
