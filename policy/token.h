@@ -29,6 +29,12 @@ enum token_fault {
 struct token; /* taken apart, not verified */
 struct jwks;  /* public keys */
 
+/* Readies the libraries, which then wipe all memory that they free. Once, before the jail; the other
+ * functions call it too. */
+void token_start(void);
+
+/* A key that can't be used is passed over, a private one never; detail goes on after "the JWKS: ". -EINVAL:
+ * none can be used, or it is no JWKS. */
 MUST_USE int jwks_parse(const char *json, size_t n, struct jwks **ret, struct detail *detail);
 void jwks_free(struct jwks *jwks);
 DEFINE_CLEANUP(struct jwks *, jwks_free)
