@@ -95,12 +95,12 @@ static void ascend(struct json *j, const char *bracket)
     put_text(j, bracket);
 }
 
-void json_object(struct json *j, const char *key)
+void json_open_object(struct json *j, const char *key)
 {
     descend(j, key, "{");
 }
 
-void json_array(struct json *j, const char *key)
+void json_open_array(struct json *j, const char *key)
 {
     descend(j, key, "[");
 }
@@ -115,7 +115,7 @@ void json_close_array(struct json *j)
     ascend(j, "]");
 }
 
-void json_string(struct json *j, const char *key, const char *value)
+void json_text(struct json *j, const char *key, const char *value)
 {
     begin_value(j, key);
     if (value)

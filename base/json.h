@@ -16,12 +16,12 @@ struct json {
 
 struct json json_to(struct buffer *out);
 /* `key` is NULL inside arrays and at the top. */
-void json_object(struct json *j, const char *key);
-void json_array(struct json *j, const char *key);
+void json_open_object(struct json *j, const char *key);
+void json_open_array(struct json *j, const char *key);
 void json_close_object(struct json *j);
 void json_close_array(struct json *j);
 /* Bytes that are not valid UTF-8 become U+FFFD. A NULL string is null. */
-void json_string(struct json *j, const char *key, const char *value);
+void json_text(struct json *j, const char *key, const char *value);
 void json_bytes(struct json *j, const char *key, const void *bytes, size_t n);
 void json_u64(struct json *j, const char *key, uint64_t value);
 void json_i64(struct json *j, const char *key, int64_t value);

@@ -57,16 +57,16 @@ static void put_json(struct buffer *line, enum log_level level, const char *time
                      va_list pairs)
 {
     struct json j = json_to(line);
-    json_object(&j, NULL);
-    json_string(&j, "time", time);
-    json_string(&j, "level", level_names[level]);
-    json_string(&j, "process", settings.process);
+    json_open_object(&j, NULL);
+    json_text(&j, "time", time);
+    json_text(&j, "level", level_names[level]);
+    json_text(&j, "process", settings.process);
     json_u64(&j, "pid", (uint64_t)getpid());
-    json_string(&j, "event", event);
+    json_text(&j, "event", event);
     for (const char *key; (key = va_arg(pairs, const char *)) != NULL;) {
         const char *value = va_arg(pairs, const char *);
         if (value)
-            json_string(&j, key, value);
+            json_text(&j, key, value);
     }
     json_close_object(&j);
 }

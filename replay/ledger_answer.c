@@ -24,24 +24,24 @@ static bool sees_all(const Ipc__Identity *who)
 static void json_time(struct json *j, const char *key, uint64_t unix_ms)
 {
     char text[32];
-    json_string(j, key, unix_ms ? text_time(text, unix_ms) : NULL);
+    json_text(j, key, unix_ms ? text_time(text, unix_ms) : NULL);
 }
 
 static int write_session(void *owner, const struct store_session *s)
 {
     struct json j = json_to(owner);
-    json_object(&j, NULL);
-    json_string(&j, "id", s->id);
+    json_open_object(&j, NULL);
+    json_text(&j, "id", s->id);
     json_time(&j, "started", s->started_ms);
     json_time(&j, "ended", s->ended_ms);
-    json_string(&j, "state", s->state);
-    json_string(&j, "identity", s->identity);
-    json_string(&j, "source", s->source);
-    json_string(&j, "target", s->target);
-    json_string(&j, "target_kind", s->target_kind);
-    json_string(&j, "kind", s->kind);
-    json_string(&j, "login", s->login);
-    json_string(&j, "command", s->command);
+    json_text(&j, "state", s->state);
+    json_text(&j, "identity", s->identity);
+    json_text(&j, "source", s->source);
+    json_text(&j, "target", s->target);
+    json_text(&j, "target_kind", s->target_kind);
+    json_text(&j, "kind", s->kind);
+    json_text(&j, "login", s->login);
+    json_text(&j, "command", s->command);
     json_u64(&j, "requests", s->requests);
     json_u64(&j, "denied", s->denied);
     json_u64(&j, "bytes", s->bytes);

@@ -68,27 +68,27 @@ static void put_title(struct json *j, const Ipc__Header *h)
     char title[512];
     (void)snprintf(title, sizeof title, "%s %s%s%s (%s)", h->identity ? h->identity->name : "", h->target,
                    h->command[0] ? ": " : "", h->command, h->id);
-    json_string(j, "title", title);
+    json_text(j, "title", title);
 }
 
 static int put_header(struct cast *c, const Ipc__Header *h)
 {
     const char *term = h->pty && h->pty->term[0] ? h->pty->term : "xterm-256color";
     struct json j = json_to(&c->out);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     json_u64(&j, "version", c->version);
     if (c->version == 2) {
         put_size(&j, 2, h->pty);
     } else {
-        json_object(&j, "term");
+        json_open_object(&j, "term");
         put_size(&j, 3, h->pty);
-        json_string(&j, "type", term);
+        json_text(&j, "type", term);
         json_close_object(&j);
     }
     json_u64(&j, "timestamp", h->started_ms / 1000);
     put_title(&j, h);
-    json_object(&j, "env");
-    json_string(&j, "TERM", term);
+    json_open_object(&j, "env");
+    json_text(&j, "TERM", term);
     json_close_object(&j);
     json_close_object(&j);
     c->headed = true;

@@ -14,26 +14,26 @@ static void put_base64(struct json *j, const char *key, const uint8_t *bytes, si
     if (!text)
         j->failed = true;
     else
-        json_string(j, key, text_base64(text, bytes, n));
+        json_text(j, key, text_base64(text, bytes, n));
 }
 
 static void put_strings(struct json *j, const char *key, char **items, size_t n)
 {
-    json_array(j, key);
+    json_open_array(j, key);
     for (size_t i = 0; i < n; i++)
-        json_string(j, NULL, items[i]);
+        json_text(j, NULL, items[i]);
     json_close_array(j);
 }
 
 static void put_identity(struct json *j, const Ipc__Identity *who)
 {
-    json_object(j, "identity");
-    json_string(j, "name", who->name);
+    json_open_object(j, "identity");
+    json_text(j, "name", who->name);
     put_strings(j, "roles", who->roles, who->n_roles);
-    json_string(j, "key", who->fingerprint);
+    json_text(j, "key", who->fingerprint);
     json_u64(j, "serial", who->serial);
-    json_string(j, "ca", who->ca_fingerprint);
-    json_string(j, "source", who->source_address);
+    json_text(j, "ca", who->ca_fingerprint);
+    json_text(j, "source", who->source_address);
     json_u64(j, "source_port", who->source_port);
     json_u64(j, "connection", who->connection);
     json_close_object(j);
@@ -42,18 +42,18 @@ static void put_identity(struct json *j, const Ipc__Identity *who)
 static void put_header(struct json *j, const Ipc__Header *h)
 {
     json_u64(j, "version", h->version);
-    json_string(j, "id", h->id);
+    json_text(j, "id", h->id);
     if (h->identity)
         put_identity(j, h->identity);
-    json_string(j, "kind", h->kind);
-    json_string(j, "target", h->target);
-    json_string(j, "target_kind", h->target_kind);
-    json_string(j, "login", h->login);
-    json_string(j, "command", h->command);
-    json_string(j, "node", h->node);
+    json_text(j, "kind", h->kind);
+    json_text(j, "target", h->target);
+    json_text(j, "target_kind", h->target_kind);
+    json_text(j, "login", h->login);
+    json_text(j, "command", h->command);
+    json_text(j, "node", h->node);
     if (h->pty) {
-        json_object(j, "pty");
-        json_string(j, "term", h->pty->term);
+        json_open_object(j, "pty");
+        json_text(j, "term", h->pty->term);
         json_u64(j, "columns", h->pty->columns);
         json_u64(j, "rows", h->pty->rows);
         json_close_object(j);
@@ -63,13 +63,13 @@ static void put_header(struct json *j, const Ipc__Header *h)
 /* Bound parameters: text as strings, binary as {"base64": …}, NULL as null. */
 static void put_values(struct json *j, const Ipc__Request *r)
 {
-    json_array(j, "values");
+    json_open_array(j, "values");
     for (size_t i = 0; i < r->n_values; i++) {
         const ProtobufCBinaryData *v = &r->values[i];
         if (i < r->n_nulls && r->nulls[i]) {
-            json_string(j, NULL, NULL);
+            json_text(j, NULL, NULL);
         } else if (i < r->n_formats && r->formats[i] == 1) {
-            json_object(j, NULL);
+            json_open_object(j, NULL);
             put_base64(j, "base64", v->data, v->len);
             json_close_object(j);
         } else {
@@ -82,13 +82,13 @@ static void put_values(struct json *j, const Ipc__Request *r)
 static void put_request(struct json *j, const Ipc__Request *r, const struct chain_entry *entry)
 {
     json_u64(j, "number", r->number);
-    json_string(j, "what", r->what);
+    json_text(j, "what", r->what);
     json_u64(j, "stream", r->stream);
-    json_string(j, "verdict", r->verdict);
-    json_string(j, "rule", r->rule);
-    json_string(j, "reason", r->reason);
+    json_text(j, "verdict", r->verdict);
+    json_text(j, "rule", r->rule);
+    json_text(j, "reason", r->reason);
     if (r->code[0])
-        json_string(j, "code", r->code);
+        json_text(j, "code", r->code);
     if (r->of)
         json_u64(j, "of", r->of);
     put_strings(j, "effects", r->effects, r->n_effects);
@@ -105,7 +105,7 @@ static void put_request(struct json *j, const Ipc__Request *r, const struct chai
 static void put_bytes(struct json *j, uint32_t stream, const char *form, const struct chain_entry *entry)
 {
     json_u64(j, "stream", stream);
-    json_string(j, "form", form);
+    json_text(j, "form", form);
     json_u64(j, "bytes", entry->body_n);
     if (strcmp(form, "postgres") == 0)
         put_base64(j, "base64", entry->body, entry->body_n);
@@ -116,7 +116,7 @@ static void put_bytes(struct json *j, uint32_t stream, const char *form, const s
 static void put_end(struct json *j, const Ipc__End *end)
 {
     json_u64(j, "status", end->status);
-    json_string(j, "reason", end->reason);
+    json_text(j, "reason", end->reason);
     json_u64(j, "bytes_in", end->bytes_in);
     json_u64(j, "bytes_out", end->bytes_out);
 }
@@ -166,10 +166,10 @@ static void put_what(struct json *j, const Ipc__Event *event, const struct chain
         return;
     case IPC__EVENT__WHAT_OMITTED:
         json_u64(j, "bytes", event->omitted->bytes);
-        json_string(j, "why", event->omitted->why);
+        json_text(j, "why", event->omitted->why);
         return;
     case IPC__EVENT__WHAT_NOTE:
-        json_string(j, "text", event->note->text);
+        json_text(j, "text", event->note->text);
         return;
     case IPC__EVENT__WHAT_END:
         put_end(j, event->end);
@@ -184,11 +184,11 @@ static int write_event(const struct play *play, const Ipc__Event *event, struct 
     char time[32];
     uint64_t us = event->at_us < (uint64_t)INT64_MAX / 2 ? event->at_us : 0;
     struct json j = json_to(out);
-    json_object(&j, NULL);
+    json_open_object(&j, NULL);
     json_u64(&j, "n", play->number);
     json_u64(&j, "at_us", us);
-    json_string(&j, "time", text_time(time, play->started_ms + us / 1000));
-    json_string(&j, "event", name_of(event));
+    json_text(&j, "time", text_time(time, play->started_ms + us / 1000));
+    json_text(&j, "event", name_of(event));
     put_what(&j, event, &play->entry);
     json_close_object(&j);
     return json_line(&j) ? 0 : -ENOBUFS;
@@ -210,9 +210,9 @@ int play_events(struct play *play, int out_fd)
         r = failed;
     if (r == 0 && play->ending) {
         struct json j = json_to(&out);
-        json_object(&j, NULL);
-        json_string(&j, "event", "cut");
-        json_string(&j, "text", play->ending);
+        json_open_object(&j, NULL);
+        json_text(&j, "event", "cut");
+        json_text(&j, "text", play->ending);
         json_close_object(&j);
         r = json_line(&j) ? play_write(out_fd, &out) : -ENOBUFS;
     }

@@ -141,11 +141,11 @@ static int print_json(FILE *out, const struct sealed_entry *entry)
 
     buffer_init(&line, JSON_ENTRY_MAX);
     json = json_to(&line);
-    json_object(&json, NULL);
-    json_string(&json, "name", entry->name);
-    json_string(&json, "type", sealed_type_name(entry->type));
-    json_string(&json, "created", text_time((char[32]){ 0 }, entry->created_ms));
-    json_string(&json, "updated", text_time((char[32]){ 0 }, entry->updated_ms));
+    json_open_object(&json, NULL);
+    json_text(&json, "name", entry->name);
+    json_text(&json, "type", sealed_type_name(entry->type));
+    json_text(&json, "created", text_time((char[32]){ 0 }, entry->created_ms));
+    json_text(&json, "updated", text_time((char[32]){ 0 }, entry->updated_ms));
     json_close_object(&json);
     if (!json_line(&json))
         r = -ENOMEM;

@@ -29,7 +29,7 @@ static void answer(struct channel *channel, text_writer *as_text, json_writer *a
     buffer_init(&out, ANSWER_MAX);
     if (json) {
         struct json j = json_to(&out);
-        json_object(&j, NULL);
+        json_open_object(&j, NULL);
         as_json(channel, &j);
         json_close_object(&j);
         (void)!json_line(&j);
@@ -49,9 +49,9 @@ static void put_list(struct buffer *out, char *const *items, size_t n)
 
 static void json_list(struct json *j, const char *key, char *const *items, size_t n)
 {
-    json_array(j, key);
+    json_open_array(j, key);
     for (size_t i = 0; i < n; i++)
-        json_string(j, NULL, items[i]);
+        json_text(j, NULL, items[i]);
     json_close_array(j);
 }
 
@@ -69,13 +69,13 @@ static void help_text(struct channel *channel, struct buffer *out)
 static void help_json(struct channel *channel, struct json *j)
 {
     (void)channel;
-    json_string(j, "version", GATEHOUSE_VERSION);
-    json_array(j, "commands");
+    json_text(j, "version", GATEHOUSE_VERSION);
+    json_open_array(j, "commands");
     for (const struct command *command = commands; command->name; command++) {
-        json_object(j, NULL);
-        json_string(j, "name", command->name);
-        json_string(j, "usage", command->usage);
-        json_string(j, "summary", command->summary);
+        json_open_object(j, NULL);
+        json_text(j, "name", command->name);
+        json_text(j, "usage", command->usage);
+        json_text(j, "summary", command->summary);
         json_close_object(j);
     }
     json_close_array(j);
@@ -119,16 +119,16 @@ static void identity_json(struct json *j, const char *key, const Ipc__Identity *
 {
     char time[32];
     if (key)
-        json_object(j, key);
-    json_string(j, "identity", who->name);
+        json_open_object(j, key);
+    json_text(j, "identity", who->name);
     json_list(j, "roles", who->roles, who->n_roles);
     json_list(j, "may", who->may, who->n_may);
     json_u64(j, "serial", who->serial);
-    json_string(j, "expires",
+    json_text(j, "expires",
                 who->valid_before == FOR_EVER ? NULL : text_time(time, who->valid_before * 1000));
-    json_string(j, "key", who->fingerprint);
-    json_string(j, "ca", who->ca_fingerprint);
-    json_string(j, "source_address", who->source_address);
+    json_text(j, "key", who->fingerprint);
+    json_text(j, "ca", who->ca_fingerprint);
+    json_text(j, "source_address", who->source_address);
     json_u64(j, "source_port", who->source_port);
     json_bool(j, "permit_pty", who->pty);
     json_bool(j, "permit_port_forwarding", who->forwarding);
@@ -167,16 +167,16 @@ static void targets_text(struct channel *channel, struct buffer *out)
 static void targets_json(struct channel *channel, struct json *j)
 {
     const struct gate *gate = channel->gate;
-    json_array(j, "targets");
+    json_open_array(j, "targets");
     for (size_t i = 0; i < gate->config->n_targets; i++) {
         const Ipc__Target *target = gate->config->targets[i];
         if (!gate_target(gate, target->name))
             continue;
-        json_object(j, NULL);
-        json_string(j, "name", target->name);
-        json_string(j, "kind", target->kind);
-        json_string(j, "database", target->database);
-        json_string(j, "login", target->login);
+        json_open_object(j, NULL);
+        json_text(j, "name", target->name);
+        json_text(j, "kind", target->kind);
+        json_text(j, "database", target->database);
+        json_text(j, "login", target->login);
         json_close_object(j);
     }
     json_close_array(j);
@@ -274,7 +274,7 @@ static void match_json(struct json *j, const char *key, const Ipc__Match *match)
 {
     struct condition conditions[CONDITIONS];
     conditions_of(match, conditions);
-    json_object(j, key);
+    json_open_object(j, key);
     for (size_t i = 0; i < CONDITIONS; i++) {
         if (conditions[i].n > 0)
             json_list(j, conditions[i].name, conditions[i].items, conditions[i].n);
@@ -288,12 +288,12 @@ static void match_json(struct json *j, const char *key, const Ipc__Match *match)
 
 static void rule_json(struct json *j, const Ipc__Rule *rule)
 {
-    json_object(j, NULL);
-    json_string(j, "name", rule->name);
-    json_string(j, "action", rule->action);
-    json_string(j, "reason", rule->reason[0] ? rule->reason : NULL);
+    json_open_object(j, NULL);
+    json_text(j, "name", rule->name);
+    json_text(j, "action", rule->action);
+    json_text(j, "reason", rule->reason[0] ? rule->reason : NULL);
     json_bool(j, "anything", rule->anything);
-    json_array(j, "match");
+    json_open_array(j, "match");
     for (size_t i = 0; i < rule->n_match; i++)
         match_json(j, NULL, rule->match[i]);
     json_close_array(j);
@@ -304,26 +304,26 @@ static void describe_json(struct channel *channel, struct json *j)
 {
     const struct gate *gate = channel->gate;
     identity_json(j, "who", gate->identity);
-    json_string(j, "policy", gate->config->digest);
-    json_array(j, "targets");
+    json_text(j, "policy", gate->config->digest);
+    json_open_array(j, "targets");
     for (size_t i = 0; i < gate->config->n_targets; i++) {
         const Ipc__Target *target = gate->config->targets[i];
         if (!gate_target(gate, target->name))
             continue;
         const Ipc__Rule *rules[RULES_SHOWN];
         size_t n = rules_for(gate, target->name, rules);
-        json_object(j, NULL);
-        json_string(j, "name", target->name);
-        json_string(j, "kind", target->kind);
-        json_string(j, "database", target->database);
-        json_array(j, "rules");
+        json_open_object(j, NULL);
+        json_text(j, "name", target->name);
+        json_text(j, "kind", target->kind);
+        json_text(j, "database", target->database);
+        json_open_array(j, "rules");
         for (size_t k = 0; k < n; k++)
             rule_json(j, rules[k]);
         json_close_array(j);
         json_close_object(j);
     }
     json_close_array(j);
-    json_string(j, "no_match", "deny");
+    json_text(j, "no_match", "deny");
     json_bool(j, "recorded", true);
 }
 

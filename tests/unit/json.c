@@ -11,14 +11,14 @@ static void an_object_is_written_with_commas_and_escapes(void **state)
     struct buffer b;
     buffer_init(&b, 4096);
     struct json j = json_to(&b);
-    json_object(&j, NULL);
-    json_string(&j, "a", "x\"y\\z\n");
+    json_open_object(&j, NULL);
+    json_text(&j, "a", "x\"y\\z\n");
     json_u64(&j, "n", 18446744073709551615u);
     json_i64(&j, "i", -3);
     json_bool(&j, "t", true);
-    json_string(&j, "none", NULL);
-    json_array(&j, "list");
-    json_string(&j, NULL, "é");
+    json_text(&j, "none", NULL);
+    json_open_array(&j, "list");
+    json_text(&j, NULL, "é");
     json_bytes(&j, NULL, "\xff\x00z", 3);
     json_close_array(&j);
     json_close_object(&j);
@@ -38,7 +38,7 @@ static void several_lines_stand_one_after_the_other(void **state)
     buffer_init(&b, 100);
     struct json j = json_to(&b);
     for (int i = 0; i < 2; i++) {
-        json_object(&j, NULL);
+        json_open_object(&j, NULL);
         json_close_object(&j);
         assert_true(json_line(&j));
     }
@@ -52,13 +52,13 @@ static void what_does_not_fit_or_nest_is_told(void **state)
     struct buffer b;
     buffer_init(&b, 5);
     struct json j = json_to(&b);
-    json_string(&j, NULL, "too long");
+    json_text(&j, NULL, "too long");
     assert_false(json_line(&j));
     buffer_free(&b);
     buffer_init(&b, 1000);
     j = json_to(&b);
     for (int i = 0; i < JSON_DEPTH_MAX + 5; i++)
-        json_array(&j, NULL);
+        json_open_array(&j, NULL);
     assert_false(json_line(&j));
     buffer_free(&b);
 }
