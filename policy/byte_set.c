@@ -85,14 +85,6 @@ int byte_set_add(Ipc__ByteSet **set, const void *bytes, size_t n)
     return 0;
 }
 
-void byte_set_cut(Ipc__ByteSet *set, size_t count)
-{
-    if (!set || count >= set->n_ends)
-        return;
-    set->n_ends = count;
-    set->pool.len = count ? set->ends[count - 1] : 0;
-}
-
 int byte_set_seal(Ipc__ByteSet *set)
 {
     CLEANUP(free) struct entry *entries = NULL;

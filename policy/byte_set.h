@@ -8,8 +8,6 @@
 
 /* Appends a copy; *set is made when it is NULL. -ENOMEM, -E2BIG beyond 4 GiB together. */
 MUST_USE int byte_set_add(Ipc__ByteSet **set, const void *bytes, size_t n);
-/* Takes back what was added after the first `count` entries; set may be NULL. */
-void byte_set_cut(Ipc__ByteSet *set, size_t count);
 /* Sorts and drops repeats; set may be NULL. */
 MUST_USE int byte_set_seal(Ipc__ByteSet *set);
 /* Whether a sealed set (or NULL) has it. */

@@ -20,6 +20,10 @@ MUST_USE int revocation_read(const uint8_t *bytes, size_t n, Ipc__RevocationList
 /* Sorts, folds repeats and overlaps; after the last revocation_read. */
 MUST_USE int revocation_seal(Ipc__RevocationList *list);
 void revocation_free(Ipc__RevocationList *list); /* empties one that is embedded */
+/* The line of a list for what an operator names: "serial:N" (or N-M), "key:SHA256:…", "id:NAME", or just an
+ * identity's name. malloc'ed, without newline; the caller may append " # COMMENT". -EINVAL with detail when
+ * it can't be one. */
+MUST_USE int revocation_line(const char *what, char **ret, struct detail *detail);
 /* Whether a sealed list (or NULL: nothing is revoked) has this certificate: its serial or key id under its
  * CA, its key, or its CA's key. detail, which may be NULL, tells its owner. */
 bool revocation_hits(const Ipc__RevocationList *list, const struct certificate *certificate,
