@@ -7,7 +7,7 @@
 int gatehouse_check(int argc, char **argv)
 {
     const char *path = gatehouse_default_config;
-    const struct option_spec specs[] = { { "-c", &path, NULL }, { NULL, NULL, NULL } };
+    const struct option_spec specs[] = { { .name = "-c", .value = &path }, { 0 } };
     if (!options_take(&argc, argv, specs))
         return EXIT_USAGE;
     if (argc > 1)

@@ -23,15 +23,31 @@ static const char sample[] =
     "drain: 30s\n"
     "\n"
     "identity:\n"
-    "  user_ca: user_ca                   # certificates that this key has signed may log in\n"
+    "  user_ca: user_ca                   # signs the certificates that enroll@ gives out\n"
     "  trusted_cas: []                    # public key files of further CAs\n"
+    "# revoked: revoked.list              # an OpenSSH KRL, or lines \"serial:N\" and \"id:NAME\"\n"
+    "  certificate: { lifetime: 15m, bind_source_address: false }\n"
+    "  issuers:\n"
+    "    - name: local                    # ours: gatehouse token mints with its key\n"
+    "      issuer: urn:gatehouse:local\n"
+    "      audience: gatehouse\n"
+    "      key_file: local_issuer\n"
+    "#   - name: corp                     # an OpenID provider\n"
+    "#     issuer: https://idp.example.com\n"
+    "#     audience: gatehouse\n"
+    "#     client_id: gatehouse-cli       # for the device flow: ssh -t enroll@...\n"
+    "#     username_claim: email          # default: sub\n"
+    "#     groups_claim: groups\n"
     "\n"
-    "# A role is held by certificates of user_ca that name it as a principal:\n"
-    "#   ssh-keygen -s %s/user_ca -I agent-1 -n agent -V +15m id_ed25519.pub\n"
+    "# Who holds a role, by what their token says. A token, and a certificate for it:\n"
+    "#   gatehouse token -c %s/gatehouse.yaml --issuer local --sub agent-7 --claim groups=agents \\\n"
+    "#     | ssh -p 2222 -i id_ed25519 enroll@127.0.0.1 > id_ed25519-cert.pub\n"
     "roles:\n"
     "  - name: agent\n"
+    "    match: { issuer: local, groups: [agents] }\n"
     "  - name: dba\n"
-    "    may: [replay]                    # sees everybody's recordings\n"
+    "    match: { issuer: local, groups: [dba] }\n"
+    "    may: [replay, revoke]            # sees everybody's recordings; takes certificates back\n"
     "\n"
     "# targets:\n"
     "#   - name: orders\n"
@@ -90,7 +106,11 @@ static int make_keys(const char *state, struct detail *detail)
     if (r)
         return r;
     (void)snprintf(path, sizeof path, "%s/user_ca", state);
-    return keys_generate(path, "gatehouse user CA", detail);
+    r = keys_generate(path, "gatehouse user CA", detail);
+    if (r)
+        return r;
+    (void)snprintf(path, sizeof path, "%s/local_issuer", state);
+    return keys_generate_pem(path, detail);
 }
 
 int gatehouse_init(int argc, char **argv)
@@ -111,7 +131,7 @@ int gatehouse_init(int argc, char **argv)
     r = write_sample(state);
     if (r)
         return r;
-    (void)printf("%s is ready: host key, user CA, vault, audit key, gatehouse.yaml\n"
+    (void)printf("%s is ready: host key, user CA, local issuer, vault, audit key, gatehouse.yaml\n"
                  "next: edit %s/gatehouse.yaml, then: gatehouse serve -c %s/gatehouse.yaml\n",
                  state, state, state);
     return 0;

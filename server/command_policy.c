@@ -80,10 +80,10 @@ static const struct {
 int gatehouse_policy(int argc, char **argv)
 {
     struct request request = { .path = gatehouse_default_config };
-    const struct option_spec specs[] = { { "-c", &request.path, NULL },
-                                         { "--as", &request.roles, NULL },
-                                         { "--target", &request.target, NULL },
-                                         { NULL, NULL, NULL } };
+    const struct option_spec specs[] = { { .name = "-c", .value = &request.path },
+                                         { .name = "--as", .value = &request.roles },
+                                         { .name = "--target", .value = &request.target },
+                                         { 0 } };
     if (!options_take(&argc, argv, specs))
         return EXIT_USAGE;
     request.argc = argc - 1;

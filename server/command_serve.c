@@ -149,11 +149,11 @@ static int start_listener(const struct serve *serve, const Ipc__Config *config, 
 int gatehouse_serve(int argc, char **argv)
 {
     struct serve serve = { .path = gatehouse_default_config };
-    const struct option_spec specs[] = { { "-c", &serve.path, NULL },
-                                         { "--log", &serve.log, NULL },
-                                         { "--debug", NULL, &serve.debug },
-                                         { "--read-config", &serve.read_config, NULL },
-                                         { NULL, NULL, NULL } };
+    const struct option_spec specs[] = { { .name = "-c", .value = &serve.path },
+                                         { .name = "--log", .value = &serve.log },
+                                         { .name = "--debug", .flag = &serve.debug },
+                                         { .name = "--read-config", .value = &serve.read_config },
+                                         { 0 } };
     if (!options_take(&argc, argv, specs))
         return EXIT_USAGE;
     if (argc > 1 || (serve.log && strcmp(serve.log, "json") != 0 && strcmp(serve.log, "text") != 0))

@@ -68,11 +68,11 @@ int gatehouse_vault(int argc, char **argv)
 {
     const char *path = gatehouse_default_config;
     struct request request = { 0 };
-    const struct option_spec specs[] = { { "-c", &path, NULL },
-                                         { "--state", &request.state, NULL },
-                                         { "--type", &request.type, NULL },
-                                         { "--json", NULL, &request.json },
-                                         { NULL, NULL, NULL } };
+    const struct option_spec specs[] = { { .name = "-c", .value = &path },
+                                         { .name = "--state", .value = &request.state },
+                                         { .name = "--type", .value = &request.type },
+                                         { .name = "--json", .flag = &request.json },
+                                         { 0 } };
     if (!options_take(&argc, argv, specs))
         return EXIT_USAGE;
     if (argc < 2)

@@ -39,9 +39,9 @@ int gatehouse_verify(int argc, char **argv)
 {
     const char *path = gatehouse_default_config;
     bool quiet = false;
-    const struct option_spec specs[] = { { "-c", &path, NULL },
-                                         { "--quiet", NULL, &quiet },
-                                         { NULL, NULL, NULL } };
+    const struct option_spec specs[] = { { .name = "-c", .value = &path },
+                                         { .name = "--quiet", .flag = &quiet },
+                                         { 0 } };
     struct stat about;
     if (!options_take(&argc, argv, specs))
         return EXIT_USAGE;

@@ -24,6 +24,8 @@ static const struct subcommand subcommands[] = {
     { "check", "check [-c FILE]", "report every fault of a configuration", gatehouse_check },
     { "vault", "vault set NAME --type password | list [--json] | rm NAME | rekey   [-c FILE | --state DIR]",
       "the targets' credentials; a secret is read from stdin", gatehouse_vault },
+    { "token", "token --issuer NAME --sub SUB [--claim K=V]... [--claim-json K=JSON]... [--ttl 5m] [-c FILE]",
+      "mint an ID token with the key_file of a local issuer", gatehouse_token },
     { "policy",
       "policy explain [-c FILE] --as ROLE[,ROLE] --target T 'STATEMENT' | policy test [-c FILE] CASES.yaml",
       "what a statement does, and which rule decides", gatehouse_policy },
@@ -110,8 +112,6 @@ int main(int argc, char **argv)
         (void)printf("gatehouse %s\n    %s\n", s->usage, s->summary);
         return 0;
     }
-    if (strcmp(argv[1], "token") == 0)
-        return gatehouse_fail(EXIT_USAGE, "token is not supported in this version");
     (void)gatehouse_fail(EXIT_USAGE, "no command \"%s\"", argv[1]);
     return print_help(stderr, EXIT_USAGE);
 }

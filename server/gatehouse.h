@@ -25,6 +25,7 @@ int gatehouse_serve(int argc, char **argv);
 int gatehouse_init(int argc, char **argv);
 int gatehouse_check(int argc, char **argv);
 int gatehouse_vault(int argc, char **argv);
+int gatehouse_token(int argc, char **argv);
 int gatehouse_policy(int argc, char **argv);
 int gatehouse_verify(int argc, char **argv);
 int gatehouse_play(int argc, char **argv);

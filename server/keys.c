@@ -1,9 +1,11 @@
-/* See keys.h. libssh writes the private key in OpenSSH's own format. */
+/* See keys.h. libssh writes private keys in OpenSSH's own format, OpenSSL in PEM. */
 #include "server/keys.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libssh/libssh.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -51,4 +53,32 @@ int keys_generate(const char *path, const char *comment, struct detail *detail)
     if (written != SSH_OK)
         return detail_fail(detail, -EIO, "%s: the key can't be written", path);
     return write_public(key, path, comment, detail);
+}
+
+static void pkey_free(EVP_PKEY *pkey)
+{
+    EVP_PKEY_free(pkey);
+}
+DEFINE_CLEANUP(EVP_PKEY *, pkey_free)
+
+static void bio_free(BIO *bio)
+{
+    (void)BIO_free(bio);
+}
+DEFINE_CLEANUP(BIO *, bio_free)
+
+int keys_generate_pem(const char *path, struct detail *detail)
+{
+    CLEANUP(pkey_free) EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    CLEANUP(bio_free) BIO *bio = BIO_new(BIO_s_secmem());
+    char *pem = NULL;
+
+    if (!pkey || !bio || PEM_write_bio_PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL) != 1)
+        return detail_fail(detail, -EIO, "%s: no key could be generated", path);
+    long n = BIO_get_mem_data(bio, &pem);
+    CLEANUP(fd_close) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return detail_fail(detail, -errno, "%s: %s", path, strerror(errno));
+    int r = fd_write_all(fd, pem, (size_t)n, -1);
+    return r ? detail_fail(detail, r, "%s: %s", path, strerror(-r)) : 0;
 }
