@@ -126,6 +126,19 @@ int channel_open(void *owner, const Ipc__Message *message, int *fds, size_t n_fd
     return 0;
 }
 
+int channel_turn_away(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct gate *gate = owner;
+    (void)fds;
+    (void)n_fds;
+    Ipc__OpenRefused refused = IPC__OPEN_REFUSED__INIT;
+    refused.channel = message->open->channel;
+    refused.message = gate->goodbye;
+    Ipc__Message answer = IPC_MESSAGE(OPEN_REFUSED, open_refused, &refused);
+    (void)ipc_peer_send(gate->front, &answer, NULL, 0);
+    return 0;
+}
+
 void channel_accept(struct channel *channel)
 {
     Ipc__Opened opened = IPC__OPENED__INIT;
@@ -257,6 +270,18 @@ int channel_answer_replay(void *owner, const Ipc__Message *message, int *fds, si
     return 0;
 }
 
+int channel_answer_revoke(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    (void)fds;
+    (void)n_fds;
+    struct channel *channel = find_request(owner, message->answer_revoke->request);
+    if (!channel)
+        return 0;
+    channel->request = 0;
+    revoke_answered(channel, message->answer_revoke->refusal, message->answer_revoke->done);
+    return 0;
+}
+
 /* ---- printing and ending ---- */
 
 /* Once nothing waits to be printed, a closing channel is finished. */
@@ -338,6 +363,8 @@ void channels_stop(struct gate *gate, const struct refusal *why)
             stream_stop(channel->stream, why);
         else if (channel->tool)
             tool_stop(channel->tool, why);
+        else if (!channel->closing)
+            channel_refuse(channel, why); /* it waits for an answer of somebody */
     }
 }
 

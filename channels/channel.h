@@ -37,13 +37,17 @@ struct channel {
     struct tool *tool;         /* or a tool */
 };
 
-/* Handlers: front Open, Window, Signal; ledger AnswerRecording, AnswerSessions, AnswerReplay. */
+/* Handlers: front Open, Window, Signal; ledger AnswerRecording, AnswerSessions, AnswerReplay, AnswerRevoke.
+ */
 int channel_open(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
+/* The same while the connection ends. */
+int channel_turn_away(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 int channel_window(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 int channel_signal(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 int channel_answer_recording(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 int channel_answer_sessions(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 int channel_answer_replay(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
+int channel_answer_revoke(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 
 /* Fails closed: every channel tells its client why, nothing more goes to its target. */
 void channels_stop(struct gate *gate, const struct refusal *why);

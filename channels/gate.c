@@ -1,11 +1,13 @@
 /* Main of gatehouse-gate: a zygote that has parsed nothing but its configuration, and one child per SSH
  * connection whose user proved possession of a key. The child gets every descriptor handed: it opens none.
  *
- * The tables below are who may say what, when. State 1: the certificate is being checked; state 2: admitted.
- */
+ * The tables below are who may say what, when. State 1: the certificate is being checked; state 2: admitted;
+ * state 4: the connection is about to end. A gate for enroll@ has tables of its own, and knows neither vault
+ * nor ledger nor launcher. */
 #include "channels/gate.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,15 +17,19 @@
 #include "base/text.h"
 #include "base/zygote.h"
 #include "channels/channel.h"
+#include "channels/enrol.h"
+#include "channels/lifetime.h"
 #include "channels/login.h"
 #include "channels/stream.h"
 #include "channels/tool.h"
 #include "policy/certificate.h"
+#include "policy/revocation.h"
 #include "policy/sql.h"
 
 enum {
     CHECKING = 1,
     ADMITTED = 2,
+    ENDING = 4,
     FAREWELL_MS = 500, /* for refusals to reach their clients before the connection ends */
 };
 
@@ -31,6 +37,7 @@ enum {
 struct shared {
     Ipc__Config *config;
     struct rulebook *rules;
+    Ipc__RevocationList *revocations; /* the newest; NULL: none came yet */
 };
 
 const Ipc__Target *gate_target(const struct gate *gate, const char *name)
@@ -55,10 +62,25 @@ void gate_disconnect(struct gate *gate, const char *message)
     if (gate->front) {
         Ipc__Disconnect disconnect = IPC__DISCONNECT__INIT;
         disconnect.message = (char *)(uintptr_t)message;
+        disconnect.within_ms = gate->drain_ms;
         Ipc__Message m = IPC_MESSAGE(DISCONNECT, disconnect, &disconnect);
         (void)ipc_peer_send(gate->front, &m, NULL, 0);
     }
     loop_stop(gate->loop, 0);
+}
+
+void gate_end(struct gate *gate, const struct refusal *why, const char *goodbye, uint64_t farewell_ms,
+              uint32_t drain_ms)
+{
+    if (gate->ending)
+        return;
+    gate->ending = true;
+    gate->drain_ms = drain_ms;
+    (void)snprintf(gate->goodbye, sizeof gate->goodbye, "%s", goodbye);
+    if (gate->front)
+        ipc_peer_state(gate->front, ENDING);
+    channels_stop(gate, why);
+    timer_set(gate->farewell, farewell_ms);
 }
 
 /* ---- peers that went ---- */
@@ -73,8 +95,8 @@ static void front_gone(void *owner, const char *reason)
 /* What channels_stop() has written has had its time to go out. */
 static void say_farewell(void *owner)
 {
-    gate_disconnect(
-        owner, "the recording was lost, so this connection ends (code recording_unavailable); connect again");
+    struct gate *gate = owner;
+    gate_disconnect(gate, gate->goodbye);
 }
 
 static void listener_gone(void *owner, const char *reason)
@@ -94,9 +116,9 @@ static void ledger_gone(void *owner, const char *reason)
         login_refuse(gate, "the ledger is not available; connect again later");
         return;
     }
-    channels_stop(gate,
-                  &(struct refusal){ .code = "recording_unavailable", .reason = "the recording was lost" });
-    timer_set(gate->farewell, FAREWELL_MS);
+    gate_end(gate, &(struct refusal){ .code = "recording_unavailable", .reason = "the recording was lost" },
+             "the recording was lost, so this connection ends (code recording_unavailable); connect again",
+             FAREWELL_MS, 0);
 }
 
 /* Sessions that are logged in go on; new logins are refused. */
@@ -118,13 +140,39 @@ static void launcher_gone(void *owner, const char *reason)
     tools_launcher_gone(gate);
 }
 
+/* ---- the listener's news ---- */
+
+static int on_revocations(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    (void)message;
+    (void)n_fds;
+    lifetime_revocations(owner, fds[0]);
+    return 0;
+}
+
+/* Who enrols has no certificate, and the issuer knows by itself whom it must not certify. */
+static int ignore(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    (void)owner;
+    (void)message;
+    (void)fds;
+    (void)n_fds;
+    return 0;
+}
+
 /* ---- tables ---- */
 
 static const struct ipc_rule front_rules[] = {
     { IPC__MESSAGE__BODY_LOGIN, CHECKING, true, 0, 0, login_begin },
     { IPC__MESSAGE__BODY_OPEN, ADMITTED, false, 1, 2, channel_open },
-    { IPC__MESSAGE__BODY_WINDOW, ADMITTED, false, 0, 0, channel_window },
-    { IPC__MESSAGE__BODY_SIGNAL, ADMITTED, false, 0, 0, channel_signal },
+    { IPC__MESSAGE__BODY_OPEN, ENDING, false, 1, 2, channel_turn_away },
+    { IPC__MESSAGE__BODY_WINDOW, ADMITTED | ENDING, false, 0, 0, channel_window },
+    { IPC__MESSAGE__BODY_SIGNAL, ADMITTED | ENDING, false, 0, 0, channel_signal },
+};
+
+static const struct ipc_rule listener_rules[] = {
+    { IPC__MESSAGE__BODY_REVOCATIONS, CHECKING | ADMITTED, false, 1, 1, on_revocations },
+    { IPC__MESSAGE__BODY_ISSUER_GIVEN, CHECKING, true, 0, 1, login_issuer_given },
 };
 
 static const struct ipc_rule vault_rules[] = {
@@ -136,12 +184,25 @@ static const struct ipc_rule ledger_rules[] = {
     { IPC__MESSAGE__BODY_ANSWER_RECORDING, ADMITTED, false, 0, 1, channel_answer_recording },
     { IPC__MESSAGE__BODY_ANSWER_SESSIONS, ADMITTED, false, 0, 1, channel_answer_sessions },
     { IPC__MESSAGE__BODY_ANSWER_REPLAY, ADMITTED, false, 0, 1, channel_answer_replay },
+    { IPC__MESSAGE__BODY_ANSWER_REVOKE, ADMITTED, false, 0, 0, channel_answer_revoke },
 };
 
 static const struct ipc_rule launcher_rules[] = {
     { IPC__MESSAGE__BODY_ANSWER_RUN, ADMITTED, false, 0, 3, tool_answer_run },
     { IPC__MESSAGE__BODY_TOOL_CONNECTED, ADMITTED, false, 1, 1, tool_connected },
     { IPC__MESSAGE__BODY_TOOL_EXITED, ADMITTED, false, 0, 0, tool_exited },
+};
+
+/* Of a gate for enroll@. The issuer's are in enrol.c. */
+static const struct ipc_rule enrol_front_rules[] = {
+    { IPC__MESSAGE__BODY_LOGIN, CHECKING, true, 0, 0, enrol_login },
+    { IPC__MESSAGE__BODY_OPEN, ADMITTED, false, 1, 2, enrol_open },
+    { IPC__MESSAGE__BODY_WINDOW, ADMITTED, false, 0, 0, ignore },
+    { IPC__MESSAGE__BODY_SIGNAL, ADMITTED, false, 0, 0, enrol_signal },
+};
+
+static const struct ipc_rule enrol_listener_rules[] = {
+    { IPC__MESSAGE__BODY_REVOCATIONS, CHECKING | ADMITTED, false, 1, 1, ignore },
 };
 
 #define RULES(list) (list), sizeof(list) / sizeof((list)[0])
@@ -152,7 +213,7 @@ static int meet_peers(struct gate *gate, int *fds)
     int r = ipc_peer_new(gate->loop, STEAL_FD(fds[0]), "front", RULES(front_rules), front_gone, gate,
                          &gate->front);
     if (r == 0)
-        r = ipc_peer_new(gate->loop, STEAL_FD(fds[1]), "listener", NULL, 0, listener_gone, gate,
+        r = ipc_peer_new(gate->loop, STEAL_FD(fds[1]), "listener", RULES(listener_rules), listener_gone, gate,
                          &gate->listener);
     if (r == 0)
         r = ipc_peer_new(gate->loop, STEAL_FD(fds[2]), "vault", RULES(vault_rules), vault_gone, gate,
@@ -166,9 +227,20 @@ static int meet_peers(struct gate *gate, int *fds)
     return r;
 }
 
+/* The same for enroll@. */
+static int meet_enrol_peers(struct gate *gate, int *fds)
+{
+    int r = ipc_peer_new(gate->loop, STEAL_FD(fds[0]), "front", RULES(enrol_front_rules), front_gone, gate,
+                         &gate->front);
+    if (r == 0)
+        r = ipc_peer_new(gate->loop, STEAL_FD(fds[1]), "listener", RULES(enrol_listener_rules), listener_gone,
+                         gate, &gate->listener);
+    return r ? r : enrol_begin(gate, STEAL_FD(fds[2]));
+}
+
 void gate_admitted(struct gate *gate)
 {
-    struct ipc_peer *peers[] = { gate->front, gate->vault, gate->ledger, gate->launcher };
+    struct ipc_peer *peers[] = { gate->front, gate->listener, gate->vault, gate->ledger, gate->launcher };
     for (size_t i = 0; i < sizeof peers / sizeof peers[0]; i++) {
         if (peers[i])
             ipc_peer_state(peers[i], ADMITTED);
@@ -180,16 +252,34 @@ static int gate_child(void *owner, const Ipc__Spawn *spawn, int *fds, size_t n_f
     const struct shared *shared = owner;
     struct gate gate = { .config = shared->config,
                          .rules = shared->rules,
+                         .revocations = shared->revocations,
                          .connection = spawn->connection,
                          .source_address = spawn->source_address,
                          .source_port = spawn->source_port };
-    if (n_fds != 5 || loop_new(&gate.loop) || timer_new(gate.loop, say_farewell, &gate, &gate.farewell) ||
-        meet_peers(&gate, fds) || login_expect(&gate))
+    if (n_fds != (spawn->enrol ? 3 : 5) || loop_new(&gate.loop) ||
+        timer_new(gate.loop, say_farewell, &gate, &gate.farewell))
+        return 70;
+    if (spawn->enrol ? meet_enrol_peers(&gate, fds) : meet_peers(&gate, fds) || login_expect(&gate))
         return 70;
     int status = loop_run(gate.loop);
     /* The kernel takes back the rest; what has to reach others goes out here. */
     channels_end(&gate);
     return status < 0 ? 70 : status;
+}
+
+/* When it can't be taken over the old one stays: the vault has it too, and lets nobody in who is on it. */
+static void on_new_revocations(void *owner, int fd)
+{
+    struct shared *shared = owner;
+    Ipc__RevocationList *list = NULL;
+    int r = revocation_unpack(fd, &list);
+    if (r) {
+        log_event(LOG_ERROR, "revocations_not_taken", "detail", strerror(-r), NULL);
+        return;
+    }
+    if (shared->revocations)
+        ipc__revocation_list__free_unpacked(shared->revocations, NULL);
+    shared->revocations = list;
 }
 
 int main(void)
@@ -216,5 +306,5 @@ int main(void)
     }
     if (!landlocked)
         log_event(LOG_WARNING, "no_landlock", NULL);
-    return zygote_run(CONTROL_FD, PROCESS_GATE, gate_child, NULL, &shared);
+    return zygote_run(CONTROL_FD, PROCESS_GATE, gate_child, on_new_revocations, &shared);
 }

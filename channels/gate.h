@@ -6,8 +6,11 @@
 #include "base/loop.h"
 #include "policy/rules.h"
 
+struct certificate;
 struct channel;
+struct enrolment;
 struct login;
+struct refusal;
 struct stream;
 struct stream_host;
 
@@ -15,9 +18,13 @@ struct stream_host;
 struct gate {
     struct loop *loop;
     struct ipc_peer *front, *listener, *vault, *ledger, *launcher; /* NULL once gone */
+    struct ipc_peer *issuer; /* NULL unless this is an enrolment, or while a certificate is exchanged */
     const Ipc__Config *config;
     const struct rulebook *rules;
     struct timer *farewell; /* ends the connection a moment after it was stopped */
+    bool ending;            /* that moment */
+    char goodbye[512];
+    uint32_t drain_ms; /* as Disconnect.within_ms */
     struct channel *channels;
     struct stream *streams;    /* stream.c: PostgreSQL connections, */
     struct stream_host *hosts; /* and what those to one target share */
@@ -27,9 +34,13 @@ struct gate {
     const char *source_address; /* the listener's word */
     uint32_t source_port;
 
-    struct login *login;     /* until the connection is admitted */
-    Ipc__Identity *identity; /* from then on; the gate's own reading of the certificate */
-    uint32_t last_request;   /* numbers for questions to vault, ledger and launcher */
+    struct login *login;                    /* until the connection is admitted */
+    struct enrolment *enrolment;            /* of enroll@, who is never admitted: none of what is below */
+    struct certificate *certificate;        /* what was admitted, */
+    Ipc__Identity *identity;                /* and the gate's own reading of it */
+    struct timer *lifetime;                 /* lifetime.c */
+    const Ipc__RevocationList *revocations; /* the newest, until the connection is admitted; NULL: none */
+    uint32_t last_request;                  /* numbers for questions to vault, ledger and launcher */
 };
 
 /* Called by login.c once the certificate holds: all peers may now say what belongs to an admitted connection.
@@ -38,6 +49,10 @@ void gate_admitted(struct gate *gate);
 
 /* Ends the whole connection, telling the user why; the process exits once the front has taken it. */
 void gate_disconnect(struct gate *gate, const char *message);
+/* Fails closed: every channel's client is told the refusal, nothing new is begun, and after farewell_ms the
+ * connection ends with `goodbye`. drain_ms: as Disconnect.within_ms. */
+void gate_end(struct gate *gate, const struct refusal *why, const char *goodbye, uint64_t farewell_ms,
+              uint32_t drain_ms);
 
 /* Target by name if the identity may reach it (some rule could allow something there), else NULL. */
 const Ipc__Target *gate_target(const struct gate *gate, const char *name);

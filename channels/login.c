@@ -1,6 +1,9 @@
 /* libssh, in the front, has verified the user's signature; the front claims so by sending the certificate.
  * Here and in the vault the certificate itself is verified, so a front that lies can only claim certificates
- * that it has been shown. The vault's ticket is what ledger and launcher believe. */
+ * that it has been shown. The vault's ticket is what ledger and launcher believe.
+ *
+ * An OpenPubkey certificate, which nobody but its own key has signed, goes to the issuer first: what comes
+ * back is one of ours for the same key, and everything else is as if that had been shown. */
 #include "channels/login.h"
 
 #include <errno.h>
@@ -11,19 +14,28 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "channels/audit.h"
+#include "channels/lifetime.h"
 #include "policy/certificate.h"
 
-enum { LOGIN_LIMIT_MS = 5000 };
+enum {
+    LOGIN_LIMIT_MS = 5000,
+    LOGIN_EXCHANGE_MS = 20000, /* the issuer may have to fetch its provider's keys */
+};
 
 struct login {
     struct timer *limit;
     char user[64];
+    uint8_t *shown; /* the OpenPubkey certificate that is exchanged, or NULL */
+    size_t shown_n;
+    char key[64]; /* its key's fingerprint */
 };
 
 static void login_free(struct login *login)
 {
-    if (login)
-        timer_free(login->limit);
+    if (!login)
+        return;
+    timer_free(login->limit);
+    free(login->shown);
     free(login);
 }
 
@@ -44,6 +56,7 @@ void login_refuse(struct gate *gate, const char *text)
               gate->source_address, "user", gate->login ? gate->login->user : NULL, "reason", text, NULL);
     gate_audit(gate, "login_refused", "reason", text, "user", gate->login ? gate->login->user : NULL, NULL);
     send_verdict(gate, false, text);
+    ipc_peer_free(STEAL(gate->issuer));
     login_free(STEAL(gate->login));
     loop_stop(gate->loop, 0);
 }
@@ -68,16 +81,155 @@ int login_expect(struct gate *gate)
     return 0;
 }
 
-/* The gate's own reading; fills gate->identity. */
-static int check_certificate(struct gate *gate, const Ipc__Login *request, struct detail *detail)
+/* ---- the certificate ---- */
+
+/* The gate's own reading: fills gate->certificate and gate->identity. */
+static int check_certificate(struct gate *gate, const uint8_t *blob, size_t n, struct detail *detail)
+{
+    CLEANUP(certificate_free) struct certificate *certificate = NULL;
+    int r = certificate_parse(blob, n, &certificate, detail);
+    if (r == 0)
+        r = certificate_admit(certificate, gate->config, gate->revocations, (uint64_t)time(NULL),
+                              gate->source_address, &gate->identity, detail);
+    if (r)
+        return r;
+    gate->identity->connection = gate->connection;
+    gate->identity->source_port = gate->source_port;
+    gate->certificate = STEAL(certificate);
+    return 0;
+}
+
+/* Checks it, and asks the vault for its own opinion. */
+static void present(struct gate *gate, uint8_t *blob, size_t n)
+{
+    struct detail detail = { "the certificate could not be checked; try again" };
+    if (check_certificate(gate, blob, n, &detail)) {
+        login_refuse(gate, detail.text);
+        return;
+    }
+    Ipc__Present body = IPC__PRESENT__INIT;
+    body.certificate = (ProtobufCBinaryData){ .len = n, .data = blob };
+    Ipc__Message question = IPC_MESSAGE(PRESENT, present, &body);
+    if (!gate->vault)
+        login_refuse(gate, "the vault is not available; connect again later");
+    else
+        (void)ipc_peer_send(gate->vault, &question, NULL, 0);
+}
+
+/* ---- OpenPubkey ---- */
+
+static bool exchanges(const struct gate *gate)
+{
+    for (size_t i = 0; i < gate->config->n_issuers; i++)
+        if (gate->config->issuers[i]->openpubkey)
+            return true;
+    return false;
+}
+
+/* False: it is an ordinary one, or none. */
+static bool is_packet(const struct gate *gate, const Ipc__Login *request, char key[64])
+{
+    CLEANUP(certificate_free) struct certificate *certificate = NULL;
+    struct detail detail;
+    return exchanges(gate) &&
+           certificate_parse(request->certificate.data, request->certificate.len, &certificate, &detail) ==
+               0 &&
+           certificate_is_packet(certificate) && certificate_fingerprint(certificate, key, 64) == 0;
+}
+
+/* All that the gate can check of it without the provider's keys; the rest is the issuer's. */
+static int check_packet(struct gate *gate, const Ipc__Login *request, struct detail *detail)
 {
     CLEANUP(certificate_free) struct certificate *certificate = NULL;
     int r = certificate_parse(request->certificate.data, request->certificate.len, &certificate, detail);
     if (r == 0)
-        r = certificate_admit(certificate, gate->config, NULL, (uint64_t)time(NULL),
-                              gate->source_address, &gate->identity, detail);
+        r = certificate_check_packet(certificate, gate->revocations, (uint64_t)time(NULL),
+                                     gate->source_address, detail);
     return r;
 }
+
+static void begin_exchange(struct gate *gate, const Ipc__Login *request)
+{
+    struct login *login = gate->login;
+    struct detail detail = { "the certificate could not be checked; try again" };
+    if (check_packet(gate, request, &detail)) {
+        login_refuse(gate, detail.text);
+        return;
+    }
+    login->shown = malloc(request->certificate.len);
+    if (!login->shown) {
+        login_refuse(gate, detail.text);
+        return;
+    }
+    memcpy(login->shown, request->certificate.data, request->certificate.len);
+    login->shown_n = request->certificate.len;
+    timer_set(login->limit, LOGIN_EXCHANGE_MS);
+    Ipc__WantIssuer want = IPC__WANT_ISSUER__INIT;
+    Ipc__Message question = IPC_MESSAGE(WANT_ISSUER, want_issuer, &want);
+    (void)ipc_peer_send(gate->listener, &question, NULL, 0);
+}
+
+static void issuer_gone(void *owner, const char *reason)
+{
+    struct gate *gate = owner;
+    (void)reason;
+    ipc_peer_free(STEAL(gate->issuer));
+    if (gate->login)
+        login_refuse(gate, "the issuer is not available; try again");
+}
+
+/* Whatever the issuer mixed up, nobody gets a certificate that isn't for the key that was proven. */
+static bool is_for_key(const Ipc__Certified *certified, const char *key)
+{
+    CLEANUP(certificate_free) struct certificate *certificate = NULL;
+    struct detail detail;
+    char fingerprint[64];
+    return certificate_parse(certified->certificate.data, certified->certificate.len, &certificate,
+                             &detail) == 0 &&
+           certificate_fingerprint(certificate, fingerprint, sizeof fingerprint) == 0 &&
+           strcmp(fingerprint, key) == 0;
+}
+
+static int exchanged(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct gate *gate = owner;
+    const Ipc__Certified *certified = message->certified;
+    (void)fds;
+    (void)n_fds;
+    if (!gate->login)
+        return 0;
+    ipc_peer_free(STEAL(gate->issuer));
+    if (certified->refusal) {
+        login_refuse(gate, certified->refusal->message);
+    } else if (!is_for_key(certified, gate->login->key)) {
+        login_refuse(gate, "the issuer certified another key; tell those who run this bastion");
+    } else {
+        timer_set(gate->login->limit, LOGIN_LIMIT_MS);
+        present(gate, certified->certificate.data, certified->certificate.len);
+    }
+    return 0;
+}
+
+int login_issuer_given(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    static const struct ipc_rule rules[] = { { IPC__MESSAGE__BODY_CERTIFIED, 1, true, 0, 0, exchanged } };
+    struct gate *gate = owner;
+    (void)message;
+    if (!gate->login || !gate->login->shown)
+        return -EPROTO;
+    if (n_fds != 1 ||
+        ipc_peer_new(gate->loop, STEAL_FD(fds[0]), "issuer", rules, 1, issuer_gone, gate, &gate->issuer)) {
+        login_refuse(gate, "the issuer is not available; try again");
+        return 0;
+    }
+    Ipc__Exchange exchange = IPC__EXCHANGE__INIT;
+    exchange.certificate = (ProtobufCBinaryData){ .len = gate->login->shown_n, .data = gate->login->shown };
+    Ipc__Message question = IPC_MESSAGE(EXCHANGE, exchange, &exchange);
+    (void)ipc_peer_send(gate->issuer, &question, NULL, 0);
+    return 0;
+}
+
+/* ---- the course of it ---- */
 
 int login_begin(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
 {
@@ -87,20 +239,10 @@ int login_begin(void *owner, const Ipc__Message *message, int *fds, size_t n_fds
     const Ipc__Login *request = message->login;
     (void)text_escape(gate->login->user, sizeof gate->login->user, request->user, strlen(request->user),
                       false);
-    struct detail detail = { "the certificate could not be checked; try again" };
-    if (check_certificate(gate, request, &detail)) {
-        login_refuse(gate, detail.text);
-        return 0;
-    }
-    gate->identity->connection = gate->connection;
-    gate->identity->source_port = gate->source_port;
-    Ipc__Present present = IPC__PRESENT__INIT;
-    present.certificate = request->certificate;
-    Ipc__Message question = IPC_MESSAGE(PRESENT, present, &present);
-    if (!gate->vault)
-        login_refuse(gate, "the vault is not available; connect again later");
+    if (is_packet(gate, request, gate->login->key))
+        begin_exchange(gate, request);
     else
-        (void)ipc_peer_send(gate->vault, &question, NULL, 0);
+        present(gate, request->certificate.data, request->certificate.len);
     return 0;
 }
 
@@ -135,9 +277,11 @@ int login_vouched(void *owner, const Ipc__Message *message, int *fds, size_t n_f
     const Ipc__Vouched *vouched = message->vouched;
     if (!gate->login || !gate->identity)
         return -EPROTO;
-    if (!vouched->ticket) {
-        login_refuse(gate,
-                     vouched->refusal ? vouched->refusal->message : "the vault refused the certificate");
+    struct detail detail = { "your certificate has been revoked" };
+    if (!vouched->ticket || lifetime_is_revoked(gate, &detail)) {
+        login_refuse(gate, vouched->ticket    ? detail.text
+                           : vouched->refusal ? vouched->refusal->message
+                                              : "the vault refused the certificate");
         return 0;
     }
     introduce(gate->ledger, vouched->ticket);
@@ -149,5 +293,7 @@ int login_vouched(void *owner, const Ipc__Message *message, int *fds, size_t n_f
     send_verdict(gate, true, "");
     log_login(gate, gate->login->user);
     login_free(STEAL(gate->login));
+    if (lifetime_begin(gate))
+        gate_disconnect(gate, "out of memory; connect again later");
     return 0;
 }

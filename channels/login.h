@@ -5,8 +5,9 @@
 
 /* Starts the limit within which the login must be through. */
 MUST_USE int login_expect(struct gate *gate);
-/* Handlers: front Login, vault Vouched. */
+/* Handlers: front Login, listener IssuerGiven, vault Vouched. */
 int login_begin(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
+int login_issuer_given(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 int login_vouched(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 /* Tells the front that it was nothing, and why; the process ends. */
 void login_refuse(struct gate *gate, const char *message);

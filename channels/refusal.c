@@ -16,6 +16,12 @@ static const struct {
     { "limit", "refused", "ask for less at once", 77 },
     { "usage", "usage", "`help` lists the commands", 64 },
     { "pending", "pending", "try again after approval", 75 },
+    { "certificate_expired", "ended", "get a new certificate, then connect again", 77 },
+    { "certificate_revoked", "ended", "ask those who run this bastion", 77 },
+    { "malformed", "refused", "send an OIDC token on stdin: three parts with dots in between", 65 },
+    { "no_token", "refused", "send an OIDC token on stdin: ssh enroll@BASTION < token", 65 },
+    { "issuer_unavailable", "unavailable", "try again in a moment", 69 },
+    { "provider_unavailable", "unavailable", "try again later, or tell the bastion's operators", 69 },
 };
 
 static size_t form_of(const char *code)

@@ -71,10 +71,21 @@ static int on_audit(void *owner, const Ipc__Message *message, int *fds, size_t n
     return r == -EPROTO ? r : 0; /* a full disk is not the listener's fault */
 }
 
+static int on_link(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct ledger *ledger = owner;
+    (void)n_fds;
+    if (strcmp(message->link->process, "issuer") != 0)
+        return -EPROTO;
+    revokes_link(ledger->revokes, STEAL_FD(fds[0]));
+    return 0;
+}
+
 static const struct ipc_rule listener_rules[] = {
     { IPC__MESSAGE__BODY_PEER, 1, false, 1, 1, on_peer },
     { IPC__MESSAGE__BODY_RELOAD, 1, false, 1, 1, on_reload },
     { IPC__MESSAGE__BODY_AUDIT, 1, false, 0, 0, on_audit },
+    { IPC__MESSAGE__BODY_LINK, 1, false, 1, 1, on_link },
 };
 
 static void on_drain_limit(void *owner)
@@ -208,6 +219,8 @@ static int open_all(struct ledger *ledger, const char *state, struct detail *det
     if (r == 0)
         r = sealer_new(ledger, &ledger->sealer);
     if (r == 0)
+        r = revokes_new(ledger, &ledger->revokes);
+    if (r == 0)
         r = take_up(ledger, index_empty);
     if (r == 0 &&
         enter_start(ledger, &end) == 0) /* a full disk: logged; sessions are refused until it has room */
@@ -258,6 +271,7 @@ static void end(struct ledger *ledger)
     timer_free(ledger->retention);
     timer_free(ledger->drain);
     sealer_free(ledger->sealer);
+    revokes_free(ledger->revokes);
     store_free(ledger->store);
     audit_free(ledger->audit);
     registry_free(ledger->open);

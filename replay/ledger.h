@@ -19,8 +19,13 @@ enum {
     LEDGER_RETRY_MS = 1000,  /* until a seal that could not be entered is tried again */
     LEDGER_SLICE = 4 * 1024 * 1024, /* bytes of a recording that are checked before others get their turn */
     LEDGER_DRAIN_MS = 10000,        /* for the last seals, after the listener is gone */
+    LEDGER_REVOKES_MAX = 64,        /* revocations that wait for the issuer */
+    LEDGER_REVOKE_MS = 10 * 1000,   /* for the issuer to have one on disk */
+    LEDGER_REASON_MAX = 512,        /* bytes of a revocation's identity, or of its reason */
 };
 
+struct gate;
+struct revokes;
 struct sealer;
 
 struct ledger {
@@ -34,6 +39,7 @@ struct ledger {
     struct store *store;
     struct registry *open; /* recordings without a seal */
     struct sealer *sealer;
+    struct revokes *revokes;
     struct timer *retention, *drain;
     int recordings_fd, audit_fd;
     struct gate *gates;
@@ -66,6 +72,21 @@ void gates_free(struct ledger *ledger);
  * ours. */
 MUST_USE int audit_report(struct ledger *ledger, const char *by, const Ipc__Audit *audit,
                           Ipc__AuditEvent *event);
+
+/* The gate that an answer is for; NULL: it has gone. */
+struct gate *gate_by_connection(struct ledger *ledger, uint64_t connection);
+void gate_answer_revoke(struct gate *gate, uint32_t request, const char *code, const char *message,
+                        const char *done);
+
+/* ---- ledger_revoke.c: the issuer, which keeps what is revoked ---- */
+
+MUST_USE int revokes_new(struct ledger *ledger, struct revokes **ret);
+void revokes_free(struct revokes *revokes);
+/* A link to the issuer: fd is the ledger's from here on. It takes the place of an earlier one. */
+void revokes_link(struct revokes *revokes, int fd);
+/* Somebody on this connection wants it, and gets gate_answer_revoke(): refused, or once the issuer has it on
+ * disk. -EPROTO when it exceeds the limits. */
+MUST_USE int revokes_ask(struct revokes *revokes, const Ipc__Identity *who, const Ipc__AskRevoke *ask);
 
 /* ---- ledger_open.c: new recordings ---- */
 

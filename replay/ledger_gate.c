@@ -88,8 +88,8 @@ static void enter_logout(struct gate *gate)
 
 static bool is_ours(const char *event)
 {
-    static const char *const names[] = { "ledger_start", "login",   "logout", "session_start",
-                                         "session_seal", "expired", "replay" };
+    static const char *const names[] = { "ledger_start", "login",  "logout",  "session_start", "session_seal",
+                                         "expired",      "replay", "revoked", "revoke_refused" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], event) == 0)
             return true;
@@ -279,6 +279,30 @@ static int on_audit(void *owner, const Ipc__Message *message, int *fds, size_t n
     return r == -EPROTO ? r : 0;
 }
 
+static int on_ask_revoke(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct gate *gate = owner;
+    (void)fds, (void)n_fds;
+    return revokes_ask(gate->ledger->revokes, gate->identity, message->ask_revoke);
+}
+
+void gate_answer_revoke(struct gate *gate, uint32_t request, const char *code, const char *message,
+                        const char *done)
+{
+    Ipc__Refusal refusal = IPC__REFUSAL__INIT;
+    Ipc__AnswerRevoke answer = IPC__ANSWER_REVOKE__INIT;
+    answer.request = request;
+    if (code) {
+        refusal.code = lent(code);
+        refusal.message = lent(message);
+        answer.refusal = &refusal;
+    } else {
+        answer.done = lent(done);
+    }
+    Ipc__Message reply = IPC_MESSAGE(ANSWER_REVOKE, answer_revoke, &answer);
+    (void)ipc_peer_send(gate->peer, &reply, NULL, 0);
+}
+
 static const struct ipc_rule rules[] = {
     { IPC__MESSAGE__BODY_INTRODUCE, NEW, true, 0, 0, on_introduce },
     { IPC__MESSAGE__BODY_AUDIT, NEW | INTRODUCED, false, 0, 0, on_audit },
@@ -286,6 +310,7 @@ static const struct ipc_rule rules[] = {
     { IPC__MESSAGE__BODY_FINISHED, INTRODUCED, false, 0, 0, on_finished },
     { IPC__MESSAGE__BODY_ASK_SESSIONS, INTRODUCED, false, 0, 0, on_ask_sessions },
     { IPC__MESSAGE__BODY_ASK_REPLAY, INTRODUCED, false, 0, 0, on_ask_replay },
+    { IPC__MESSAGE__BODY_ASK_REVOKE, INTRODUCED, false, 0, 0, on_ask_revoke },
 };
 
 /* ---- coming and going ---- */
@@ -336,6 +361,15 @@ int gate_add(struct ledger *ledger, int fd, const Ipc__Peer *about)
     ledger->n_gates++;
     (void)STEAL(gate);
     return 0;
+}
+
+/* A connection has one gate that was admitted; others of it never introduced themselves. */
+struct gate *gate_by_connection(struct ledger *ledger, uint64_t connection)
+{
+    struct gate *gate = ledger->gates;
+    while (gate && !(gate->connection == connection && gate->identity))
+        gate = gate->next;
+    return gate;
 }
 
 void gates_free(struct ledger *ledger)

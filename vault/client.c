@@ -1,8 +1,8 @@
 /* A gate's requests.
  *
  * The gate has checked the certificate; we check it ourselves, against the source address that the listener
- * told us, and again at each use: validity passes, and a reload may have taken away a CA, a role or a target.
- * What the gate says about itself is never looked at. */
+ * told us, and again at each use: validity passes, certificates are revoked, and a reload may have taken away
+ * a CA, a role or a target. What the gate says about itself is never looked at. */
 #include "vault/client.h"
 
 #include <errno.h>
@@ -44,8 +44,8 @@ DEFINE_CLEANUP(Ipc__Ticket *, ticket_free)
 static int identify(const struct client *client, const struct certificate *certificate, Ipc__Identity **ret,
                     struct detail *detail)
 {
-    int r = certificate_admit(certificate, client->vault->config, NULL, clock_unix_ms() / 1000,
-                              client->source_address, ret, detail);
+    int r = certificate_admit(certificate, client->vault->config, client->vault->revocations,
+                              clock_unix_ms() / 1000, client->source_address, ret, detail);
 
     if (r)
         return r;

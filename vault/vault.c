@@ -18,6 +18,7 @@
 #include "base/start.h"
 #include "base/text.h"
 #include "policy/certificate.h"
+#include "policy/revocation.h"
 #include "policy/ticket.h"
 #include "vault/client.h"
 
@@ -115,6 +116,30 @@ static int on_reload(void *owner, const Ipc__Message *message, int *fds, size_t 
     return 0;
 }
 
+static void revocations_free(Ipc__RevocationList *list)
+{
+    if (list)
+        ipc__revocation_list__free_unpacked(list, NULL);
+}
+
+/* Clients are checked at each use, so there is nothing more to do. When the list can't be taken over the old
+ * one stays. */
+static int on_revocations(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct vault *vault = owner;
+    Ipc__RevocationList *list = NULL;
+    int r = revocation_unpack(fds[0], &list);
+
+    (void)message, (void)n_fds;
+    if (r) {
+        log_event(LOG_ERROR, "revocations_not_taken", "detail", strerror(-r), NULL);
+        return 0;
+    }
+    revocations_free(vault->revocations);
+    vault->revocations = list;
+    return 0;
+}
+
 static void control_gone(void *owner, const char *reason)
 {
     struct vault *vault = owner;
@@ -126,6 +151,7 @@ static void control_gone(void *owner, const char *reason)
 static const struct ipc_rule control_rules[] = {
     { IPC__MESSAGE__BODY_PEER, 1, false, 1, 1, on_peer },
     { IPC__MESSAGE__BODY_RELOAD, 1, false, 1, 1, on_reload },
+    { IPC__MESSAGE__BODY_REVOCATIONS, 1, false, 1, 1, on_revocations },
 };
 
 /* ---- the connectors' zygote ---- */
@@ -241,6 +267,7 @@ static void vault_empty(struct vault *vault)
     loop_free(vault->loop);
     rulebook_free(vault->rulebook);
     config_free(vault->config);
+    revocations_free(vault->revocations);
     store_free(vault->store);
     secret_free(vault->ticket_key);
 }

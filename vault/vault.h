@@ -22,7 +22,8 @@ struct vault {
     struct ipc_peer *control, *zygote; /* the listener; the connectors' zygote */
     Ipc__Config *config;
     struct rulebook *rulebook;
-    struct store *store; /* NULL when STATE/vault could not be opened: sealed */
+    Ipc__RevocationList *revocations; /* the newest; NULL: none came yet */
+    struct store *store;              /* NULL when STATE/vault could not be opened: sealed */
     struct secret *ticket_key;
     struct client *clients;
     size_t n_clients, n_errands;

@@ -101,18 +101,47 @@ static void expiry(const Ipc__Identity *who, char *out, size_t size)
                    text_duration(left, (seconds > 120 ? seconds / 60 * 60 : seconds) * 1000));
 }
 
+/* The CA's or the token's word, but a terminal's business: names may hold any characters. */
+static void name_text(struct buffer *out, const char *label, const char *name)
+{
+    char shown[1024];
+    if (name[0])
+        (void)!buffer_printf(out, "%-12s %s\n", label,
+                             text_escape(shown, sizeof shown, name, strlen(name), false));
+}
+
 static void whoami_text(struct channel *channel, struct buffer *out)
 {
     const Ipc__Identity *who = channel->gate->identity;
-    char until[80], name[1024];
+    char until[80];
     expiry(who, until, sizeof until);
-    /* The CA's word, but a terminal's business: a key id may hold any bytes. */
-    (void)!buffer_printf(out, "identity     %s\nroles        ",
-                         text_escape(name, sizeof name, who->name, strlen(who->name), false));
+    name_text(out, "identity", who->name[0] ? who->name : "(a certificate without a name)");
+    if (who->claims) {
+        name_text(out, "actor", who->claims->actor);
+        name_text(out, "program", who->claims->authorized_party);
+    }
+    (void)!buffer_printf(out, "roles        ");
     put_list(out, who->roles, who->n_roles);
     (void)!buffer_printf(out, "\ncertificate  serial %llu, expires %s\nkey          %s\nsigned by    %s\n",
                          (unsigned long long)who->serial, until, who->fingerprint, who->ca_fingerprint);
     (void)!buffer_printf(out, "source       %s port %u\n", who->source_address, who->source_port);
+}
+
+static void json_text_or_null(struct json *j, const char *key, const char *text)
+{
+    json_text(j, key, text[0] ? text : NULL);
+}
+
+/* What the token said; null for certificates that were not issued here. */
+static void claims_json(struct json *j, const Ipc__Claims *claims)
+{
+    static const Ipc__Claims none = IPC__CLAIMS__INIT;
+    const Ipc__Claims *said = claims ? claims : &none;
+    json_text_or_null(j, "actor", said->actor);
+    json_text_or_null(j, "authorized_party", said->authorized_party);
+    json_text_or_null(j, "issuer", said->issuer);
+    json_text_or_null(j, "subject", said->subject);
+    json_list(j, "groups", said->groups, said->n_groups);
 }
 
 static void identity_json(struct json *j, const char *key, const Ipc__Identity *who)
@@ -121,11 +150,11 @@ static void identity_json(struct json *j, const char *key, const Ipc__Identity *
     if (key)
         json_open_object(j, key);
     json_text(j, "identity", who->name);
+    claims_json(j, who->claims);
     json_list(j, "roles", who->roles, who->n_roles);
     json_list(j, "may", who->may, who->n_may);
     json_u64(j, "serial", who->serial);
-    json_text(j, "expires",
-                who->valid_before == FOR_EVER ? NULL : text_time(time, who->valid_before * 1000));
+    json_text(j, "expires", who->valid_before == FOR_EVER ? NULL : text_time(time, who->valid_before * 1000));
     json_text(j, "key", who->fingerprint);
     json_text(j, "ca", who->ca_fingerprint);
     json_text(j, "source_address", who->source_address);
@@ -249,6 +278,14 @@ static size_t rules_for(const struct gate *gate, const char *target, const Ipc__
                              RULES_SHOWN);
 }
 
+static bool may(const Ipc__Identity *who, const char *what)
+{
+    for (size_t i = 0; i < who->n_may; i++)
+        if (strcmp(who->may[i], what) == 0)
+            return true;
+    return false;
+}
+
 static void describe_text(struct channel *channel, struct buffer *out)
 {
     const struct gate *gate = channel->gate;
@@ -266,6 +303,8 @@ static void describe_text(struct channel *channel, struct buffer *out)
         for (size_t k = 0; k < n; k++)
             rule_text(out, rules[k]);
     }
+    if (may(gate->identity, "revoke"))
+        (void)!buffer_printf(out, "\nYou may end others' access: ssh BASTION revoke IDENTITY|serial:N\n");
     (void)!buffer_printf(
         out, "\nEverything is recorded. A refusal tells its code, its rule and what to do next.\n");
 }

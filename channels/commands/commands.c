@@ -16,11 +16,12 @@ const struct command commands[] = {
       "recordings that you may see", command_sessions },
     { "replay", "replay ID [--speed N] [--idle-limit S] | --cast | --text | --events", "plays a recording",
       command_replay },
+    { "revoke", "revoke IDENTITY|serial:N [--reason TEXT]",
+      "ends an identity's, or one certificate's, sessions and logins; for roles that may", command_revoke },
     { NULL, NULL, NULL, NULL },
 };
 
-static const char *const not_yet[] = { "kubectl", "approvals", "approve", "deny",
-                                       "config",  "shell",     "revoke",  "sftp" };
+static const char *const not_yet[] = { "kubectl", "approvals", "approve", "deny", "config", "shell", "sftp" };
 
 static const struct command *find(const char *name)
 {

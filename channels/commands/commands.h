@@ -23,11 +23,14 @@ void command_describe(struct channel *channel);
 void command_psql(struct channel *channel);
 void command_sessions(struct channel *channel);
 void command_replay(struct channel *channel);
+void command_revoke(struct channel *channel);
 
 /* Answers to what sessions and replay asked the ledger. fd: -1 with a refusal; sessions: borrowed; replay:
  * the callee's. */
 void sessions_answered(struct channel *channel, const Ipc__Refusal *refusal, int fd);
 void replay_answered(struct channel *channel, const Ipc__Refusal *refusal, int fd);
+/* The same of revoke; done: what was revoked. */
+void revoke_answered(struct channel *channel, const Ipc__Refusal *refusal, const char *done);
 
 /* ---- for the commands ---- */
 

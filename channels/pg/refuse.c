@@ -175,6 +175,8 @@ struct pg_error refusal_fatal(const char *code, const char *message, struct refu
         { "protocol", "08P01", "check the client: it does not speak the PostgreSQL protocol as it should" },
         { "denied", "42501",
           "connect with client_encoding=UTF8 and only the settings that may be brought along" },
+        { "certificate_expired", "28000", "get a new certificate, then connect again" },
+        { "certificate_revoked", "28000", "ask those who run this bastion" },
     };
     struct pg_error error = {
         .severity = "FATAL", .sqlstate = "42501", .message = message, .detail = words->detail
