@@ -150,8 +150,17 @@ void config_file_revoked(struct config_reader *reader, const struct config_node 
     CLEANUP(free) uint8_t *bytes = NULL;
     struct stat about;
     size_t n = 0;
+    Ipc__RevocationList list = IPC__REVOCATION_LIST__INIT;
+    struct detail detail = { "" };
 
-    (void)read_file(reader, place, path, REVOCATION_FILE_MAX, &about, &bytes, &n);
+    if (!read_file(reader, place, path, REVOCATION_FILE_MAX, &about, &bytes, &n))
+        return;
+    int r = revocation_read(bytes, n, &list, &detail);
+    if (r == -ENOMEM)
+        reader->no_memory = true;
+    else if (r)
+        config_fault(reader, place, "%.300s: %.200s", path, detail.text);
+    revocation_free(&list);
 }
 
 static void take_key(struct config_reader *reader, const struct config_node *place, const char *path,

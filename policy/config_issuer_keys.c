@@ -52,6 +52,21 @@ static const char *jwks_fault(const json_t *jwks)
     return NULL;
 }
 
+/* As the process will read it that verifies tokens. */
+static bool is_read_by_issuer(struct config_reader *reader, const struct config_node *place, const char *path,
+                              const uint8_t *bytes, size_t n)
+{
+    CLEANUP(jwks_free) struct jwks *keys = NULL;
+    struct detail detail = { "" };
+
+    int r = jwks_parse((const char *)bytes, n, &keys, &detail);
+    if (r == -ENOMEM)
+        reader->no_memory = true;
+    else if (r)
+        config_fault(reader, place, "%.300s: %.200s", path, detail.text);
+    return r == 0;
+}
+
 void config_file_jwks(struct config_reader *reader, const struct config_node *place, const char *path,
                       Ipc__Issuer *issuer)
 {
@@ -73,7 +88,7 @@ void config_file_jwks(struct config_reader *reader, const struct config_node *pl
     const char *wrong = jwks_fault(jwks);
     if (wrong)
         config_fault(reader, place, "%.300s: %s", path, wrong);
-    else
+    else if (is_read_by_issuer(reader, place, path, bytes, n))
         config_set(reader, &issuer->jwks, (const char *)bytes);
 }
 
