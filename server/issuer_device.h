@@ -7,7 +7,8 @@ enum {
     DEVICE_LIFE_MAX_MS = 15 * 60 * 1000, /* however long the provider would wait */
     DEVICE_INTERVAL_S = 5,               /* RFC 8628 3.2 */
     DEVICE_SLOW_DOWN_S = 5,              /* RFC 8628 3.5 */
-    DEVICE_INTERVAL_MAX_S = 60,
+    DEVICE_INTERVAL_MAX_S = 300,
+    DEVICE_BACKOFF_MAX_S = 60, /* between polls while the provider can't be reached */
 };
 
 struct device;

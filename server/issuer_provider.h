@@ -5,13 +5,15 @@
 #include "server/issuer_fetch.h"
 
 enum {
-    PROVIDER_FETCH_MS = 10 * 1000,    /* for one document */
-    PROVIDER_AGE_MS = 60 * 60 * 1000, /* after which keys are fetched anew, unless max-age says otherwise */
-    PROVIDER_AGE_MIN_MS = 60 * 1000,  /* whatever max-age says */
+    PROVIDER_FETCH_MS = 10 * 1000, /* for one document */
+    PROVIDER_AGE_MS =
+        60 * 60 * 1000, /* after which a document is fetched anew, unless max-age says otherwise */
+    PROVIDER_AGE_MIN_MS = 60 * 1000, /* whatever max-age says */
     PROVIDER_AGE_MAX_MS = 24 * 3600 * 1000,
-    PROVIDER_STALE_MS = 24 * 3600 * 1000, /* for which keys serve on while the provider can't be reached */
+    PROVIDER_STALE_MS = 24 * 3600 * 1000, /* beyond its age: for which a document serves on while the provider
+                                             can't be reached */
     PROVIDER_REFRESH_MS = 10 * 1000, /* between two fetches because of an unknown kid, or after a failure */
-    PROVIDER_WAIT_MS = 2 * PROVIDER_FETCH_MS + 2 * FETCH_GRACE_MS, /* the longest that a wait lasts */
+    PROVIDER_WAIT_MS = 2 * (PROVIDER_FETCH_MS + FETCH_GRACE_MS), /* the longest that a wait lasts */
 };
 
 struct providers; /* all of a configuration's */
@@ -26,12 +28,14 @@ MUST_USE int providers_new(struct loop *loop, struct fetcher *fetcher, struct pr
 void providers_free(struct providers *providers);
 DEFINE_CLEANUP(struct providers *, providers_free)
 /* At the start and at each reload. Copies what it needs. Providers whose configuration did not change keep
- * their keys; waits for one that is gone are told so. Then fetches ahead of the first login what is missing
+ * their keys; waits for one that is gone are told so. Then fetches, ahead of the first login, what is missing
  * (as soon as the courier is there; this returns at once). -EINVAL with detail: some jwks is none; everything
  * is then as before. */
 MUST_USE int providers_take(struct providers *providers, const Ipc__Config *config, struct detail *detail);
 /* By Issuer.name; NULL when there is none. Valid until the next providers_take(). */
 struct provider *providers_find(struct providers *providers, const char *name);
+/* In the configuration's order; NULL behind the last. */
+struct provider *providers_at(struct providers *providers, size_t i);
 
 /* ---- one ---- */
 

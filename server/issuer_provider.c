@@ -1,0 +1,553 @@
+/* A provider's two documents, discovery and JWKS, are fetched one after the other when somebody needs what is
+ * not there or too old; all who wait meanwhile share that one fetch. Nothing is fetched more than once in
+ * PROVIDER_REFRESH_MS because of what a client sends, nor after a failure, so nobody can make us knock at a
+ * provider's door again and again. What was fetched serves on for a day when the provider can't be reached.
+ */
+#include "server/issuer_provider.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "server/issuer_document.h"
+
+enum { WELL_KNOWN_MAX = 2048, HTTP_OK = 200, SHOWN_MAX = 300 };
+
+/* How old a document is, and may be. */
+struct age {
+    bool there;
+    uint64_t since_ms, fresh_ms;
+};
+
+enum want { WANT_KEYS, WANT_ENDPOINTS };
+enum phase { PHASE_IDLE, PHASE_DISCOVERY, PHASE_JWKS };
+
+struct provider_wait {
+    struct provider *provider;
+    struct provider_wait *next;
+    enum want want;
+    bool refresh; /* older keys than those that are being fetched are of no use */
+    provider_keys_handler *keys;
+    provider_endpoints_handler *endpoints;
+    void *owner;
+};
+
+struct provider {
+    struct providers *all;
+    Ipc__Issuer *issuer; /* our copy */
+    uint8_t *packed;     /* the same, to compare with */
+    size_t packed_n;
+    struct jwks *own;  /* of Issuer.jwks: never fetched */
+    struct jwks *keys; /* fetched */
+    struct discovery discovery;
+    struct age keys_age, discovery_age;
+    enum phase phase;
+    struct fetch *fetch;
+    bool wants_keys;    /* the fetch goes on to the JWKS */
+    bool tried, failed; /* at all; last time */
+    uint64_t tried_ms;  /* when that was over; meanwhile: when it began */
+    struct detail why;  /* of the failure */
+    bool kept;          /* by the configuration that is being taken over */
+    struct provider_wait *waits, **last_wait;
+};
+
+struct providers {
+    struct loop *loop;
+    struct fetcher *fetcher;
+    struct provider **list;
+    size_t n;
+};
+
+/* ---- ages ---- */
+
+static bool is_fresh(const struct age *age)
+{
+    return age->there && clock_ms() - age->since_ms < age->fresh_ms;
+}
+
+/* Of use when there is nothing better. */
+static bool is_usable(const struct age *age)
+{
+    return age->there && clock_ms() - age->since_ms < age->fresh_ms + PROVIDER_STALE_MS;
+}
+
+static struct age age_of(const struct fetch_answer *answer)
+{
+    uint64_t ms = PROVIDER_AGE_MS;
+    if (answer->max_age_s > PROVIDER_AGE_MAX_MS / 1000)
+        ms = PROVIDER_AGE_MAX_MS;
+    else if (answer->max_age_s > 0)
+        ms = answer->max_age_s * 1000;
+    if (ms < PROVIDER_AGE_MIN_MS)
+        ms = PROVIDER_AGE_MIN_MS;
+    return (struct age){ true, clock_ms(), ms };
+}
+
+static bool tried_lately(const struct provider *p)
+{
+    return p->tried && clock_ms() - p->tried_ms < PROVIDER_REFRESH_MS;
+}
+
+/* ---- waits ---- */
+
+static void wait_free(struct provider_wait *wait)
+{
+    struct provider *p = wait->provider;
+    struct provider_wait **slot = &p->waits;
+    while (*slot && *slot != wait)
+        slot = &(*slot)->next;
+    if (*slot) {
+        *slot = wait->next;
+        if (!*slot)
+            p->last_wait = slot;
+    }
+    free(wait);
+}
+
+void provider_forget(struct provider_wait *wait)
+{
+    if (wait)
+        wait_free(wait);
+}
+
+static void tell_keys(const struct provider *p, bool refresh, provider_keys_handler *handler, void *owner)
+{
+    const char *why = p->why.text[0] ? p->why.text : "its keys have not been fetched";
+    if (p->own)
+        handler(owner, p->own, NULL);
+    else if (is_usable(&p->keys_age) && !(refresh && p->failed))
+        handler(owner, p->keys, NULL);
+    else
+        handler(owner, NULL, why);
+}
+
+static void tell_endpoints(const struct provider *p, provider_endpoints_handler *handler, void *owner)
+{
+    struct provider_endpoints found = { p->discovery.device_authorization, p->discovery.token };
+    if (!is_usable(&p->discovery_age))
+        handler(owner, NULL, p->why.text);
+    else if (!found.device_authorization || !found.token)
+        handler(owner, NULL, "the provider offers no device login (RFC 8628)");
+    else
+        handler(owner, &found, NULL);
+}
+
+static void tell(struct provider_wait *wait)
+{
+    struct provider_wait copy = *wait;
+    wait_free(wait);
+    if (copy.want == WANT_KEYS)
+        tell_keys(copy.provider, copy.refresh, copy.keys, copy.owner);
+    else
+        tell_endpoints(copy.provider, copy.endpoints, copy.owner);
+}
+
+static struct provider_wait *first_wait(struct provider *p, bool endpoints_only)
+{
+    struct provider_wait *wait = p->waits;
+    while (wait && endpoints_only && wait->want != WANT_ENDPOINTS)
+        wait = wait->next;
+    return wait;
+}
+
+/* In the order in which they came. Whoever asks again from inside of its handler is answered at once, since
+ * that is too soon for another fetch, so this ends. */
+static void tell_all(struct provider *p, bool endpoints_only)
+{
+    struct provider_wait *wait;
+    while ((wait = first_wait(p, endpoints_only)))
+        tell(wait);
+}
+
+static int wait_new(struct provider *p, struct provider_wait what, struct provider_wait **ret)
+{
+    struct provider_wait *wait = malloc(sizeof *wait);
+    if (!wait)
+        return -ENOMEM;
+    *wait = what;
+    wait->provider = p;
+    wait->next = NULL;
+    *p->last_wait = wait;
+    p->last_wait = &wait->next;
+    *ret = wait;
+    return 0;
+}
+
+/* ---- fetching ---- */
+
+static void start_jwks(struct provider *p);
+
+static void be_idle(struct provider *p)
+{
+    p->phase = PHASE_IDLE;
+    p->tried_ms = clock_ms();
+}
+
+/* Logged once per change, not per login. */
+static void note_failure(struct provider *p, const char *what)
+{
+    if (!p->failed)
+        log_event(LOG_WARNING, "provider_unreachable", "issuer", p->issuer->name, "detail", what, "keys",
+                  is_usable(&p->keys_age) ? "those fetched before serve on" : "none", NULL);
+    p->failed = true;
+    be_idle(p);
+    detail_set(&p->why, "provider %s %s", p->issuer->name, what);
+    tell_all(p, false);
+}
+
+static void note_success(struct provider *p)
+{
+    if (p->failed)
+        log_event(LOG_INFO, "provider_reachable", "issuer", p->issuer->name, NULL);
+    p->failed = false;
+    p->why.text[0] = 0;
+    be_idle(p);
+    tell_all(p, !p->wants_keys); /* one who now wants keys, from its handler, waits for another fetch */
+}
+
+/* What is wrong with an answer, in `out`; false when it is a document. */
+static bool is_refused(const struct fetch_answer *answer, const char *what, char *out, size_t size)
+{
+    if (answer->status == HTTP_OK)
+        return false;
+    if (answer->status)
+        (void)snprintf(out, size, "answered HTTP status %u for its %s", answer->status, what);
+    else
+        (void)snprintf(out, size, "can't be reached for its %s: %s", what, answer->error);
+    return true;
+}
+
+static int begin(struct provider *p, const char *url, fetch_handler *handler)
+{
+    struct fetch_what what = { .issuer = p->issuer->name, .url = url, .timeout_ms = PROVIDER_FETCH_MS };
+    return fetch_new(p->all->fetcher, &what, handler, p, &p->fetch);
+}
+
+static void jwks_came(void *owner, const struct fetch_answer *answer)
+{
+    struct provider *p = owner;
+    CLEANUP(jwks_free) struct jwks *keys = NULL;
+    struct detail detail = { "" };
+    char fault[DETAIL_MAX];
+    p->fetch = NULL;
+    if (is_refused(answer, "keys", fault, sizeof fault)) {
+        p->discovery_age.fresh_ms = 0; /* they may have moved */
+        note_failure(p, fault);
+        return;
+    }
+    if (jwks_parse(answer->body, answer->n, &keys, &detail)) {
+        (void)snprintf(fault, sizeof fault, "gave no usable keys: the JWKS: %.*s", SHOWN_MAX, detail.text);
+        note_failure(p, fault);
+        return;
+    }
+    jwks_free(p->keys);
+    p->keys = STEAL(keys);
+    p->keys_age = age_of(answer);
+    note_success(p);
+}
+
+static void discovery_came(void *owner, const struct fetch_answer *answer)
+{
+    struct provider *p = owner;
+    struct discovery found = { 0 };
+    struct detail detail = { "" };
+    char fault[DETAIL_MAX];
+    p->fetch = NULL;
+    if (is_refused(answer, "discovery document", fault, sizeof fault)) {
+        note_failure(p, fault);
+        return;
+    }
+    if (discovery_parse(answer->body, answer->n, p->issuer->issuer, &found, &detail)) {
+        note_failure(p, detail.text[0] ? detail.text : strerror(ENOMEM));
+        return;
+    }
+    discovery_free(&p->discovery);
+    p->discovery = found;
+    p->discovery_age = age_of(answer);
+    if (p->wants_keys) {
+        p->phase = PHASE_JWKS;
+        tell_all(p, true);
+        start_jwks(p);
+    } else {
+        note_success(p);
+    }
+}
+
+static void start_jwks(struct provider *p)
+{
+    p->phase = PHASE_JWKS;
+    int r = begin(p, p->discovery.jwks_uri, jwks_came);
+    if (r)
+        note_failure(p, strerror(-r));
+}
+
+static void start_discovery(struct provider *p)
+{
+    const char *issuer = p->issuer->issuer;
+    int n = (int)strlen(issuer);
+    char url[WELL_KNOWN_MAX];
+    p->phase = PHASE_DISCOVERY;
+    if (n > 0 && issuer[n - 1] == '/') /* OpenID Connect Discovery 4.1 */
+        n--;
+    int length = snprintf(url, sizeof url, "%.*s/.well-known/openid-configuration", n, issuer);
+    int r = strncmp(issuer, "https://", 8) == 0 && length < (int)sizeof url ? begin(p, url, discovery_came)
+                                                                            : -EINVAL;
+    if (r)
+        note_failure(p, r == -EINVAL ? "has no https URL to discover it by" : strerror(-r));
+}
+
+/* Nothing is under way. May be through, by failure, when it returns. */
+static void start(struct provider *p, bool keys)
+{
+    p->tried = true;
+    p->tried_ms = clock_ms();
+    p->wants_keys = keys;
+    if (keys && is_fresh(&p->discovery_age))
+        start_jwks(p);
+    else
+        start_discovery(p);
+}
+
+/* ---- asking ---- */
+
+static bool is_waiting(const struct provider *p, const struct provider_wait *wait)
+{
+    const struct provider_wait *found = p->waits;
+    while (found && found != wait)
+        found = found->next;
+    return found;
+}
+
+void provider_keys(struct provider *p, bool refresh, provider_keys_handler *handler, void *owner,
+                   struct provider_wait **ret_wait)
+{
+    struct provider_wait what = { .want = WANT_KEYS, .refresh = refresh, .keys = handler, .owner = owner };
+    *ret_wait = NULL;
+    bool is_needed = refresh || !is_fresh(&p->keys_age);
+    bool may_start = p->phase != PHASE_IDLE || !tried_lately(p);
+    /* After discovery alone, for a device login, the keys may be fetched at once. */
+    if (p->tried && !p->failed && !p->wants_keys)
+        may_start = true;
+    if (p->own || !is_needed || !may_start) {
+        tell_keys(p, refresh, handler, owner);
+        return;
+    }
+    if (wait_new(p, what, ret_wait)) {
+        handler(owner, NULL, strerror(ENOMEM));
+        return;
+    }
+    if (p->phase == PHASE_IDLE)
+        start(p, true);
+    else
+        p->wants_keys = true;
+    if (!is_waiting(p, *ret_wait))
+        *ret_wait = NULL; /* it failed at once */
+}
+
+void provider_endpoints(struct provider *p, provider_endpoints_handler *handler, void *owner,
+                        struct provider_wait **ret_wait)
+{
+    struct provider_wait what = { .want = WANT_ENDPOINTS, .endpoints = handler, .owner = owner };
+    *ret_wait = NULL;
+    bool is_coming = p->phase == PHASE_DISCOVERY;
+    bool may_start = p->phase == PHASE_IDLE && !(p->failed && tried_lately(p));
+    if (is_fresh(&p->discovery_age) || !(is_coming || may_start)) {
+        tell_endpoints(p, handler, owner);
+        return;
+    }
+    if (wait_new(p, what, ret_wait)) {
+        handler(owner, NULL, strerror(ENOMEM));
+        return;
+    }
+    if (!is_coming)
+        start(p, false);
+    if (!is_waiting(p, *ret_wait))
+        *ret_wait = NULL;
+}
+
+const Ipc__Issuer *provider_issuer(const struct provider *p)
+{
+    return p->issuer;
+}
+
+/* ---- one provider's life ---- */
+
+static void provider_free(struct provider *p)
+{
+    if (!p)
+        return;
+    while (p->waits)
+        wait_free(p->waits);
+    fetch_free(p->fetch);
+    jwks_free(p->own);
+    jwks_free(p->keys);
+    discovery_free(&p->discovery);
+    if (p->issuer)
+        ipc__issuer__free_unpacked(p->issuer, NULL);
+    free(p->packed);
+    free(p);
+}
+DEFINE_CLEANUP(struct provider *, provider_free)
+
+static int copy_issuer(struct provider *p, const Ipc__Issuer *issuer)
+{
+    p->packed_n = ipc__issuer__get_packed_size(issuer);
+    p->packed = malloc(p->packed_n + 1);
+    if (!p->packed)
+        return -ENOMEM;
+    (void)ipc__issuer__pack(issuer, p->packed);
+    p->issuer = ipc__issuer__unpack(NULL, p->packed_n, p->packed);
+    return p->issuer ? 0 : -ENOMEM;
+}
+
+static int provider_new(struct providers *all, const Ipc__Issuer *issuer, struct provider **ret,
+                        struct detail *detail)
+{
+    CLEANUP(provider_free) struct provider *p = calloc(1, sizeof *p);
+    struct detail fault = { "" };
+    if (!p)
+        return -ENOMEM;
+    p->all = all;
+    p->last_wait = &p->waits;
+    int r = copy_issuer(p, issuer);
+    if (r == 0 && issuer->jwks[0]) {
+        r = jwks_parse(issuer->jwks, strlen(issuer->jwks), &p->own, &fault);
+        if (r)
+            r = detail_fail(detail, r < 0 ? r : -EINVAL, "issuer %s: the JWKS: %s", issuer->name,
+                            fault.text[0] ? fault.text : strerror(ENOMEM));
+    }
+    if (r)
+        return r;
+    *ret = STEAL(p);
+    return 0;
+}
+
+/* ---- all of them ---- */
+
+static void prefetch(struct provider *p, bool anew)
+{
+    if (p->own || p->phase != PHASE_IDLE || is_fresh(&p->keys_age))
+        return;
+    if (anew || !tried_lately(p))
+        start(p, true);
+}
+
+/* A courier came: what failed for want of one is tried again at once. */
+static void linked(void *owner)
+{
+    struct providers *all = owner;
+    for (size_t i = 0; i < all->n; i++)
+        prefetch(all->list[i], true);
+}
+
+int providers_new(struct loop *loop, struct fetcher *fetcher, struct providers **ret)
+{
+    struct providers *all = calloc(1, sizeof *all);
+    if (!all)
+        return -ENOMEM;
+    token_start();
+    all->loop = loop;
+    all->fetcher = fetcher;
+    fetcher_on_link(fetcher, linked, all);
+    *ret = all;
+    return 0;
+}
+
+void providers_free(struct providers *all)
+{
+    if (!all)
+        return;
+    fetcher_on_link(all->fetcher, NULL, NULL);
+    for (size_t i = 0; i < all->n; i++)
+        provider_free(all->list[i]);
+    free(all->list);
+    free(all);
+}
+
+static struct provider *find_same(const struct providers *all, const struct provider *p)
+{
+    for (size_t i = 0; i < all->n; i++) {
+        struct provider *old = all->list[i];
+        if (old->packed_n == p->packed_n && memcmp(old->packed, p->packed, p->packed_n) == 0)
+            return old;
+    }
+    return NULL;
+}
+
+/* Those of the new configuration, none of them in use yet; on failure none is left. */
+static int make_list(struct providers *all, const Ipc__Config *config, struct provider ***ret,
+                     struct detail *detail)
+{
+    struct provider **list = calloc(config->n_issuers + 1, sizeof(struct provider *));
+    int r = list ? 0 : -ENOMEM;
+    for (size_t i = 0; i < config->n_issuers && r == 0; i++)
+        r = provider_new(all, config->issuers[i], &list[i], detail);
+    if (r == 0) {
+        *ret = list;
+        return 0;
+    }
+    for (size_t i = 0; list && i < config->n_issuers; i++)
+        provider_free(list[i]);
+    free(list);
+    return r;
+}
+
+static void end(struct provider *p)
+{
+    if (p->kept)
+        return;
+    jwks_free(STEAL(p->keys));
+    jwks_free(STEAL(p->own));
+    p->keys_age.there = p->discovery_age.there = false;
+    detail_set(&p->why, "the configuration of issuer %s has just changed; try again", p->issuer->name);
+    p->failed = p->tried = true; /* nobody starts anything any more */
+    p->tried_ms = clock_ms();
+    p->phase = PHASE_IDLE;
+    tell_all(p, false);
+    provider_free(p);
+}
+
+int providers_take(struct providers *all, const Ipc__Config *config, struct detail *detail)
+{
+    struct provider **list = NULL;
+    int r = make_list(all, config, &list, detail);
+    if (r)
+        return r;
+    for (size_t i = 0; i < config->n_issuers; i++) {
+        struct provider *old = find_same(all, list[i]);
+        if (!old || old->kept)
+            continue;
+        old->kept = true;
+        provider_free(list[i]);
+        list[i] = old;
+    }
+    struct provider **before = all->list;
+    size_t n = all->n;
+    all->list = list;
+    all->n = config->n_issuers;
+    for (size_t i = 0; i < n; i++)
+        end(before[i]);
+    free(before);
+    for (size_t i = 0; i < all->n; i++) {
+        all->list[i]->kept = false;
+        prefetch(all->list[i], false);
+    }
+    return 0;
+}
+
+struct provider *providers_find(struct providers *all, const char *name)
+{
+    for (size_t i = 0; i < all->n; i++)
+        if (strcmp(all->list[i]->issuer->name, name) == 0)
+            return all->list[i];
+    return NULL;
+}
+
+struct provider *providers_at(struct providers *all, size_t i)
+{
+    return i < all->n ? all->list[i] : NULL;
+}
