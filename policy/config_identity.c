@@ -5,6 +5,7 @@
 #include "policy/config_sections.h"
 
 static const char USER_CA_DEFAULT[] = "user_ca";
+static const char OWN_LIST[] = "revoked.list"; /* the issuer's, in the state directory */
 
 enum {
     LIFETIME_DEFAULT_MS = 15 * 60 * 1000,
@@ -102,13 +103,25 @@ static void read_certificate(struct config_reader *reader, const struct config_n
         config->lifetime_beyond_token = flag;
 }
 
+/* Two writers of one file: what the one adds, the other would lose. */
+static bool is_own_list(const struct config_reader *reader, const char *path)
+{
+    size_t n = strlen(reader->config->state);
+
+    return !strncmp(path, reader->config->state, n) && path[n] == '/' && !strcmp(path + n + 1, OWN_LIST);
+}
+
 static void read_revoked(struct config_reader *reader, const struct config_node *node)
 {
     CLEANUP(free) char *path = node ? config_state_path(reader, node, NULL) : NULL;
 
     if (!path)
         return;
-    config_file_revoked(reader, node, path);
+    if (is_own_list(reader, path))
+        config_fault(reader, node, "\"revoked\" can't be %s: `ssh bastion revoke` keeps its own list there",
+                     OWN_LIST);
+    else
+        config_file_revoked(reader, node, path);
     config_set(reader, &reader->config->revoked, path);
 }
 

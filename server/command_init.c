@@ -25,7 +25,7 @@ static const char sample[] =
     "identity:\n"
     "  user_ca: user_ca                   # signs the certificates that enroll@ gives out\n"
     "  trusted_cas: []                    # public key files of further CAs\n"
-    "# revoked: revoked.list              # an OpenSSH KRL, or lines \"serial:N\" and \"id:NAME\"\n"
+    "# revoked: revoked.krl               # an OpenSSH KRL, or lines \"serial:N\" and \"id:NAME\"\n"
     "  certificate: { lifetime: 15m, bind_source_address: false }\n"
     "  issuers:\n"
     "    - name: local                    # ours: gatehouse token mints with its key\n"

@@ -238,7 +238,7 @@ def test_what_init_comments_out_is_good_as_well(house):
                                   "#     username_claim:", "#     groups_claim:"))
         lines.append(" " + line[1:] if inside else line)
     house.file.write_text("\n".join(lines) + "\n")
-    (house.state / "revoked.list").write_text("id:corp/eve\n")
+    (house.state / "revoked.krl").write_text("id:corp/eve\n")
     done = run(GATEHOUSE, "check", "-c", house.file)
     assert done.returncode == 0, done.stderr
     assert len(yaml.safe_load(house.file.read_text())["identity"]["issuers"]) == 2
