@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include "base/text.h"
 #include "check.h"
 #include "keygen.h"
@@ -488,149 +486,6 @@ static void a_grant_that_makes_no_sense_is_refused(void **state)
     }
 }
 
-/* ---- private keys ---- */
-
-static const char *refusal_of(const void *bytes, size_t n)
-{
-    static struct detail detail;
-    struct certificate_signer *signer = NULL;
-
-    detail_set(&detail, "none");
-    if (certificate_signer_new(bytes, n, &signer, &detail) == 0)
-        certificate_signer_free(signer);
-    else
-        assert_null(signer);
-    return detail.text;
-}
-
-static const char *refusal_of_file(const char *name)
-{
-    size_t n;
-    CLEANUP(free) char *file = keygen_read(directory, name, &n);
-
-    return refusal_of(file, n);
-}
-
-static void pem_keys_of_every_type_sign_too(void **state)
-{
-    static const char *const forms[] = { "PEM", "PKCS8" };
-
-    (void)state;
-    for (size_t k = 1; k < GOOD_PAIRS; k++) /* ssh-keygen writes no Ed25519 in these */
-        for (size_t f = 0; f < COUNT(forms); f++) {
-            const char *const argv[] = {
-                "ssh-keygen", "-q",     "-N", "",    "-t", key_pairs[k][1], "-b", key_pairs[k][2],
-                "-m",         forms[f], "-f", "pem", NULL
-            };
-            char path[2 * KEYGEN_PATH];
-
-            keygen_run(directory, argv);
-            check_pair("pem", "ed25519");
-            snprintf(path, sizeof(path), "%s/pem", directory);
-            assert_int_equal(remove(path), 0);
-        }
-}
-
-static void a_pem_ed25519_key_signs_too(void **state)
-{
-    CLEANUP(certificate_signer_free) struct certificate_signer *signer = NULL;
-    EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    BIO *bio = BIO_new(BIO_s_mem());
-    CLEANUP(free) uint8_t *blob = NULL;
-    size_t key_n, n;
-    CLEANUP(free) uint8_t *key = keygen_blob(directory, "ed25519.pub", &key_n);
-    struct certificate_grant grant = grant_for(key, key_n);
-    char *text = NULL;
-    long length;
-
-    (void)state;
-    assert_int_equal(PEM_write_bio_PrivateKey(bio, pkey, NULL, NULL, 0, NULL, NULL), 1);
-    length = BIO_get_mem_data(bio, &text);
-    assert_int_equal(certificate_signer_new((uint8_t *)text, (size_t)length, &signer, NULL), 0);
-    assert_int_equal(certificate_issue(signer, &grant, &blob, &n, NULL), 0);
-    free(listing("ssh-ed25519-cert-v01@openssh.com", blob, n));
-    BIO_free(bio);
-    EVP_PKEY_free(pkey);
-}
-
-static void keys_that_cannot_sign_are_told_apart(void **state)
-{
-    static const char passphrase[] = "the private key has a passphrase, which nobody could enter";
-    const char *const locked[] = {
-        "ssh-keygen", "-q", "-N", "secret", "-t", "ed25519", "-f", "locked", NULL
-    };
-    const char *const locked_pem[] = { "ssh-keygen", "-q",  "-N", "secret",     "-t", "rsa",
-                                       "-m",         "PEM", "-f", "locked-pem", NULL };
-    const char *const locked_pkcs8[] = { "ssh-keygen", "-q",    "-N", "secret",       "-t", "ecdsa",
-                                         "-m",         "PKCS8", "-f", "locked-pkcs8", NULL };
-
-    (void)state;
-    keygen_run(directory, locked);
-    keygen_run(directory, locked_pem);
-    keygen_run(directory, locked_pkcs8);
-    assert_string_equal(refusal_of_file("locked"), passphrase);
-    assert_string_equal(refusal_of_file("locked-pem"), passphrase);
-    assert_string_equal(refusal_of_file("locked-pkcs8"), passphrase);
-    assert_string_equal(refusal_of_file("ed25519.pub"),
-                        "this is not a private key in OpenSSH's or in PEM form");
-    assert_string_equal(refusal_of_file("dsa"),
-                        "the private key is not of a type that may sign certificates");
-    assert_string_equal(refusal_of_file("rsa1024"),
-                        "an RSA key of 1024 bits is not accepted: 2048 to 16384 are");
-    assert_string_equal(refusal_of("", 0), "a private key has 1 to 65536 bytes, this has 0");
-    assert_string_equal(refusal_of("x", 65537), "a private key has 1 to 65536 bytes, this has 65537");
-    assert_string_equal(refusal_of_file("ed25519"), "none");
-}
-
-/* Each character of the file changed: it is refused, or it is one that says nothing about the key. */
-static void a_damaged_private_key_never_signs_for_another_one(void **state)
-{
-    (void)state;
-    for (size_t k = 0; k < 2; k++) {
-        CLEANUP(certificate_signer_free) struct certificate_signer *good = signer_of(key_pairs[k][0]);
-        size_t n, refused = 0, key_n;
-        CLEANUP(free) char *file = keygen_read(directory, key_pairs[k][0], &n);
-        CLEANUP(free) uint8_t *key = keygen_blob(directory, "ed25519.pub", &key_n);
-        char ca[80];
-
-        snprintf(ca, sizeof(ca), "%s.pub", key_pairs[k][0]);
-        for (size_t i = 0; i < n; i++) {
-            CLEANUP(certificate_signer_free) struct certificate_signer *signer = NULL;
-            CLEANUP(free) uint8_t *blob = NULL;
-            struct certificate_grant grant = grant_for(key, key_n);
-            Ipc__Identity *identity = NULL;
-            size_t blob_n;
-            char was = file[i];
-
-            file[i] = was == 'A' ? 'B' : 'A';
-            if (certificate_signer_new((uint8_t *)file, n, &signer, NULL) != 0) {
-                refused++;
-            } else {
-                assert_int_equal(certificate_issue(signer, &grant, &blob, &blob_n, NULL), 0);
-                assert_int_equal(admit(blob, blob_n, ca, &identity, NULL), 0);
-                ipc__identity__free_unpacked(identity, NULL);
-            }
-            file[i] = was;
-        }
-        assert_true(refused > n * 3 / 4); /* the rest: both check numbers alike, the comment */
-    }
-}
-
-static void a_truncated_private_key_is_refused_at_every_length(void **state)
-{
-    size_t n;
-    CLEANUP(free) char *file = keygen_read(directory, "ecdsa256", &n);
-
-    (void)state;
-    for (size_t i = 0; i < n - 1; i++) { /* the last line may do without its newline */
-        CLEANUP(free) char *part = malloc(i + 1);
-
-        assert_non_null(part);
-        memcpy(part, file, i);
-        assert_string_not_equal(refusal_of(part, i), "none");
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -643,11 +498,6 @@ int main(void)
         cmocka_unit_test(a_key_that_is_weak_or_no_key_is_told_so),
         cmocka_unit_test(a_key_of_every_good_type_passes_and_one_byte_more_does_not),
         cmocka_unit_test(a_grant_that_makes_no_sense_is_refused),
-        cmocka_unit_test(pem_keys_of_every_type_sign_too),
-        cmocka_unit_test(a_pem_ed25519_key_signs_too),
-        cmocka_unit_test(keys_that_cannot_sign_are_told_apart),
-        cmocka_unit_test(a_damaged_private_key_never_signs_for_another_one),
-        cmocka_unit_test(a_truncated_private_key_is_refused_at_every_length),
     };
 
     return cmocka_run_group_tests(tests, make_keys, remove_keys);
