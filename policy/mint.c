@@ -47,12 +47,6 @@ struct mint {
     char *jwks;
 };
 
-static void pkey_free(EVP_PKEY *pkey)
-{
-    EVP_PKEY_free(pkey);
-}
-DEFINE_CLEANUP(EVP_PKEY *, pkey_free)
-
 static void bio_free(BIO *bio)
 {
     (void)BIO_free(bio);
