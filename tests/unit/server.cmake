@@ -31,3 +31,10 @@ target_sources(courier PRIVATE courier_fixture.c house.c keygen.c)
 target_compile_definitions(courier PRIVATE COURIER="$<TARGET_FILE:gatehouse-courier>"
                                            COURIER_SERVER="${CMAKE_CURRENT_SOURCE_DIR}/courier_server.py")
 add_dependencies(courier gatehouse-courier)
+
+# ---- issuer: where keys come from; the tests play the courier, and move the clock
+foreach(test issuer_provider issuer_device)
+  unit_test(${test} issuer-provider)
+  target_sources(${test} PRIVATE provider_fixture.c)
+  target_link_options(${test} PRIVATE -Wl,--wrap=clock_ms)
+endforeach()
