@@ -27,6 +27,32 @@ static void check_faults(const struct config_faults *faults)
     }
 }
 
+static bool has_issuer(const Ipc__Config *config, const char *name)
+{
+    for (size_t i = 0; i < config->n_issuers; i++)
+        if (!strcmp(config->issuers[i]->name, name))
+            return true;
+    return false;
+}
+
+/* Nobody holds a role by what an unnamed issuer says. */
+static void check_identity(const Ipc__Config *config)
+{
+    require(config->certificate_lifetime_ms >= 60 * 1000 &&
+            config->certificate_lifetime_ms <= 24 * 3600 * 1000);
+    for (size_t i = 0; i < config->n_issuers; i++) {
+        const Ipc__Issuer *issuer = config->issuers[i];
+        require(*issuer->name && *issuer->issuer && issuer->n_audiences > 0 && *issuer->username_claim);
+        require(!issuer->n_scopes == !*issuer->client_id);
+    }
+    for (size_t i = 0; i < config->n_roles; i++) {
+        const Ipc__Role *role = config->roles[i];
+        require(role->matches_claims == has_issuer(config, role->issuer));
+        require(role->matches_claims || (!role->n_groups && !role->n_claims && !role->n_extensions));
+        require(!role->matches_claims || !*role->ca);
+    }
+}
+
 static void check_config(const Ipc__Config *config)
 {
     size_t n = ipc__config__get_packed_size(config);
@@ -35,6 +61,7 @@ static void check_config(const Ipc__Config *config)
     require(packed && ipc__config__pack(config, packed) == n);
     Ipc__Config *again = ipc__config__unpack(NULL, n, packed);
     require(again && again->n_rules == config->n_rules && again->n_targets == config->n_targets);
+    check_identity(config);
     require(config->n_listen > 0 && config->n_host_keys > 0 && config->state[0] == '/');
     ipc__config__free_unpacked(again, NULL);
     free(packed);

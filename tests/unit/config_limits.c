@@ -12,6 +12,7 @@
 #include "policy/config_address.h"
 #include "policy/config_parse.h"
 #include "policy/config_file.h"
+#include "policy/token.h"
 
 #define SMALLEST "listen: [\"127.0.0.1:2222\"]\nstate: state\n"
 #define TARGET                                                                                               \
@@ -123,6 +124,88 @@ static void a_file_of_certificates_rides_in_the_config_up_to_its_limit(void **st
     free(pem);
 }
 
+#define KNOWN_KEYS                                                                                           \
+    SMALLEST "identity: { issuers: [{ name: a, issuer: \"urn:a\", audience: g, jwks_file: big.json }] }\n"
+
+/* What is said about a JWKS of so many keys, padded with blanks to so many bytes; "" when it is good. */
+static void read_jwks(size_t keys, size_t bytes, char *first, size_t size)
+{
+    static const char key[] = "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":"
+                              "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}";
+    struct config_faults faults = { 0 };
+    Ipc__Config *config = NULL;
+    char path[512], *text = calloc(1, bytes + keys * sizeof key + 64), *at = text;
+
+    assert_non_null(text);
+    snprintf(path, sizeof path, "%s/gatehouse.yaml", directory);
+    at += sprintf(at, "{\"keys\":[");
+    for (size_t i = 0; i < keys; i++)
+        at += sprintf(at, "%s%s", i ? "," : "", key);
+    at += sprintf(at, "]}");
+    while ((size_t)(at - text) < bytes)
+        *at++ = ' ';
+    fixture_write(directory, "state/big.json", 0644, text, (size_t)(at - text));
+    int r = config_parse(path, (const uint8_t *)KNOWN_KEYS, strlen(KNOWN_KEYS), true, &config, &faults);
+    assert_int_equal(r, faults.count ? 1 : 0);
+    assert_true(faults.count <= 1);
+    snprintf(first, size, "%s", faults.count ? faults.items[0].message : "");
+    if (config)
+        release(config);
+    config_faults_free(&faults);
+    free(text);
+}
+
+static void a_file_of_keys_has_at_most_so_many_keys_and_bytes(void **state)
+{
+    (void)state;
+    char first[1024] = "";
+
+    read_jwks(TOKEN_KEYS_MAX, 0, first, sizeof first);
+    assert_string_equal(first, "");
+    read_jwks(TOKEN_KEYS_MAX + 1, 0, first, sizeof first);
+    assert_non_null(strstr(first, "big.json: the JWK set holds too many keys"));
+    read_jwks(1, TOKEN_JWKS_MAX, first, sizeof first);
+    assert_string_equal(first, "");
+    read_jwks(1, TOKEN_JWKS_MAX + 1, first, sizeof first);
+    assert_non_null(strstr(first, "big.json: more than 512 KiB of keys"));
+}
+
+/* The first fault of a role that asks for so many claims, or "". */
+static void read_claims(size_t n, char *first, size_t size)
+{
+    static const char head[] = SMALLEST "identity: { issuers: [{ name: a, issuer: \"https://a.example.com\", "
+                                        "audience: g }] }\nroles: [{ name: r, match: { claims: { ";
+    struct config_faults faults = { 0 };
+    Ipc__Config *config = NULL;
+    char *text = calloc(1, sizeof head + n * 16 + 16), *at = text;
+
+    assert_non_null(text);
+    at += sprintf(at, "%s", head);
+    for (size_t i = 0; i < n; i++)
+        at += sprintf(at, "c%zu: x, ", i);
+    at += sprintf(at, "} } }]\n");
+    int r = config_parse("/etc/g.yaml", (const uint8_t *)text, (size_t)(at - text), false, &config, &faults);
+    assert_int_equal(r, faults.count ? 1 : 0);
+    snprintf(first, size, "%s", faults.count ? faults.items[0].message : "");
+    if (config) {
+        assert_int_equal(config->roles[0]->n_claims, n);
+        release(config);
+    }
+    config_faults_free(&faults);
+    free(text);
+}
+
+static void a_role_asks_for_at_most_so_many_claims(void **state)
+{
+    (void)state;
+    char first[1024] = "";
+
+    read_claims(CONFIG_ENTRIES_MAX, first, sizeof first);
+    assert_string_equal(first, "");
+    read_claims(CONFIG_ENTRIES_MAX + 1, first, sizeof first);
+    assert_string_equal(first, "\"claims\" has more than 64 entries");
+}
+
 static void a_list_has_at_most_so_many_items(void **state)
 {
     (void)state;
@@ -206,6 +289,33 @@ static void a_hint_names_the_nearest_word_or_none(void **state)
     }
 }
 
+static void a_host_without_a_port_gets_the_one_that_is_meant(void **state)
+{
+    (void)state;
+    struct config_address address;
+    char longest[CONFIG_HOST_MAX + 2];
+
+    assert_null(config_host_parse("idp.example.com", 443, &address));
+    assert_string_equal(address.host, "idp.example.com");
+    assert_int_equal(address.port, 443);
+    assert_null(config_host_parse("idp.example.com:8443", 443, &address));
+    assert_int_equal(address.port, 8443);
+    assert_null(config_host_parse("[::1]", 443, &address));
+    assert_string_equal(address.host, "::1");
+    assert_int_equal(address.port, 443);
+    assert_null(config_host_parse("[::1]:8443", 443, &address));
+    assert_int_equal(address.port, 8443);
+    assert_non_null(config_host_parse("::1", 443, &address));
+    assert_non_null(config_host_parse("", 443, &address));
+    assert_non_null(config_host_parse("idp.example.com/", 443, &address));
+    memset(longest, 'a', sizeof longest);
+    longest[CONFIG_HOST_MAX] = '\0';
+    assert_null(config_host_parse(longest, 443, &address));
+    longest[CONFIG_HOST_MAX] = 'a';
+    longest[CONFIG_HOST_MAX + 1] = '\0';
+    assert_string_equal(config_host_parse(longest, 443, &address), "the host name is too long");
+}
+
 static void an_address_with_one_byte_changed_is_none(void **state)
 {
     (void)state;
@@ -259,11 +369,14 @@ int main(void)
         cmocka_unit_test(a_file_that_cannot_be_read_is_one_fault_without_a_line),
         cmocka_unit_test(a_file_beyond_the_limit_is_refused_and_one_at_it_is_read),
         cmocka_unit_test(a_file_of_certificates_rides_in_the_config_up_to_its_limit),
+        cmocka_unit_test(a_file_of_keys_has_at_most_so_many_keys_and_bytes),
+        cmocka_unit_test(a_role_asks_for_at_most_so_many_claims),
         cmocka_unit_test(a_list_has_at_most_so_many_items),
         cmocka_unit_test(a_file_has_at_most_so_many_values),
         cmocka_unit_test(lists_are_nested_as_deeply_as_the_limit_and_no_deeper),
         cmocka_unit_test(faults_beyond_the_limit_are_counted_and_said_so),
         cmocka_unit_test(a_hint_names_the_nearest_word_or_none),
+        cmocka_unit_test(a_host_without_a_port_gets_the_one_that_is_meant),
         cmocka_unit_test(an_address_with_one_byte_changed_is_none),
     };
 
