@@ -38,7 +38,7 @@ struct scope {
     size_t n_paths;
     struct unsettled unsettled[SCOPE_UNSETTLED_MAX], temporary[SCOPE_UNSETTLED_MAX];
     size_t n_unsettled, n_temporary;
-    bool upheaval, temporary_overflow;
+    bool upheaval, stale, temporary_overflow;
 };
 
 /* ---- search_path ---- */
@@ -172,7 +172,7 @@ int scope_start_path(struct scope *scope, const char *search_path)
     return path_set(&scope->start, search_path);
 }
 
-int scope_add_path(struct scope *scope, const char *search_path)
+static int add_path(struct scope *scope, const char *search_path)
 {
     if (scope->anywhere)
         return 0;
@@ -219,7 +219,11 @@ static int note(struct unsettled *names, size_t *n, const char *name, bool fresh
 int scope_note(struct scope *scope, enum scope_change change, const char *name)
 {
     int r = 0;
-    if (change == SCOPE_TEMPORARY) {
+    if (change == SCOPE_PATH)
+        return add_path(scope, name);
+    if (change == SCOPE_STALE) {
+        scope->stale = true;
+    } else if (change == SCOPE_TEMPORARY) {
         r = note(scope->temporary, &scope->n_temporary, name, true);
         if (r == -ENOBUFS) {
             r = !scope->temporary_overflow;
@@ -242,13 +246,13 @@ void scope_settle(struct scope *scope)
     if (scope_is_settled(scope))
         return;
     names_clear(scope->unsettled, &scope->n_unsettled);
-    scope->upheaval = false;
+    scope->upheaval = scope->stale = false;
     catalog_moved(scope->catalog);
 }
 
 bool scope_is_settled(const struct scope *scope)
 {
-    return scope->n_unsettled == 0 && !scope->upheaval;
+    return scope->n_unsettled == 0 && !scope->upheaval && !scope->stale;
 }
 
 /* ---- what names mean ---- */
@@ -325,12 +329,15 @@ static void walk_path(struct visit *visit, const struct path *path)
 
 static int walk_paths(struct scope *scope, struct visit *visit)
 {
-    if (!scope->own_start &&
-        (!scope->start.text || strcmp(scope->start.text, visit->basics->search_path) != 0)) {
-        int r = path_set(&scope->start, visit->basics->search_path);
-        if (r < 0)
-            return r;
-    }
+    /* The default of logins may change while this session keeps its own. */
+    const char *usual = visit->basics->search_path;
+    int r = 0;
+    if (!scope->own_start && !scope->start.text)
+        r = path_set(&scope->start, usual);
+    else if (!scope->own_start && strcmp(scope->start.text, usual) != 0)
+        r = add_path(scope, usual);
+    if (r < 0)
+        return r;
     walk_path(visit, &scope->start);
     for (size_t i = 0; i < scope->n_paths; i++)
         walk_path(visit, &scope->paths[i]);
@@ -366,8 +373,7 @@ static bool is_anywhere(const struct scope *scope)
 
 static enum catalog_answer find_unqualified(struct scope *scope, struct visit *visit, const char *name)
 {
-    if (is_temporary(scope, name))
-        visit->meaning->fresh = true;
+    visit->meaning->temporary = is_temporary(scope, name);
     if (walk_paths(scope, visit) < 0)
         return CATALOG_WANTED;
     const struct catalog_relation *relations = visit->items;
@@ -397,12 +403,13 @@ enum catalog_answer scope_relation(struct scope *scope, const char *schema, cons
         if (find_unqualified(scope, &visit, name) == CATALOG_WANTED)
             return CATALOG_WANTED;
     } else if (strncmp(schema, "pg_temp", strlen("pg_temp")) == 0) {
-        meaning.fresh = true;
+        meaning.temporary = true;
     } else {
         (void)relation_in(&visit, schema);
     }
     *ret = meaning;
-    return meaning.n > 0 || meaning.fresh || meaning.unsettled ? CATALOG_FOUND : CATALOG_ABSENT;
+    return meaning.n > 0 || meaning.fresh || meaning.unsettled || meaning.temporary ? CATALOG_FOUND
+                                                                                    : CATALOG_ABSENT;
 }
 
 /* ---- functions ---- */
@@ -464,6 +471,12 @@ bool scope_next_function(struct scope *scope, const char *schema, const char *na
         return true;
     }
     return false;
+}
+
+enum catalog_answer scope_doubt_relation(struct scope *scope, const char *name)
+{
+    catalog_doubt(scope->catalog, CATALOG_RELATIONS, name);
+    return CATALOG_WANTED;
 }
 
 const char *scope_making_schema(struct scope *scope)

@@ -16,7 +16,8 @@ struct scope_meaning {
     /* Besides these, or instead: something that the catalog does not show yet. fresh: a plain table that was
      * made in a transaction which is not committed; unsettled: anything. */
     bool fresh, unsettled;
-    bool too_many; /* more than SCOPE_MEANT_MAX */
+    bool temporary; /* besides: a temporary table, view or sequence of this session */
+    bool too_many;  /* more than SCOPE_MEANT_MAX */
 };
 
 struct scope;
@@ -39,14 +40,14 @@ enum catalog_answer scope_function(struct scope *scope, const char *schema, cons
 bool scope_next_function(struct scope *scope, const char *schema, const char *name, int n_arguments,
                          size_t *cursor, const struct catalog_function **ret);
 
+/* After an ABSENT that may be of an earlier time: it is wanted again, and WANTED is returned. */
+enum catalog_answer scope_doubt_relation(struct scope *scope, const char *name);
 /* The schema that an unqualified CREATE makes its object in; NULL when that is not certain. After a look-up
  * that was not WANTED. */
 const char *scope_making_schema(struct scope *scope);
 
 /* ---- what statements do to it ---- */
 
-/* The search_path may have this value from now on, besides those before. NULL: any. */
-MUST_USE int scope_add_path(struct scope *scope, const char *search_path);
 /* Instead of the login's own default: a startup option. */
 MUST_USE int scope_start_path(struct scope *scope, const char *search_path);
 bool scope_is_anywhere(const struct scope *scope);
@@ -55,6 +56,8 @@ enum scope_change {
     SCOPE_FRESH_TABLE, /* a plain table was made under this name */
     SCOPE_TEMPORARY,   /* so was a temporary one: stays until the session's end */
     SCOPE_CHANGED,     /* a relation or function of this name was made, changed or dropped in another way */
+    SCOPE_PATH,        /* search_path may have this value from now on, besides those before; NULL: any */
+    SCOPE_STALE,       /* what the catalog shows will be out of date; name NULL */
     SCOPE_UPHEAVAL,    /* operators, casts, extensions …: everything is unsettled; name NULL */
 };
 MUST_USE int scope_note(struct scope *scope, enum scope_change change, const char *name);

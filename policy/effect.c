@@ -108,6 +108,9 @@ static void effect_clear(struct effect *e)
     for (char **column = e->columns; column && *column; column++)
         free(*column);
     free(e->columns);
+    for (size_t i = 0; i < e->n_also; i++)
+        free(e->also[i]);
+    free(e->also);
     free(e->object);
     free(e->why);
     *e = (struct effect){ 0 };
@@ -190,6 +193,38 @@ int effects_add_why(struct effects *effects, enum effect_kind kind, const char *
     return add(effects, &like, &e, &is_new);
 }
 
+int effects_add_function(struct effects *effects, enum effect_kind kind, const char *function,
+                         const char *why)
+{
+    struct effect like = {
+        .kind = kind, .object_kind = OBJECT_FUNCTION, .object = (char *)function, .why = (char *)why
+    };
+    struct effect *e;
+    bool is_new;
+    int r = add(effects, &like, &e, &is_new);
+    if (r == 0)
+        e->harmless_call = false;
+    return r;
+}
+
+int effect_add_also(struct effect *effect, const char *object)
+{
+    if (effect->n_also == EFFECT_ALSO_MAX)
+        return -ENOBUFS;
+    if ((effect->n_also & (effect->n_also + 1)) == 0) { /* full: n names and the NULL fill a power of two */
+        char **also = reallocarray(effect->also, (effect->n_also + 1) * 2, sizeof *also);
+        if (!also)
+            return -ENOMEM;
+        effect->also = also;
+    }
+    char *copy = strdup(object);
+    if (!copy)
+        return -ENOMEM;
+    effect->also[effect->n_also++] = copy;
+    effect->also[effect->n_also] = NULL;
+    return 0;
+}
+
 int effect_add_column(struct effect *effect, const char *column)
 {
     size_t n = 0;
@@ -231,6 +266,9 @@ int effects_append(struct effects *effects, const struct effects *from)
         for (char **column = e->columns; column && *column; column++)
             if ((r = effect_add_column(copy, *column)) < 0)
                 return r;
+        for (size_t k = 0; is_new && k < e->n_also; k++)
+            if ((r = effect_add_also(copy, e->also[k])) < 0)
+                return r;
     }
     return 0;
 }
@@ -253,10 +291,14 @@ bool effect_kind_of(const char *name, enum effect_kind *ret)
 char *effect_describe(const struct effect *effect, char *out, size_t size)
 {
     const char *detail = effect->object ? effect->object : effect->why;
-    snprintf(out, size, "%s%s%s%s%s", effect_kind_name(effect->kind),
-             detail ? (effect->why ? ": " : " ") : "", detail ? detail : "",
-             effect->object_kind == OBJECT_FUNCTION ? "()" : "",
-             effect->unbounded_write ? " (unbounded)" : "");
+    bool noted = effect->object && effect->why;
+    snprintf(out, size, "%s%s%s%s%s%s%s%s", effect_kind_name(effect->kind),
+             !detail          ? ""
+             : effect->object ? " "
+                              : ": ",
+             detail ? detail : "", effect->object_kind == OBJECT_FUNCTION ? "()" : "", noted ? ": " : "",
+             noted ? effect->why : "", effect->unbounded_write ? " (unbounded)" : "",
+             effect->n_also ? " (and related tables)" : "");
     return out;
 }
 

@@ -55,16 +55,20 @@ enum {
     EFFECTS_MAX = 4096,    /* of one statement; more is EFFECT_UNPARSABLE */
     EFFECT_NAME_MAX = 512, /* bytes of an object's name; PostgreSQL's own are 3 × 63 */
     EFFECT_COLUMNS_MAX = 1664,
+    EFFECT_ALSO_MAX = 8192,
 };
 
 struct effect {
     enum effect_kind kind;
     enum object_kind object_kind;
-    char *object;         /* or NULL */
-    char **columns;       /* named columns of the table, NULL-terminated; or NULL */
+    char *object;   /* or NULL */
+    char **columns; /* named columns of the table, NULL-terminated; or NULL */
+    char **also; /* further tables that are touched by way of this one (partitions, parents, rows that follow
+                    by a foreign key): rules that refuse match by them too; NULL-terminated; or NULL */
+    size_t n_also;
     bool unbounded_write; /* UPDATE or DELETE whose WHERE is missing or always true */
     bool harmless_call;   /* calls a function known to only read: see rules_match.c */
-    char *why;            /* for unknown and unparsable: what could not be decided; or NULL */
+    char *why; /* for unknown and unparsable: what could not be decided; of a function: what it is; or NULL */
 };
 
 /* A growing list; embedded. Starts as zeroes. */
@@ -84,8 +88,13 @@ MUST_USE int effects_add(struct effects *effects, enum effect_kind kind, enum ob
 MUST_USE int effects_add_harmless(struct effects *effects, enum effect_kind kind, const char *function);
 /* One that could not be decided, or not be parsed: why is copied. */
 MUST_USE int effects_add_why(struct effects *effects, enum effect_kind kind, const char *why);
+/* A function, and what it is ("security definer"); why may be NULL. */
+MUST_USE int effects_add_function(struct effects *effects, enum effect_kind kind, const char *function,
+                                  const char *why);
 /* Copied; repeats are folded; "*" in place of the names beyond EFFECT_COLUMNS_MAX. */
 MUST_USE int effect_add_column(struct effect *effect, const char *column);
+/* Copied, repeats too; -ENOBUFS beyond EFFECT_ALSO_MAX. */
+MUST_USE int effect_add_also(struct effect *effect, const char *object);
 /* Appends copies of all of from's effects: what EXECUTE adds from its PREPARE. */
 MUST_USE int effects_append(struct effects *effects, const struct effects *from);
 

@@ -114,8 +114,22 @@ static enum name_space space_of(const struct circumstances *who, enum name_space
 static bool any_pattern(const struct patterns *patterns, const struct effect *effect, enum name_space space,
                         enum certainty certainty)
 {
-    for (size_t i = 0; i < patterns->count; i++)
+    for (size_t i = 0; i < patterns->count; i++) {
         if (name_pattern_matches(&patterns->items[i], effect->object, space, certainty == SURELY))
+            return true;
+        for (size_t k = 0; certainty == PERHAPS && k < effect->n_also; k++)
+            if (name_pattern_matches(&patterns->items[i], effect->also[k], space, false))
+                return true;
+    }
+    return false;
+}
+
+/* Rows of a partition are seen by way of its parent, too: refusing rules look at all names. */
+static bool also_matches(const struct name_pattern *pattern, const struct effect *effect,
+                         enum name_space space)
+{
+    for (size_t k = 0; k < effect->n_also; k++)
+        if (name_pattern_matches(pattern, effect->also[k], space, false))
             return true;
     return false;
 }
@@ -124,7 +138,8 @@ static bool column_matches(const struct patterns *patterns, const struct effect 
                            enum name_space space, bool surely)
 {
     for (size_t i = 0; i < patterns->count; i++)
-        if (name_pattern_matches(&patterns->items[i], effect->object, space, surely) &&
+        if ((name_pattern_matches(&patterns->items[i], effect->object, space, surely) ||
+             (!surely && also_matches(&patterns->items[i], effect, space))) &&
             name_pattern_matches_column(&patterns->items[i], column, surely))
             return true;
     return false;

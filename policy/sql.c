@@ -44,6 +44,7 @@ extern void pg_query_free_error(PgQueryError *error);
 static void statement_clear(struct sql_statement *statement)
 {
     effects_free(&statement->effects);
+    free(statement->facts.bytes);
     free(statement->name);
 }
 

@@ -3,6 +3,8 @@
  * A name without a schema, or with pg_catalog, that is in the table of harmless functions counts as harmless.
  * That a schema of the search_path holds another function of that name needs somebody who may create it. What
  * operators and casts call cannot be seen without the catalog; operators that name a schema can. */
+#include <strings.h>
+
 #include "policy/sql_functions.h"
 #include "policy/sql_walk.h"
 
@@ -17,10 +19,16 @@ static void visit_set_config(struct walk *walk, const List *args)
 {
     const char *name = list_length(args) == 3 ? sql_constant_text(linitial(args)) : NULL;
     if (!name) {
+        walk->statement->any_path = true;
         sql_emit_unknown(walk, "it calls set_config() for a setting that it does not spell out");
         return;
     }
-    sql_change_setting(walk, EFFECT_SET, name, sql_constant_text(lsecond(args)));
+    const char *value = sql_constant_text(lsecond(args));
+    if (strcasecmp(name, "search_path") == 0 && value)
+        sql_note(walk, SQL_FACT_PATH, value);
+    else if (strcasecmp(name, "search_path") == 0)
+        walk->statement->any_path = true;
+    sql_change_setting(walk, EFFECT_SET, name, value);
 }
 
 static void visit_special(struct walk *walk, const char *name, const List *args)
@@ -60,6 +68,8 @@ static void visit_operator(struct walk *walk, const List *name)
 {
     if (list_length(name) > 1 && !is_in_catalog(name))
         sql_emit_names(walk, EFFECT_FUNCTION, OBJECT_FUNCTION, name);
+    else
+        sql_note_operator(walk, name);
 }
 
 static void visit_expression(struct walk *walk, const A_Expr *expression, const struct context *context)
@@ -89,6 +99,16 @@ static bool is_row_of_table(struct walk *walk, const Node *arg, const struct con
     return false;
 }
 
+/* Whether the table has such a column, or calls a function by attribute, the catalog will tell. */
+static void attach_field(struct walk *walk, const Node *arg, const char *name, const struct context *context)
+{
+    const char *alias = strVal(linitial(((const ColumnRef *)arg)->fields));
+    for (const struct level *level = context->level; level; level = level->outer)
+        for (const struct entry *entry = level->entries; entry && sql_work(walk, 1); entry = entry->next)
+            if (strcmp(entry->alias, alias) == 0)
+                sql_emit_column(walk, entry->effect, name);
+}
+
 /* (expression).name is the field of a row, or else name(expression): ('/etc/passwd'::text).pg_read_file reads
  * that file. Without types the two cannot be told apart, so it is a call unless the name is known. */
 static void visit_indirection(struct walk *walk, const A_Indirection *indirection,
@@ -104,6 +124,8 @@ static void visit_indirection(struct walk *walk, const A_Indirection *indirectio
         }
         enum sql_fame fame = sql_function_fame(strVal(step));
         bool field = row || sql_is_result_column(strVal(step));
+        if (row)
+            attach_field(walk, indirection->arg, strVal(step), context);
         if (fame == SQL_FUNCTION_HARMFUL || (fame == SQL_FUNCTION_UNKNOWN && !field))
             sql_emit(walk, EFFECT_FUNCTION, OBJECT_FUNCTION, strVal(step));
         row = false;

@@ -170,6 +170,9 @@ static bool visit_about_object(struct walk *walk, const Node *node, const struct
 
 bool sql_visit_ddl(struct walk *walk, Node *node, const struct context *context)
 {
-    return visit_form(walk, node, context) || visit_alter_settings(walk, node) ||
-           visit_alter_object(walk, node) || visit_about_object(walk, node, context);
+    if (!visit_form(walk, node, context) && !visit_alter_settings(walk, node) &&
+        !visit_alter_object(walk, node) && !visit_about_object(walk, node, context))
+        return false;
+    sql_note_change(walk, node);
+    return true;
 }

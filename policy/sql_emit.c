@@ -68,6 +68,11 @@ static bool join_names(const List *names, int first, int end, char *out)
     return true;
 }
 
+bool sql_join_names(const List *names, char *out)
+{
+    return join_names(names, 0, list_length(names), out);
+}
+
 static int emit_names(struct walk *walk, enum effect_kind kind, enum object_kind object_kind,
                       const List *names, int first, int end)
 {
@@ -109,8 +114,10 @@ int sql_emit_relation(struct walk *walk, enum effect_kind kind, const RangeVar *
     if (!relation)
         return sql_emit(walk, kind, OBJECT_NONE, NULL);
     /* A database in front can only be the current one: the server refuses others. */
-    if ((relation->schemaname && !append_name(object, &n, relation->schemaname)) ||
-        !append_name(object, &n, relation->relname)) {
+    const char *schema = relation->schemaname;
+    if (!schema && relation->relpersistence == SQL_TEMPORARY)
+        schema = "pg_temp";
+    if ((schema && !append_name(object, &n, schema)) || !append_name(object, &n, relation->relname)) {
         sql_fail(walk, -ENAMETOOLONG);
         return SQL_NOWHERE;
     }

@@ -48,6 +48,8 @@ static void visit_into(struct walk *walk, const IntoClause *into, const struct c
     if (!into)
         return;
     sql_emit_relation(walk, sql_kind(context, EFFECT_CREATE), into->rel);
+    if (!context->planned)
+        sql_note_made(walk, into->rel, true);
     sql_push(walk, into->options, context);
 }
 

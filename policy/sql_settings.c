@@ -91,6 +91,7 @@ static void visit_multi(struct walk *walk, const VariableSetStmt *set, enum effe
 {
     if (kind == EFFECT_SET && strncmp(set->name, "TRANSACTION", strlen("TRANSACTION")) == 0)
         kind = EFFECT_TRANSACTION;
+    sql_note_modes(walk, set->args);
     sql_emit(walk, kind, OBJECT_SETTING, kind == EFFECT_TRANSACTION ? NULL : "transaction_characteristics");
 }
 
@@ -104,10 +105,12 @@ void sql_visit_set(struct walk *walk, const VariableSetStmt *set, enum effect_ki
         sql_emit(walk, kind, OBJECT_SETTING, "all");
         return;
     case VAR_SET_VALUE:
+        if (kind == EFFECT_SET && strcasecmp(set->name, "search_path") == 0)
+            sql_note_path(walk, set->args);
         sql_change_setting(walk, kind, set->name,
                            list_length(set->args) == 1 ? sql_constant_text(linitial(set->args)) : NULL);
         return;
-    case VAR_SET_DEFAULT:
+    case VAR_SET_DEFAULT: /* the path that the session began with may always be meant */
     case VAR_SET_CURRENT:
     case VAR_RESET:
         sql_change_setting(walk, kind, set->name, NULL);

@@ -85,6 +85,8 @@ static void visit_explain(struct walk *walk, const ExplainStmt *explain, const s
 static void visit_create_as(struct walk *walk, const CreateTableAsStmt *create, const struct context *context)
 {
     sql_emit_relation(walk, sql_kind(context, EFFECT_CREATE), create->into->rel);
+    if (!context->planned)
+        sql_note_made(walk, create->into->rel, create->objtype == PG_OBJECT_TABLE);
     sql_push(walk, create->into->options, context);
     sql_push_root(walk, create->query, context);
 }
@@ -105,6 +107,7 @@ static void visit_cursor(struct walk *walk, const DeclareCursorStmt *declare, co
 static void visit_transaction(struct walk *walk, const TransactionStmt *transaction)
 {
     sql_emit(walk, EFFECT_TRANSACTION, OBJECT_NONE, NULL);
+    sql_note_modes(walk, transaction->options);
     switch (transaction->kind) {
     case TRANS_STMT_BEGIN:
     case TRANS_STMT_START:
@@ -124,6 +127,8 @@ static void visit_transaction(struct walk *walk, const TransactionStmt *transact
 static void visit_call(struct walk *walk, const CallStmt *call, const struct context *context)
 {
     sql_emit_names(walk, EFFECT_CALL, OBJECT_FUNCTION, call->funccall->funcname);
+    walk->statement->any_path = true;
+    sql_change(walk, SQL_CHANGES_CATALOG);
     sql_push(walk, call->funccall->args, context);
 }
 
@@ -166,6 +171,8 @@ static void visit_discard(struct walk *walk, const DiscardStmt *discard)
 static void visit_do(struct walk *walk)
 {
     sql_emit(walk, EFFECT_DO, OBJECT_NONE, NULL);
+    walk->statement->any_path = true;
+    sql_change(walk, SQL_CHANGES_CATALOG);
     sql_emit_unknown(walk, "the code in DO is not looked into");
 }
 
@@ -258,6 +265,7 @@ static bool visit_upkeep(struct walk *walk, Node *node)
         return true;
     case T_TruncateStmt:
         visit_relations(walk, EFFECT_TRUNCATE, ((const TruncateStmt *)node)->relations);
+        walk->statement->cascades = ((const TruncateStmt *)node)->behavior == DROP_CASCADE;
         return true;
     case T_VacuumStmt:
         visit_vacuum(walk, (const VacuumStmt *)node);

@@ -125,6 +125,8 @@ void sql_push_children(struct walk *walk, Node *node, const struct context *cont
 /* Expressions that mean nothing to rules by themselves, and whose children the library can list. */
 static bool visit_expression(struct walk *walk, Node *node, const struct context *context)
 {
+    if (IsA(node, TypeCast))
+        sql_note_cast(walk, (const TypeCast *)node);
     switch (nodeTag(node)) {
     case T_A_ArrayExpr:
     case T_A_Const:

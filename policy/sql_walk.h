@@ -10,6 +10,7 @@
 enum {
     SQL_WORK_MAX = 64 * 1000 * 1000, /* steps (nodes, comparisons) for one statement; beyond is unparsable */
     SQL_NOWHERE = -1,                /* in place of an effect's index */
+    SQL_TEMPORARY = 't',             /* RangeVar.relpersistence (catalog/pg_class.h) */
 };
 
 struct walk;
@@ -95,12 +96,29 @@ int sql_emit(struct walk *walk, enum effect_kind kind, enum object_kind object_k
 int sql_emit_relation(struct walk *walk, enum effect_kind kind, const RangeVar *relation);
 /* A list of String nodes, joined by dots. */
 int sql_emit_names(struct walk *walk, enum effect_kind kind, enum object_kind object_kind, const List *names);
+/* Joined into out (EFFECT_NAME_MAX); false when they do not fit. */
+bool sql_join_names(const List *names, char *out);
 void sql_emit_unknown(struct walk *walk, const char *why);
 void sql_emit_harmless(struct walk *walk, enum effect_kind kind, const List *names);
 void sql_emit_column(struct walk *walk, int effect, const char *column);
 void sql_mark_unbounded(struct walk *walk, int effect);
 /* The names of a table: the last of them, but for the `drop` at the end, are its schema and name. */
 int sql_emit_table_names(struct walk *walk, enum effect_kind kind, const List *names, int drop);
+
+/* ---- facts (sql_facts.c) ---- */
+
+void sql_note(struct walk *walk, enum sql_fact fact, const char *text);
+void sql_note_operator(struct walk *walk, const List *name);
+void sql_note_cast(struct walk *walk, const TypeCast *cast);
+/* A relation that the statement makes. plain: a table that is nothing else's child. */
+void sql_note_made(struct walk *walk, const RangeVar *relation, bool plain);
+/* What this definition changes. */
+void sql_note_change(struct walk *walk, const Node *node);
+void sql_change(struct walk *walk, enum sql_change change);
+/* DefElems of BEGIN and SET TRANSACTION. */
+void sql_note_modes(struct walk *walk, const List *modes);
+/* SET search_path TO …: args are A_Const. */
+void sql_note_path(struct walk *walk, const List *args);
 
 /* ---- visits, by the kind of node; false: not mine ---- */
 

@@ -50,7 +50,7 @@ static void end(struct fixture *f)
     catalog_free(f->catalog);
 }
 
-/* "app.t public.t +": schemas of what is meant, + for fresh, ! for unsettled. */
+/* "app.t public.t +": schemas of what is meant, + for fresh, ! for unsettled, ~ for temporary. */
 static const char *meant(struct scope *scope, const char *schema, const char *name)
 {
     static char words[256];
@@ -66,6 +66,7 @@ static const char *meant(struct scope *scope, const char *schema, const char *na
         strcat(words, meaning.relations[i]->schema);
     }
     strcat(words, meaning.fresh ? "+" : "");
+    strcat(words, meaning.temporary ? "~" : "");
     strcat(words, meaning.unsettled ? "!" : "");
     return words;
 }
@@ -158,11 +159,11 @@ static void a_moved_path_adds_meanings_and_never_takes_one_away(void **state)
     begin(&f);
     TABLES(f.catalog, "t", "public", "evil", "secret");
     TABLES(f.catalog, "pg_class", "evil", "pg_catalog");
-    assert_int_equal(scope_add_path(f.scope, " EVIL , pg_catalog"), 0);
+    assert_int_equal(scope_note(f.scope, SCOPE_PATH, " EVIL , pg_catalog"), 0);
     assert_string_equal(meant(f.scope, NULL, "t"), "public evil");
     assert_string_equal(meant(f.scope, NULL, "pg_class"), "pg_catalog evil");
     assert_null(scope_making_schema(f.scope));
-    assert_int_equal(scope_add_path(f.scope, NULL), 0);
+    assert_int_equal(scope_note(f.scope, SCOPE_PATH, NULL), 0);
     assert_string_equal(meant(f.scope, NULL, "t"), "public evil secret");
     end(&f);
 }
@@ -175,7 +176,7 @@ static void a_path_that_is_not_understood_may_mean_any_schema(void **state)
         struct fixture f;
         begin(&f);
         TABLES(f.catalog, "t", "public", "evil", "secret");
-        assert_int_equal(scope_add_path(f.scope, paths[i]), 0);
+        assert_int_equal(scope_note(f.scope, SCOPE_PATH, paths[i]), 0);
         assert_true(scope_is_anywhere(f.scope));
         end(&f);
     }
@@ -223,7 +224,7 @@ static void temporary_tables_stay_and_are_one_session_s_own(void **state)
     TABLES(f.catalog, "t", "public");
     assert_int_equal(scope_note(f.scope, SCOPE_TEMPORARY, "t"), 0);
     scope_settle(f.scope);
-    assert_string_equal(meant(f.scope, NULL, "t"), "public+");
+    assert_string_equal(meant(f.scope, NULL, "t"), "public~");
     assert_string_equal(meant(f.scope, "public", "t"), "public");
     assert_string_equal(meant(other, NULL, "t"), "public");
     scope_free(other);
