@@ -12,11 +12,11 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/text.h"
 #include "policy/token.h"
+#include "server/courier_fault.h"
 #include "server/courier_header.h"
 
-enum { ERROR_MAX = CURL_ERROR_SIZE + 160, REDIRECTS = 300, REDIRECTS_END = 400 };
+enum { REDIRECTS = 300, REDIRECTS_END = 400 };
 
 struct web {
     struct loop *loop;
@@ -54,69 +54,6 @@ struct watch {
 
 /* ---- what became of it ---- */
 
-static const char *why_tls(CURLcode code)
-{
-    switch ((int)code) {
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_ISSUER_ERROR:
-        return "the provider's certificate is not trusted";
-    case CURLE_SSL_CACERT_BADFILE:
-        return "the trusted CA certificates can't be read (tls_ca, or the package ca-certificates)";
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_SSL_CIPHER:
-        return "the TLS connection failed";
-    default:
-        return NULL;
-    }
-}
-
-static const char *why(CURLcode code)
-{
-    switch ((int)code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return "its host name can't be resolved";
-    case CURLE_GOT_NOTHING:
-    case CURLE_RECV_ERROR:
-    case CURLE_SEND_ERROR:
-    case CURLE_PARTIAL_FILE:
-        return "the connection was lost";
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_HTTP2:
-        return "the answer is not HTTP";
-    default:
-        return why_tls(code);
-    }
-}
-
-static void say_connect(const struct transfer *t, char *out, size_t size)
-{
-    long number = 0;
-    if (curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number) != CURLE_OK || number == 0)
-        number = ECONNREFUSED;
-    (void)snprintf(out, size, "%s", number == ECONNREFUSED ? "connection refused" : strerror((int)number));
-}
-
-/* curl's own words follow in brackets; they may hold bytes of the server. */
-static void say_failure(const struct transfer *t, CURLcode code, char *out, size_t size)
-{
-    char words[CURL_ERROR_SIZE];
-    const char *text = why(code);
-    (void)text_escape(words, sizeof words, t->error, strlen(t->error), false);
-    if (t->body_too_large || code == CURLE_FILESIZE_EXCEEDED)
-        (void)snprintf(out, size, "the answer is larger than %d KiB", TOKEN_JWKS_MAX / 1024);
-    else if (t->header_too_large)
-        (void)snprintf(out, size, "the answer's header is larger than %d KiB", WEB_HEADER_MAX / 1024);
-    else if (code == CURLE_OPERATION_TIMEDOUT)
-        (void)snprintf(out, size, "timed out after %.3g s", t->timeout_ms / 1000.0);
-    else if (code == CURLE_COULDNT_CONNECT)
-        say_connect(t, out, size);
-    else if (text && words[0])
-        (void)snprintf(out, size, "%s (%s)", text, words);
-    else
-        (void)snprintf(out, size, "%s", text ? text : words[0] ? words : curl_easy_strerror(code));
-}
-
 static void transfer_free(struct transfer *t)
 {
     struct web *web = t->web;
@@ -146,12 +83,24 @@ void web_cancel(struct transfer *t)
     transfer_free(t);
 }
 
+static void say_failure(const struct transfer *t, CURLcode code, char out[FAULT_MAX])
+{
+    struct fault fault = { .code = code,
+                           .body_too_large = t->body_too_large,
+                           .header_too_large = t->header_too_large,
+                           .timeout_ms = t->timeout_ms,
+                           .words = t->error };
+    if (curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &fault.os_error) != CURLE_OK)
+        fault.os_error = 0;
+    fault_say(&fault, out, FAULT_MAX);
+}
+
 static void finish(struct transfer *t, CURLcode code)
 {
-    char error[ERROR_MAX] = "";
+    char error[FAULT_MAX] = "";
     long status = 0;
     if (code != CURLE_OK)
-        say_failure(t, code, error, sizeof error);
+        say_failure(t, code, error);
     else if (curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK || status <= 0)
         (void)snprintf(error, sizeof error, "the answer is not HTTP");
     if (status >= REDIRECTS && status < REDIRECTS_END) {

@@ -3,7 +3,7 @@
  * PROVIDER_REFRESH_MS because of what a client sends, nor after a failure, so nobody can make us knock at a
  * provider's door again and again. What was fetched serves on for a day when the provider can't be reached.
  */
-#include "server/issuer_provider.h"
+#include "server/issuer_provider_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,55 +12,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/text.h"
-#include "server/issuer_document.h"
 
 enum { WELL_KNOWN_MAX = 2048, HTTP_OK = 200, SHOWN_MAX = 300 };
-
-/* How old a document is, and may be. */
-struct age {
-    bool there;
-    uint64_t since_ms, fresh_ms;
-};
-
-enum want { WANT_KEYS, WANT_ENDPOINTS };
-enum phase { PHASE_IDLE, PHASE_DISCOVERY, PHASE_JWKS };
-
-struct provider_wait {
-    struct provider *provider;
-    struct provider_wait *next;
-    enum want want;
-    bool refresh; /* older keys than those that are being fetched are of no use */
-    provider_keys_handler *keys;
-    provider_endpoints_handler *endpoints;
-    void *owner;
-};
-
-struct provider {
-    struct providers *all;
-    Ipc__Issuer *issuer; /* our copy */
-    uint8_t *packed;     /* the same, to compare with */
-    size_t packed_n;
-    struct jwks *own;  /* of Issuer.jwks: never fetched */
-    struct jwks *keys; /* fetched */
-    struct discovery discovery;
-    struct age keys_age, discovery_age;
-    enum phase phase;
-    struct fetch *fetch;
-    bool wants_keys;    /* the fetch goes on to the JWKS */
-    bool tried, failed; /* at all; last time */
-    uint64_t tried_ms;  /* when that was over; meanwhile: when it began */
-    struct detail why;  /* of the failure */
-    bool kept;          /* by the configuration that is being taken over */
-    struct provider_wait *waits, **last_wait;
-};
-
-struct providers {
-    struct loop *loop;
-    struct fetcher *fetcher;
-    struct provider **list;
-    size_t n;
-};
 
 /* ---- ages ---- */
 
@@ -376,7 +329,7 @@ const Ipc__Issuer *provider_issuer(const struct provider *p)
 
 /* ---- one provider's life ---- */
 
-static void provider_free(struct provider *p)
+void provider_free(struct provider *p)
 {
     if (!p)
         return;
@@ -391,8 +344,6 @@ static void provider_free(struct provider *p)
     free(p->packed);
     free(p);
 }
-DEFINE_CLEANUP(struct provider *, provider_free)
-
 static int copy_issuer(struct provider *p, const Ipc__Issuer *issuer)
 {
     p->packed_n = ipc__issuer__get_packed_size(issuer);
@@ -404,8 +355,8 @@ static int copy_issuer(struct provider *p, const Ipc__Issuer *issuer)
     return p->issuer ? 0 : -ENOMEM;
 }
 
-static int provider_new(struct providers *all, const Ipc__Issuer *issuer, struct provider **ret,
-                        struct detail *detail)
+int provider_new(struct providers *all, const Ipc__Issuer *issuer, struct provider **ret,
+                 struct detail *detail)
 {
     CLEANUP(provider_free) struct provider *p = calloc(1, sizeof *p);
     struct detail fault = { "" };
@@ -426,9 +377,7 @@ static int provider_new(struct providers *all, const Ipc__Issuer *issuer, struct
     return 0;
 }
 
-/* ---- all of them ---- */
-
-static void prefetch(struct provider *p, bool anew)
+void provider_prefetch(struct provider *p, bool anew)
 {
     if (p->own || p->phase != PHASE_IDLE || is_fresh(&p->keys_age))
         return;
@@ -436,70 +385,8 @@ static void prefetch(struct provider *p, bool anew)
         start(p, true);
 }
 
-/* A courier came: what failed for want of one is tried again at once. */
-static void linked(void *owner)
+void provider_retire(struct provider *p)
 {
-    struct providers *all = owner;
-    for (size_t i = 0; i < all->n; i++)
-        prefetch(all->list[i], true);
-}
-
-int providers_new(struct loop *loop, struct fetcher *fetcher, struct providers **ret)
-{
-    struct providers *all = calloc(1, sizeof *all);
-    if (!all)
-        return -ENOMEM;
-    token_start();
-    all->loop = loop;
-    all->fetcher = fetcher;
-    fetcher_on_link(fetcher, linked, all);
-    *ret = all;
-    return 0;
-}
-
-void providers_free(struct providers *all)
-{
-    if (!all)
-        return;
-    fetcher_on_link(all->fetcher, NULL, NULL);
-    for (size_t i = 0; i < all->n; i++)
-        provider_free(all->list[i]);
-    free(all->list);
-    free(all);
-}
-
-static struct provider *find_same(const struct providers *all, const struct provider *p)
-{
-    for (size_t i = 0; i < all->n; i++) {
-        struct provider *old = all->list[i];
-        if (old->packed_n == p->packed_n && memcmp(old->packed, p->packed, p->packed_n) == 0)
-            return old;
-    }
-    return NULL;
-}
-
-/* Those of the new configuration, none of them in use yet; on failure none is left. */
-static int make_list(struct providers *all, const Ipc__Config *config, struct provider ***ret,
-                     struct detail *detail)
-{
-    struct provider **list = calloc(config->n_issuers + 1, sizeof(struct provider *));
-    int r = list ? 0 : -ENOMEM;
-    for (size_t i = 0; i < config->n_issuers && r == 0; i++)
-        r = provider_new(all, config->issuers[i], &list[i], detail);
-    if (r == 0) {
-        *ret = list;
-        return 0;
-    }
-    for (size_t i = 0; list && i < config->n_issuers; i++)
-        provider_free(list[i]);
-    free(list);
-    return r;
-}
-
-static void end(struct provider *p)
-{
-    if (p->kept)
-        return;
     jwks_free(STEAL(p->keys));
     jwks_free(STEAL(p->own));
     p->keys_age.there = p->discovery_age.there = false;
@@ -509,45 +396,4 @@ static void end(struct provider *p)
     p->phase = PHASE_IDLE;
     tell_all(p, false);
     provider_free(p);
-}
-
-int providers_take(struct providers *all, const Ipc__Config *config, struct detail *detail)
-{
-    struct provider **list = NULL;
-    int r = make_list(all, config, &list, detail);
-    if (r)
-        return r;
-    for (size_t i = 0; i < config->n_issuers; i++) {
-        struct provider *old = find_same(all, list[i]);
-        if (!old || old->kept)
-            continue;
-        old->kept = true;
-        provider_free(list[i]);
-        list[i] = old;
-    }
-    struct provider **before = all->list;
-    size_t n = all->n;
-    all->list = list;
-    all->n = config->n_issuers;
-    for (size_t i = 0; i < n; i++)
-        end(before[i]);
-    free(before);
-    for (size_t i = 0; i < all->n; i++) {
-        all->list[i]->kept = false;
-        prefetch(all->list[i], false);
-    }
-    return 0;
-}
-
-struct provider *providers_find(struct providers *all, const char *name)
-{
-    for (size_t i = 0; i < all->n; i++)
-        if (strcmp(all->list[i]->issuer->name, name) == 0)
-            return all->list[i];
-    return NULL;
-}
-
-struct provider *providers_at(struct providers *all, size_t i)
-{
-    return i < all->n ? all->list[i] : NULL;
 }
