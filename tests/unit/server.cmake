@@ -26,6 +26,7 @@ target_compile_definitions(front PRIVATE LIBSSH_LEGACY_0_4 FRONT="$<TARGET_FILE:
 add_dependencies(front gatehouse-front)
 
 # ---- courier
+unit_test(courier_text courier-parts)
 unit_test(courier base)
 target_sources(courier PRIVATE courier_fixture.c house.c keygen.c)
 target_compile_definitions(courier PRIVATE COURIER="$<TARGET_FILE:gatehouse-courier>"
