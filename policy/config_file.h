@@ -33,6 +33,10 @@ void config_file_certificates(struct config_reader *reader, const struct config_
                               ProtobufCBinaryData *ret);
 /* Checks a list of what is revoked: it must be there and make sense. The issuer reads it again. */
 void config_file_revoked(struct config_reader *reader, const struct config_node *place, const char *path);
+/* Checks that certificates can be signed with this private key, and that its public half is the one that is
+ * looked for in certificates. */
+void config_file_signer(struct config_reader *reader, const struct config_node *place, const char *path,
+                        const Ipc__Ca *public);
 /* Issuer.jwks of a file of public keys, or of the public half of a private one. Untouched after a report. */
 void config_file_jwks(struct config_reader *reader, const struct config_node *place, const char *path,
                       Ipc__Issuer *issuer);

@@ -141,6 +141,6 @@ void config_read_identity(struct config_reader *reader, const struct config_node
     if (config_flag(reader, config_node_get(identity, "expire_sessions"), &expire))
         reader->config->keep_expired_sessions = !expire;
     config_read_issuers(reader, config_node_get(identity, "issuers"));
-    if (reader->config->n_issuers && reader->config->user_ca[0])
-        config_file_check(reader, place, reader->config->user_ca, CONFIG_PRIVATE_KEY);
+    if (reader->config->n_issuers && reader->config->user_ca_public)
+        config_file_signer(reader, place, reader->config->user_ca, reader->config->user_ca_public);
 }

@@ -17,6 +17,8 @@
     "ecdsa-sha2-nistp256 "                                                                                   \
     "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBFyQaGvaXuxzBSCjtMGN3H7BP0LH2I5a7boH1"              \
     "JcuZzEgH+JBIr6DLVKrN5PEVPUW4Zkt0rlFt1/aqOqK1zkLcN0="
+#define USER_CA_PUB                                                                                          \
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIM6IXwGJtbhhTT7FmZ3S/kqkOJ9zb1FvhqHShLiqEBnP user-ca\n"
 #define PRIVATE "-----BEGIN OPENSSH PRIVATE KEY-----\n(only its first line is looked at)\n"
 /* Made for these tests: what they open is nowhere else. */
 #define PEM_ED25519                                                                                          \
@@ -51,6 +53,23 @@
     "KCcZZzkwF8nQDESI+wydAkAec+XzyILGnEg4SSeLzwDJgEU3BB4Uv42mRb1lMyn+\n"                                     \
     "HcdPji5iWjTIYVMNckVd1hNE922ueRQtKxCKEssWZyAU\n"                                                         \
     "-----END RSA PRIVATE KEY-----\n"
+#define USER_CA                                                                                              \
+    "-----BEGIN OPENSSH PRIVATE KEY-----\n"                                                                  \
+    "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\n"                               \
+    "QyNTUxOQAAACDOiF8BibW4YU0+xZmd0v5KpDifc29Rb4ah0oS4qhAZzwAAAJB950r4fedK\n"                               \
+    "+AAAAAtzc2gtZWQyNTUxOQAAACDOiF8BibW4YU0+xZmd0v5KpDifc29Rb4ah0oS4qhAZzw\n"                               \
+    "AAAEBTaFK/Rv6gEmwzAFoyouwM1yEk68sxwz1cw7RS5qGsE86IXwGJtbhhTT7FmZ3S/kqk\n"                               \
+    "OJ9zb1FvhqHShLiqEBnPAAAAB3VzZXItY2EBAgMEBQY=\n"                                                         \
+    "-----END OPENSSH PRIVATE KEY-----\n"
+#define USER_CA_ENCRYPTED                                                                                    \
+    "-----BEGIN OPENSSH PRIVATE KEY-----\n"                                                                  \
+    "b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABDL8waG5l\n"                               \
+    "PRh4UBklTd5oJIAAAAAQAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIHuZcJpclSlfnT3Y\n"                               \
+    "46vKaYU7FTLhj/EoipD2iECVsLs/AAAAkJedtagtAoJM5Q0KawmCspXzKWmGnnqV425UEj\n"                               \
+    "WL/0Tt8bJQeCDYz5VwGP8I3tDYRAa0//I2BLXYumT1JWxCTlr84IZ5ZXjQvlblumN0qWpt\n"                               \
+    "MzcNw4oRQPP/rYctCXmC1IuQ5BdPvUXDslw93HjmmImX9PsZ0nlyVYD0/U7cfCW3n83Rbt\n"                               \
+    "PzIYOZ9zUQwGHgYA==\n"                                                                                   \
+    "-----END OPENSSH PRIVATE KEY-----\n"
 #define JWK_P256                                                                                             \
     "{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"k1\",\"alg\":\"ES256\",\"use\":\"sig\","                    \
     "\"x\":\"t910Ire8v49AxHqzjUlWnJvBvflAXup84PaAABNpOqw\","                                                 \
@@ -66,7 +85,15 @@ static const struct {
     { "state/host_2", PRIVATE, 0600 },
     { "state/host_3", PRIVATE, 0600 },
     { "state/host_open", PRIVATE, 0644 },
-    { "state/user_ca", PRIVATE, 0600 },
+    { "state/user_ca", USER_CA, 0600 },
+    { "state/encrypted_ca", USER_CA_ENCRYPTED, 0600 },
+    { "state/encrypted_ca.pub", USER_CA_PUB, 0644 },
+    { "state/swapped_ca", USER_CA, 0600 },
+    { "state/swapped_ca.pub", ED25519, 0644 },
+    { "state/broken_ca", PRIVATE, 0600 },
+    { "state/broken_ca.pub", ED25519, 0644 },
+    { "state/open_ca", USER_CA, 0644 },
+    { "state/open_ca.pub", USER_CA_PUB, 0644 },
     { "state/local_issuer", PEM_ED25519, 0600 },
     { "state/ec.pem", PEM_P256, 0600 },
     { "state/k1.pem", PEM_SECP256K1, 0600 },
@@ -81,7 +108,7 @@ static const struct {
     { "state/not.json", "{\"keys\":[", 0644 },
     { "state/revoked", "# who left\nserial:7\nid:corp/eve\n", 0644 },
     { "state/revoked_garbled", "serial:7\nserial:seven\n", 0644 },
-    { "state/user_ca.pub", ED25519 " user-ca\n", 0644 },
+    { "state/user_ca.pub", USER_CA_PUB, 0644 },
     { "state/corp_ca.pub", "# ours since 2024\n\n" ECDSA "\n", 0644 },
     { "state/other_ca.pub", ED25519, 0644 },
     { "state/two.pub", ED25519 "\n" ECDSA "\n", 0644 },

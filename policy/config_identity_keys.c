@@ -1,11 +1,11 @@
-/* The keys of issuers that are not fetched. Whoever verifies tokens gets public keys and nothing else: a
- * private or a symmetric key in a JWKS is refused here, since all processes that get the Config would have
- * it.
- */
+/* Keys of the identity section: the one that certificates are signed with, and those of issuers that are not
+ * fetched. Whoever verifies tokens gets public keys and nothing else: a private or a symmetric key in a JWKS
+ * is refused here, since all processes that get the Config would have it. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include "policy/certificate_signer.h"
 #include "policy/config_file.h"
 #include "policy/token.h"
 #include "policy/mint.h"
@@ -15,6 +15,30 @@ static void json_free(json_t *json)
     json_decref(json);
 }
 DEFINE_CLEANUP(json_t *, json_free)
+
+void config_file_signer(struct config_reader *reader, const struct config_node *place, const char *path,
+                        const Ipc__Ca *public)
+{
+    CLEANUP(certificate_signer_free) struct certificate_signer *signer = NULL;
+    CLEANUP(free) uint8_t *bytes = NULL;
+    struct detail detail = { "" };
+    size_t n = 0, public_n = 0;
+
+    if (!config_file_contents(reader, place, path, CONFIG_PRIVATE_KEY, &bytes, &n))
+        return;
+    int r = certificate_signer_new(bytes, n, &signer, &detail);
+    explicit_bzero(bytes, n);
+    if (r) {
+        if (r == -ENOMEM)
+            reader->no_memory = true;
+        else
+            config_fault(reader, place, "%.300s: %.200s", path, detail.text);
+        return;
+    }
+    const uint8_t *half = signer_public(signer, &public_n);
+    if (public->blob.len && (public->blob.len != public_n || memcmp(public->blob.data, half, public_n) != 0))
+        config_fault(reader, place, "%.300s.pub: this is another key's public half", path);
+}
 
 /* RFC 7518 §6: what only the owner of a key may know. */
 static const char *private_fault(const json_t *key)
