@@ -45,7 +45,7 @@ static bool check_statement(struct config_reader *reader, const struct config_no
     return false;
 }
 
-static bool check_column(struct config_reader *reader, const struct config_node *item, const char *pattern)
+bool config_check_column(struct config_reader *reader, const struct config_node *item, const char *pattern)
 {
     const char *dot = strrchr(pattern, '.');
 
@@ -97,7 +97,8 @@ static void read_conditions(struct config_reader *reader, const struct config_no
     read_words(reader, config_node_get(node, "statements"), check_statement, &match->n_statements,
                &match->statements);
     read_words(reader, config_node_get(node, "tables"), check_pattern, &match->n_tables, &match->tables);
-    read_words(reader, config_node_get(node, "columns"), check_column, &match->n_columns, &match->columns);
+    read_words(reader, config_node_get(node, "columns"), config_check_column, &match->n_columns,
+               &match->columns);
     read_words(reader, config_node_get(node, "functions"), check_pattern, &match->n_functions,
                &match->functions);
     read_words(reader, config_node_get(node, "databases"), check_pattern, &match->n_databases,

@@ -49,31 +49,31 @@ static void check_target(struct config_reader *reader, const struct config_node 
         config_fault(reader, item, "there is no target \"%.80s\"%s", pattern, config_hint_text(&hint, near));
 }
 
-static void read_roles(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule)
+void config_read_rule_roles(struct config_reader *reader, const struct config_node *node, size_t *count,
+                            char ***list)
 {
     const struct config_node *item = config_list(reader, node, CONFIG_NOT_EMPTY);
     const char *text = NULL;
 
     for (; item; item = item->next) {
-        if (!config_text(reader, item, &text) ||
-            config_repeats(reader, item, text, rule->n_roles, rule->roles))
+        if (!config_text(reader, item, &text) || config_repeats(reader, item, text, *count, *list))
             continue;
         check_role(reader, item, text);
-        config_push(reader, &rule->n_roles, &rule->roles, text);
+        config_push(reader, count, list, text);
     }
 }
 
-static void read_targets(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule)
+void config_read_rule_targets(struct config_reader *reader, const struct config_node *node, size_t *count,
+                              char ***list)
 {
     const struct config_node *item = config_list(reader, node, CONFIG_NOT_EMPTY);
     const char *text = NULL;
 
     for (; item; item = item->next) {
-        if (!config_text(reader, item, &text) ||
-            config_repeats(reader, item, text, rule->n_targets, rule->targets))
+        if (!config_text(reader, item, &text) || config_repeats(reader, item, text, *count, *list))
             continue;
         check_target(reader, item, text);
-        config_push(reader, &rule->n_targets, &rule->targets, text);
+        config_push(reader, count, list, text);
     }
 }
 
@@ -126,8 +126,8 @@ static void read_rule(struct config_reader *reader, const struct config_node *no
     }
     if (!config_map(reader, node, CONFIG_KEYS(KEYS), what))
         return;
-    read_roles(reader, config_node_get(node, "roles"), rule);
-    read_targets(reader, config_node_get(node, "targets"), rule);
+    config_read_rule_roles(reader, config_node_get(node, "roles"), &rule->n_roles, &rule->roles);
+    config_read_rule_targets(reader, config_node_get(node, "targets"), &rule->n_targets, &rule->targets);
     config_read_match(reader, config_node_get(node, "match"), rule);
     read_action(reader, config_node_get(node, "action"), rule);
     read_reason(reader, config_node_get(node, "reason"), rule);

@@ -14,7 +14,15 @@ void config_read_issuers(struct config_reader *reader, const struct config_node 
 void config_read_roles(struct config_reader *reader, const struct config_node *node);
 void config_read_targets(struct config_reader *reader, const struct config_node *node);
 void config_read_rules(struct config_reader *reader, const struct config_node *node);
+void config_read_masks(struct config_reader *reader, const struct config_node *node);
 void config_read_recording(struct config_reader *reader, const struct config_node *node);
 
 /* A rule's match, which is one block, a list of them, or `anything`. */
 void config_read_match(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule);
+/* "[schema.]table.column"; false after a report. */
+bool config_check_column(struct config_reader *reader, const struct config_node *item, const char *pattern);
+/* Lists of roles that exist, and of patterns of targets. */
+void config_read_rule_roles(struct config_reader *reader, const struct config_node *node, size_t *count,
+                            char ***list);
+void config_read_rule_targets(struct config_reader *reader, const struct config_node *node, size_t *count,
+                              char ***list);

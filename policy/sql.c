@@ -20,6 +20,7 @@ enum { PARSER_MAJOR = PG_VERSION_NUM / 10000 };
 #include <stdlib.h>
 #include "policy/sql.h"
 #include "policy/sql_memory.h"
+#include "policy/sql_tree.h"
 
 _Static_assert(PARSER_MAJOR == PG_VERSION_NUM / 10000,
                "libpg_query and the PostgreSQL server headers must be of the same major version");
@@ -157,6 +158,33 @@ int sql_parse(const char *sql, struct sql_request **ret)
     pg_query_exit_memory_context(context);
     free(parsed.stderr_buffer);
     return r;
+}
+
+int sql_tree_with(const char *sql, sql_tree_handler *handler, void *owner)
+{
+    if (strlen(sql) > SQL_PARSE_MAX)
+        return -EINVAL;
+    MemoryContext context = pg_query_enter_memory_context();
+    struct memory_bound bound;
+    memory_bound_set(&bound, context);
+    PgQueryInternalParsetreeAndError parsed = RAW_PARSE(sql);
+    memory_bound_lift(&bound, context);
+    int r = parsed.error ? -EINVAL : handler(owner, parsed.tree);
+    if (parsed.error)
+        pg_query_free_error(parsed.error);
+    pg_query_exit_memory_context(context);
+    free(parsed.stderr_buffer);
+    return r;
+}
+
+const List *sql_tree_inside(const char *sql)
+{
+    PgQueryInternalParsetreeAndError parsed = RAW_PARSE(sql);
+    free(parsed.stderr_buffer);
+    if (!parsed.error)
+        return parsed.tree;
+    pg_query_free_error(parsed.error);
+    return NIL;
 }
 
 /* A statement whose walk goes through many kinds of nodes, and whose string ends at a backslash. If the

@@ -1,0 +1,43 @@
+/* What the veil*.c files share; nobody else includes this. */
+#pragma once
+#include "channels/pg/veil.h"
+
+struct cell {
+    struct fate fate;
+    struct mask_type type;
+};
+
+struct veil_plan {
+    size_t references;
+    struct lineage lineage;
+    const struct mask *worst;
+    struct cell *cells; /* once described */
+    size_t n_cells;
+    bool described;
+    bool hides_texts; /* errors of it may quote a masked value */
+};
+
+/* The fate of column i of n, and what is known of its type. */
+struct cell veil_plan_cell(const struct veil_plan *plan, size_t i, size_t n,
+                           const struct veil_formats *formats);
+/* Takes a RowDescription. False when it does not add up. */
+MUST_USE bool veil_plan_describe(struct veil_plan *plan, struct reader body, int *ret_error);
+
+/* Fills in the length of the message that begins at start. */
+void veil_end_message(struct buffer *out, size_t start);
+/* One value through mask and detectors into out, or *ret_null. 1: it is another one now. */
+MUST_USE int veil_cell(const struct veil_how *how, struct cell cell, const void *value, size_t n,
+                       struct buffer *out, bool *ret_null);
+
+/* A DataRow; a CopyData of COPY TO: veil_verdict or negative errno. */
+MUST_USE int veil_row(const struct veil_how *how, const struct veil_plan *plan,
+                      const struct veil_formats *formats, struct reader body, struct buffer *out);
+struct veil_copying {
+    bool begun; /* its first message was seen */
+    bool binary;
+};
+MUST_USE int veil_copy_data(const struct veil_how *how, const struct veil_plan *plan,
+                            struct veil_copying *copying, struct reader body, struct buffer *out);
+/* An ErrorResponse or NoticeResponse (type), or the payload of a NotificationResponse. */
+MUST_USE int veil_text(const struct veil_how *how, const struct mask *hidden_by, uint8_t type,
+                       struct reader body, struct buffer *out);

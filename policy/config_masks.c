@@ -1,0 +1,101 @@
+/* masks: what agents don't get to see. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "policy/config_sections.h"
+
+static const struct config_key KEYS[] = {
+    { "name", CONFIG_REQUIRED },
+    { "roles", CONFIG_OPTIONAL },
+    { "targets", CONFIG_OPTIONAL },
+    { "columns", CONFIG_OPTIONAL },
+    { "detect", CONFIG_OPTIONAL },
+    { "with", CONFIG_REQUIRED },
+    { "masked_predicates", CONFIG_OPTIONAL },
+};
+static const char *const KINDS[] = { "redact", "partial", "hash", "null", NULL };
+static const char *const PREDICATES[] = { "deny", "allow", "approve", NULL };
+
+static void read_columns(struct config_reader *reader, const struct config_node *node, Ipc__Mask *mask)
+{
+    const struct config_node *item = config_list(reader, node, CONFIG_NOT_EMPTY);
+    const char *text = NULL;
+
+    for (; item; item = item->next)
+        if (config_text(reader, item, &text) && config_check_column(reader, item, text) &&
+            !config_repeats(reader, item, text, mask->n_columns, mask->columns))
+            config_push(reader, &mask->n_columns, &mask->columns, text);
+}
+
+static void read_with(struct config_reader *reader, const struct config_node *node, Ipc__Mask *mask)
+{
+    const char *kind = NULL;
+
+    if (node && config_choice(reader, node, KINDS, &kind))
+        config_set(reader, &mask->with, kind);
+}
+
+static void read_predicates(struct config_reader *reader, const struct config_node *node, Ipc__Mask *mask)
+{
+    const char *word = PREDICATES[0];
+
+    if (node && config_choice(reader, node, PREDICATES, &word) && !strcmp(word, "approve"))
+        config_fault(reader, node, "masked_predicates \"%s\" " CONFIG_NOT_YET, word);
+    if (node && !mask->n_columns)
+        config_fault(reader, node, "\"masked_predicates\" is about \"columns\", and there are none");
+    config_set(reader, &mask->predicates, word);
+}
+
+/* Recordings and messages name the mask: so two can't share a name. */
+static void check_name(struct config_reader *reader, const struct config_node *node, const char *name)
+{
+    for (size_t i = 0; i < reader->config->n_masks; i++)
+        if (!strcmp(reader->config->masks[i]->name, name)) {
+            config_fault(reader, node, "there are two masks \"%s\"", name);
+            return;
+        }
+}
+
+static void read_mask(struct config_reader *reader, const struct config_node *node, Ipc__Mask *mask)
+{
+    const struct config_node *name_node = config_node_get(node, "name");
+    const struct config_node *detect = config_node_get(node, "detect");
+    const struct config_node *columns = config_node_get(node, "columns");
+    char what[CONFIG_HINT_MAX] = "mask";
+    const char *name = NULL;
+
+    mask->line = node->line;
+    if (config_name(reader, name_node, &name)) {
+        snprintf(what, sizeof what, "mask \"%s\"", name);
+        check_name(reader, name_node, name);
+        config_set(reader, &mask->name, name);
+    }
+    if (!config_map(reader, node, CONFIG_KEYS(KEYS), what))
+        return;
+    if (!detect && !columns)
+        config_fault(reader, node, "%s needs \"columns\" or \"detect\"", what);
+    config_read_rule_roles(reader, config_node_get(node, "roles"), &mask->n_roles, &mask->roles);
+    config_read_rule_targets(reader, config_node_get(node, "targets"), &mask->n_targets, &mask->targets);
+    read_columns(reader, columns, mask);
+    config_texts(reader, detect, &mask->n_detect, &mask->detect);
+    read_with(reader, config_node_get(node, "with"), mask);
+    read_predicates(reader, config_node_get(node, "masked_predicates"), mask);
+}
+
+void config_read_masks(struct config_reader *reader, const struct config_node *node)
+{
+    const struct config_node *item = config_list(reader, node, CONFIG_MAY_BE_EMPTY);
+    Ipc__Config *config = reader->config;
+
+    for (; item; item = item->next) {
+        Ipc__Mask *mask = malloc(sizeof *mask);
+        if (!mask || !config_grow(reader, config->n_masks, (void ***)&config->masks)) {
+            free(mask);
+            reader->no_memory = true;
+            return;
+        }
+        *mask = (Ipc__Mask)IPC__MASK__INIT;
+        read_mask(reader, item, mask);
+        config->masks[config->n_masks++] = mask;
+    }
+}

@@ -1,0 +1,277 @@
+/* Expressions. A column by itself keeps its fate; whatever is made of it is computed. */
+#include "policy/lineage_parts.h"
+
+#include <string.h>
+
+struct gather {
+    struct follow *f;
+    const struct nest *nest;
+    struct fate fate;
+};
+
+static bool gather_child(Node *child, void *context)
+{
+    struct gather *gather = context;
+    gather->fate = fate_mix(gather->fate, expression_fate(gather->f, gather->nest, child));
+    return false;
+}
+
+/* Everything below, mixed. */
+static struct fate children_fate(struct follow *f, const struct nest *nest, const Node *node)
+{
+    struct gather gather = { .f = f, .nest = nest };
+    (void)raw_expression_tree_walker((Node *)(uintptr_t)node, gather_child, &gather);
+    return gather.fate;
+}
+
+static struct fate list_fate(struct follow *f, const struct nest *nest, const List *list)
+{
+    struct fate fate = FATE_SHOWN;
+    const ListCell *cell;
+    foreach (cell, list)
+        fate = fate_mix(fate, expression_fate(f, nest, lfirst(cell)));
+    return fate;
+}
+
+/* What a window sorts and divides by. */
+static struct fate window_fate(struct follow *f, const struct nest *nest, const WindowDef *window)
+{
+    if (!window)
+        return FATE_SHOWN;
+    struct fate fate =
+        fate_mix(list_fate(f, nest, window->partitionClause), list_fate(f, nest, window->orderClause));
+    follow_predicate(f, fate, "a window's order");
+    fate = fate_mix(fate, expression_fate(f, nest, window->startOffset));
+    return fate_mix(fate, expression_fate(f, nest, window->endOffset));
+}
+
+static struct fate call_fate(struct follow *f, const struct nest *nest, const FuncCall *call)
+{
+    struct fate fate = list_fate(f, nest, call->args);
+    fate = fate_mix(fate, list_fate(f, nest, call->agg_order));
+    fate = fate_mix(fate, expression_fate(f, nest, call->agg_filter));
+    fate = fate_mix(fate, window_fate(f, nest, call->over));
+    bool keeps;
+    struct fate own = function_fate(f, call->funcname, list_length(call->args), &keeps);
+    if (keeps)
+        follow_unmask(f, fate, strVal(llast(call->funcname)));
+    return fate_mix(fate, own);
+}
+
+static bool is_hash(struct fate fate)
+{
+    return fate.mask && fate.mask->kind == MASK_HASH && !fate.computed;
+}
+
+static struct fate sublink_fate(struct follow *f, const struct nest *nest, const SubLink *link)
+{
+    struct rows *rows = query_rows(f, nest, link->subselect);
+    struct fate test = expression_fate(f, nest, link->testexpr);
+    if (!rows)
+        return fate_worst(f);
+    switch (link->subLinkType) {
+    case EXISTS_SUBLINK:
+        return FATE_SHOWN; /* its conditions were looked at by themselves */
+    case EXPR_SUBLINK:
+        return rows->known && rows->n == 1 ? rows->fates[0] : rows_all(rows);
+    case ANY_SUBLINK: /* IN (…) of hashes is a comparison of hashes */
+        if (!link->operName && is_hash(test) && rows->known && rows->n == 1 && is_hash(rows->fates[0]))
+            test.guessed = true;
+        break;
+    default:
+        break;
+    }
+    struct fate fate = fate_mix(test, rows_all(rows));
+    fate.guessed = test.guessed;
+    return fate;
+}
+
+/* alias.f and (x).f may be calls of f. */
+static struct fate indirection_fate(struct follow *f, const struct nest *nest,
+                                    const A_Indirection *indirection)
+{
+    struct fate fate = fate_mix(expression_fate(f, nest, indirection->arg), FATE_SHOWN);
+    const ListCell *cell;
+    foreach (cell, indirection->indirection) {
+        const Node *step = lfirst(cell);
+        if (IsA(step, A_Indices))
+            fate = fate_mix(fate, children_fate(f, nest, step));
+    }
+    return fate;
+}
+
+static struct fate known_fate(struct follow *f, const struct nest *nest, const Node *node)
+{
+    switch (nodeTag(node)) {
+    case T_ColumnRef:
+        return nest_column(f, nest, (const ColumnRef *)node);
+    case T_ParamRef:
+    case T_A_Const:
+    case T_SetToDefault:
+    case T_SQLValueFunction:
+    case T_CurrentOfExpr:
+    case T_GroupingFunc:
+    case T_TypeName:
+    case T_String:
+    case T_A_Star:
+        return FATE_SHOWN;
+    case T_CollateClause:
+        return expression_fate(f, nest, ((const CollateClause *)node)->arg);
+    case T_FuncCall:
+        return call_fate(f, nest, (const FuncCall *)node);
+    case T_SubLink:
+        return sublink_fate(f, nest, (const SubLink *)node);
+    case T_A_Indirection:
+        return indirection_fate(f, nest, (const A_Indirection *)node);
+    case T_WindowDef:
+        return window_fate(f, nest, (const WindowDef *)node);
+    case T_ResTarget: /* of XMLFOREST and the like */
+        return expression_fate(f, nest, ((const ResTarget *)node)->val);
+    case T_MultiAssignRef:
+        return expression_fate(f, nest, ((const MultiAssignRef *)node)->source);
+    case T_List:
+        return list_fate(f, nest, (const List *)node);
+    case T_SelectStmt: {
+        struct rows *rows = query_rows(f, nest, node);
+        return rows ? rows_all(rows) : fate_worst(f);
+    }
+    default:
+        return children_fate(f, nest, node);
+    }
+}
+
+struct fate expression_fate(struct follow *f, const struct nest *nest, const Node *node)
+{
+    if (!node)
+        return FATE_SHOWN;
+    if (!follow_enter(f))
+        return fate_worst(f);
+    struct fate fate = known_fate(f, nest, node);
+    follow_leave(f);
+    return fate;
+}
+
+/* ---- conditions ---- */
+
+/* a.x = b.y of two hashed columns. */
+static bool compares_hashes(struct follow *f, const struct nest *nest, const Node *node)
+{
+    const A_Expr *expression = (const A_Expr *)node;
+    if (!IsA(node, A_Expr) || expression->kind != AEXPR_OP || list_length(expression->name) != 1 ||
+        strcmp(strVal(linitial(expression->name)), "=") != 0 || !expression->lexpr || !expression->rexpr ||
+        !IsA(expression->lexpr, ColumnRef) || !IsA(expression->rexpr, ColumnRef))
+        return false;
+    return is_hash(expression_fate(f, nest, expression->lexpr)) &&
+           is_hash(expression_fate(f, nest, expression->rexpr));
+}
+
+static void condition(struct follow *f, const struct nest *nest, const Node *node)
+{
+    if (IsA(node, BoolExpr)) {
+        const ListCell *cell;
+        foreach (cell, ((const BoolExpr *)node)->args)
+            expression_condition(f, nest, lfirst(cell));
+        return;
+    }
+    if (!compares_hashes(f, nest, node))
+        follow_predicate(f, expression_fate(f, nest, node), "a condition");
+}
+
+void expression_condition(struct follow *f, const struct nest *nest, const Node *node)
+{
+    if (!node)
+        return;
+    if (follow_enter(f)) {
+        condition(f, nest, node);
+        follow_leave(f);
+    } else {
+        follow_predicate(f, fate_worst(f), "a condition");
+    }
+}
+
+/* ---- names ---- */
+
+static const char *last_name(const List *names)
+{
+    for (int n = list_length(names); n > 0; n--) {
+        const Node *node = list_nth(names, n - 1);
+        if (node && IsA(node, String))
+            return strVal(node);
+    }
+    return NULL;
+}
+
+/* Where the name of a node comes from another one: that one, and what it is called when that has none. */
+static const Node *name_giver(const Node *node, const char **fallback)
+{
+    const SubLink *link = (const SubLink *)node;
+    switch (nodeTag(node)) {
+    case T_TypeCast: {
+        const TypeCast *cast = (const TypeCast *)node;
+        if (!*fallback)
+            *fallback = last_name(cast->typeName->names);
+        return cast->arg;
+    }
+    case T_CollateClause:
+        return ((const CollateClause *)node)->arg;
+    case T_A_Indirection:
+        return ((const A_Indirection *)node)->arg;
+    case T_CaseExpr:
+        if (!*fallback)
+            *fallback = "case";
+        return (const Node *)((const CaseExpr *)node)->defresult;
+    case T_SubLink:
+        if (link->subLinkType == EXPR_SUBLINK && IsA(link->subselect, SelectStmt) &&
+            ((const SelectStmt *)link->subselect)->targetList)
+            return linitial(((const SelectStmt *)link->subselect)->targetList);
+        return NULL;
+    case T_ResTarget:
+        return ((const ResTarget *)node)->val;
+    default:
+        return NULL;
+    }
+}
+
+static const char *own_name(const Node *node)
+{
+    switch (nodeTag(node)) {
+    case T_ColumnRef:
+        return last_name(((const ColumnRef *)node)->fields);
+    case T_A_Indirection:
+        return last_name(((const A_Indirection *)node)->indirection);
+    case T_FuncCall:
+        return last_name(((const FuncCall *)node)->funcname);
+    case T_A_Expr:
+        return ((const A_Expr *)node)->kind == AEXPR_NULLIF ? "nullif" : NULL;
+    case T_ResTarget:
+        return ((const ResTarget *)node)->name;
+    case T_GroupingFunc:
+        return "grouping";
+    case T_SubLink:
+        return ((const SubLink *)node)->subLinkType == EXISTS_SUBLINK  ? "exists"
+               : ((const SubLink *)node)->subLinkType == ARRAY_SUBLINK ? "array"
+                                                                       : NULL;
+    case T_A_ArrayExpr:
+        return "array";
+    case T_RowExpr:
+        return "row";
+    case T_CoalesceExpr:
+        return "coalesce";
+    case T_MinMaxExpr:
+        return ((const MinMaxExpr *)node)->op == IS_GREATEST ? "greatest" : "least";
+    default:
+        return NULL;
+    }
+}
+
+const char *expression_name(const Node *node)
+{
+    const char *fallback = NULL;
+    while (node) {
+        const char *name = own_name(node);
+        if (name)
+            return name;
+        node = name_giver(node, &fallback);
+    }
+    return fallback;
+}

@@ -1,0 +1,114 @@
+/* What the lineage*.c files share; nobody else includes this.
+ *
+ * They recurse over the parse tree, a bounded number of levels deep; below, everything in sight is assumed.
+ * Memory is the parser's context: it goes when the statement is done, so nothing here frees. */
+#pragma once
+#include "policy/sql_nodes.h"
+#include "policy/lineage.h"
+
+/* Columns of something: a FROM item, a CTE, a query's output. */
+struct rows {
+    const char **names;
+    struct fate *fates;
+    size_t n, capacity;
+    bool known;      /* these are all, in this order */
+    struct fate any; /* of a column that is not among them */
+};
+
+/* Something in FROM. */
+struct item {
+    struct item *next;          /* in the order of the text */
+    const char *alias, *schema; /* schema: of a table without an alias; else NULL */
+    struct rows *rows;
+    bool hidden;         /* its columns can only be named through the join above it */
+    bool only_qualified; /* JOIN … USING (…) AS alias: its columns are there already */
+};
+
+struct cte {
+    const struct cte *outer;
+    const char *name;
+    struct rows *rows;
+};
+
+/* A query level. */
+struct nest {
+    const struct nest *outer;
+    struct item *items, **last;
+    struct rows *star; /* what * stands for here, in order */
+};
+
+struct follow {
+    struct scope *scope;
+    const struct mask_set *masks;
+    struct lineage *out;
+    const struct cte *ctes;
+    unsigned depth, views;
+    size_t work;
+    size_t origins_room;
+    bool no_memory;
+    unsigned quiet; /* inside of a view: its own conditions are its owner's choice */
+};
+
+/* ---- lineage_rows.c ---- */
+
+struct rows *rows_new(bool known);
+void rows_add(struct rows *rows, const char *name, struct fate fate);
+/* Gives them other names, as far as there are some. */
+void rows_rename(struct rows *rows, const List *names);
+struct rows *rows_copy(const struct rows *rows);
+struct fate rows_all(const struct rows *rows);
+/* The column of that name; false when there is none, and it can't be one that is unknown. */
+bool rows_find(const struct rows *rows, const char *name, struct fate *ret);
+/* Either value: a set operation, or columns that a join has merged. */
+struct fate fate_either(struct fate a, struct fate b);
+/* Something made of both. */
+struct fate fate_mix(struct fate a, struct fate b);
+/* The strictest there is: what nothing is known about. */
+struct fate fate_worst(struct follow *f);
+static const struct fate FATE_SHOWN = { NULL, false, false };
+/* Goes one level deeper; false when it is time to assume the worst. */
+bool follow_enter(struct follow *f);
+void follow_leave(struct follow *f);
+/* A condition, an order or a grouping by this. */
+void follow_predicate(struct follow *f, struct fate fate, const char *what);
+/* Puts down what RowDescription may call this column by (lineage_vote). */
+void follow_origin(struct follow *f, uint32_t relation, uint16_t number, struct fate fate);
+void follow_unmask(struct follow *f, struct fate fate, const char *what);
+
+/* ---- lineage_table.c: what the catalog knows ---- */
+
+/* The columns of a table or view, followed to their end. */
+struct rows *table_rows(struct follow *f, const RangeVar *relation);
+/* The mask of a table's column by its name; fate_worst() when it is not clear which table it is. */
+struct fate table_column(struct follow *f, const RangeVar *relation, const char *column);
+/* What a call may bring along by itself, whatever its arguments are; *ret_keeps: it may keep what it is
+ * given. */
+struct fate function_fate(struct follow *f, const List *names, int n_arguments, bool *ret_keeps);
+
+/* ---- lineage_from.c ---- */
+
+void nest_from(struct follow *f, struct nest *nest, const List *from);
+void nest_init(struct nest *nest, const struct nest *outer);
+void nest_add(struct nest *nest, const char *alias, const char *schema, struct rows *rows);
+/* The fate of [schema.][alias.]column, or of a whole row, or a call that looks like a column. */
+struct fate nest_column(struct follow *f, const struct nest *nest, const ColumnRef *reference);
+/* A bare name; false when nothing in sight is called that. */
+bool nest_finds(const struct nest *nest, const char *name, struct fate *ret);
+/* The columns of * or alias.*; adds them. */
+void nest_star(struct follow *f, const struct nest *nest, const ColumnRef *reference, struct rows *rows);
+
+/* ---- lineage_expr.c ---- */
+
+/* nest may be NULL: columns are then the worst. */
+struct fate expression_fate(struct follow *f, const struct nest *nest, const Node *node);
+/* Its condition decides about rows. */
+void expression_condition(struct follow *f, const struct nest *nest, const Node *node);
+/* What PostgreSQL calls a column without AS (FigureColname). */
+const char *expression_name(const Node *node);
+
+/* ---- lineage_query.c ---- */
+
+/* Any statement that can have rows: SELECT, INSERT …; NULL when it is none of these. */
+struct rows *query_rows(struct follow *f, const struct nest *outer, const Node *query);
+/* The tree of a view's definition. NULL: it can't be read. lineage.c */
+const Node *definition_tree(const char *sql);

@@ -1,0 +1,167 @@
+/* Sets of columns, and how fates add up. */
+#include "policy/lineage_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS_FIRST = 16 };
+
+struct rows *rows_new(bool known)
+{
+    struct rows *rows = palloc0(sizeof *rows);
+    rows->known = known;
+    return rows;
+}
+
+static void grow(struct rows *rows)
+{
+    size_t capacity = rows->capacity ? rows->capacity * 2 : ROWS_FIRST;
+    const char **names = palloc0(capacity * sizeof *names);
+    struct fate *fates = palloc0(capacity * sizeof *fates);
+    if (rows->n) {
+        memcpy(names, rows->names, rows->n * sizeof *names);
+        memcpy(fates, rows->fates, rows->n * sizeof *fates);
+    }
+    rows->names = names;
+    rows->fates = fates;
+    rows->capacity = capacity;
+}
+
+void rows_add(struct rows *rows, const char *name, struct fate fate)
+{
+    if (rows->n ==
+        LINEAGE_COLUMNS_MAX) { /* the server refuses it; so it does not matter which are left out */
+        rows->known = false;
+        rows->any = fate_either(rows->any, fate);
+        return;
+    }
+    if (rows->n == rows->capacity)
+        grow(rows);
+    rows->names[rows->n] = name;
+    rows->fates[rows->n++] = fate;
+}
+
+struct rows *rows_copy(const struct rows *rows)
+{
+    struct rows *copy = rows_new(rows->known);
+    copy->any = rows->any;
+    for (size_t i = 0; i < rows->n; i++)
+        rows_add(copy, rows->names[i], rows->fates[i]);
+    return copy;
+}
+
+void rows_rename(struct rows *rows, const List *names)
+{
+    size_t n = (size_t)list_length(names);
+    for (size_t i = 0; i < n; i++) {
+        const char *name = strVal(list_nth(names, (int)i));
+        if (i < rows->n)
+            rows->names[i] = name;
+        else if (!rows->known)
+            rows_add(rows, name, rows->any);
+    }
+}
+
+struct fate rows_all(const struct rows *rows)
+{
+    struct fate all = rows->any;
+    for (size_t i = 0; i < rows->n; i++)
+        all = fate_mix(all, rows->fates[i]);
+    all.computed = true;
+    return all;
+}
+
+bool rows_find(const struct rows *rows, const char *name, struct fate *ret)
+{
+    struct fate fate = rows->any;
+    bool found = !rows->known;
+    for (size_t i = 0; i < rows->n; i++)
+        if (rows->names[i] && strcmp(rows->names[i], name) == 0) {
+            fate = found ? fate_either(fate, rows->fates[i]) : rows->fates[i];
+            found = true;
+        }
+    *ret = fate;
+    return found;
+}
+
+static bool is_stricter(const struct mask *a, const struct mask *b)
+{
+    static const int rank[] = { [MASK_REDACT] = 3, [MASK_NULL] = 2, [MASK_HASH] = 1, [MASK_PARTIAL] = 0 };
+    return rank[a->kind] > rank[b->kind];
+}
+
+struct fate fate_either(struct fate a, struct fate b)
+{
+    if (!a.mask || !b.mask)
+        return a.mask ? a : b;
+    struct fate fate = is_stricter(b.mask, a.mask) ? b : a;
+    fate.computed = a.computed || b.computed;
+    fate.guessed = a.guessed && b.guessed;
+    return fate;
+}
+
+struct fate fate_mix(struct fate a, struct fate b)
+{
+    struct fate fate = fate_either(a, b);
+    fate.computed = fate.mask != NULL;
+    return fate;
+}
+
+struct fate fate_worst(struct follow *f)
+{
+    return (struct fate){ .mask = mask_set_worst(f->masks), .computed = true };
+}
+
+bool follow_enter(struct follow *f)
+{
+    if (f->depth >= LINEAGE_DEPTH_MAX || f->work >= LINEAGE_WORK_MAX)
+        return false;
+    f->depth++;
+    f->work++;
+    return true;
+}
+
+void follow_leave(struct follow *f)
+{
+    f->depth--;
+}
+
+static void note(const struct mask **slot, char **slot_what, struct fate fate, const char *what)
+{
+    if (*slot)
+        return;
+    *slot = fate.mask;
+    *slot_what = what ? strdup(what) : NULL; /* without memory the message just does not name the column */
+}
+
+void follow_predicate(struct follow *f, struct fate fate, const char *what)
+{
+    if (fate.mask && !fate.guessed && !f->quiet && !fate.mask->predicates_allowed)
+        note(&f->out->predicate, &f->out->predicate_what, fate, what);
+}
+
+void follow_unmask(struct follow *f, struct fate fate, const char *what)
+{
+    if (fate.mask && !f->quiet)
+        note(&f->out->unmask, &f->out->unmask_what, fate, what);
+}
+
+void follow_origin(struct follow *f, uint32_t relation, uint16_t number, struct fate fate)
+{
+    struct lineage *out = f->out;
+    for (size_t i = 0; i < out->n_origins; i++)
+        if (out->origins[i].relation == relation && out->origins[i].number == number)
+            return;
+    f->work += out->n_origins;
+    if (out->n_origins == f->origins_room) {
+        size_t room = f->origins_room ? f->origins_room * 2 : ROWS_FIRST;
+        struct origin *origins = realloc(out->origins, room * sizeof *origins);
+        if (!origins) {
+            f->no_memory = true;
+            return;
+        }
+        out->origins = origins;
+        f->origins_room = room;
+    }
+    out->origins[out->n_origins++] = (struct origin){ relation, number, fate };
+}

@@ -1,0 +1,405 @@
+/* Which columns of a result depend on masked ones: tests/unit/lineage_cases.txt, by a catalog made here. */
+#include "check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/lineage.h"
+#include "policy/sql.h"
+
+enum { LINE = 1024, ROUNDS = 20 };
+
+/* ---- the database ---- */
+
+#define COLUMN(n, text)                                                                                      \
+    {                                                                                                        \
+        .name = (text), .number = (n), .type = 25                                                            \
+    }
+
+static const struct catalog_column users[] = { COLUMN(1, "id"),   COLUMN(2, "email"),   COLUMN(3, "ssn"),
+                                               COLUMN(4, "name"), COLUMN(5, "payload"), COLUMN(6, "token") };
+static const struct catalog_column orders[] = { COLUMN(1, "id"), COLUMN(2, "user_id"), COLUMN(3, "note") };
+static const struct catalog_column amounts[] = { COLUMN(1, "id"), COLUMN(2, "user_id"), COLUMN(3, "amount") };
+static const struct catalog_column keys[] = { COLUMN(1, "id"), COLUMN(2, "token") };
+static const struct catalog_column v_users[] = { COLUMN(1, "id"), COLUMN(2, "e"), COLUMN(3, "s") };
+static const struct catalog_column part_a[] = { COLUMN(1, "id"), COLUMN(2, "email") };
+static const struct catalog_column stats[] = { COLUMN(1, "tablename"), COLUMN(2, "most_common_vals") };
+static const struct catalog_column activity[] = { COLUMN(1, "pid"), COLUMN(2, "state"), COLUMN(3, "query") };
+static const struct catalog_name parents[] = { { "public", "users" } };
+
+static const struct catalog_relation relations[] = {
+    { .oid = 20001,
+      .schema = "public",
+      .name = "users",
+      .owner = "o",
+      .kind = 'r',
+      .columns = users,
+      .n_columns = 6 },
+    { .oid = 20002,
+      .schema = "public",
+      .name = "orders",
+      .owner = "o",
+      .kind = 'r',
+      .columns = orders,
+      .n_columns = 3 },
+    { .oid = 20003,
+      .schema = "public",
+      .name = "keys",
+      .owner = "o",
+      .kind = 'r',
+      .columns = keys,
+      .n_columns = 2 },
+    { .oid = 20004,
+      .schema = "public",
+      .name = "v_users",
+      .owner = "o",
+      .kind = 'v',
+      .columns = v_users,
+      .n_columns = 3,
+      .definition =
+          " SELECT u.id, u.email AS e, upper(u.ssn) AS s FROM public.users u WHERE u.email IS NOT NULL;" },
+    { .oid = 20005,
+      .schema = "public",
+      .name = "part_a",
+      .owner = "o",
+      .kind = 'r',
+      .columns = part_a,
+      .n_columns = 2,
+      .ancestors = parents,
+      .n_ancestors = 1 },
+    { .oid = 20006,
+      .schema = "public",
+      .name = "amounts",
+      .owner = "o",
+      .kind = 'r',
+      .columns = amounts,
+      .n_columns = 3 },
+    { .oid = 12001,
+      .schema = "pg_catalog",
+      .name = "pg_stat_activity",
+      .owner = "p",
+      .kind = 'v',
+      .columns = activity,
+      .n_columns = 3 },
+    { .oid = 12000,
+      .schema = "pg_catalog",
+      .name = "pg_stats",
+      .owner = "p",
+      .kind = 'v',
+      .columns = stats,
+      .n_columns = 2 },
+};
+
+static void put_relation(struct catalog *catalog, const char *name)
+{
+    for (size_t i = 0; i < sizeof relations / sizeof relations[0]; i++)
+        if (strcmp(relations[i].name, name) == 0) {
+            assert_int_equal(catalog_put_relations(catalog, name, &relations[i], 1, 0), 0);
+            return;
+        }
+    assert_int_equal(catalog_put_relations(catalog, name, NULL, 0, 0), 0);
+}
+
+/* Every function but one is PostgreSQL's own. */
+static void put_function(struct catalog *catalog, const char *name)
+{
+    bool own = strcmp(name, "my_function") != 0;
+    struct catalog_function function = { .oid = own ? 100 : 20100,
+                                         .schema = own ? "pg_catalog" : "public",
+                                         .name = name,
+                                         .owner = "o",
+                                         .language = own ? "internal" : "plpgsql",
+                                         .kind = 'f',
+                                         .volatility = own ? 'i' : 'v',
+                                         .trusted_owner = own,
+                                         .trusted_language = true,
+                                         .harmless_parts = true,
+                                         .n_arguments = 1,
+                                         .variadic = true,
+                                         .result = 25 };
+    static const char *const pair[] = { "key", "value" };
+    if (strcmp(name, "jsonb_each_text") == 0) {
+        function.results = pair;
+        function.n_results = 2;
+    }
+    bool hidden = strcmp(name, "row_to_json") != 0 && strstr(name, "users");
+    assert_int_equal(catalog_put_functions(catalog, name, hidden ? NULL : &function, hidden ? 0 : 1, 0), 0);
+}
+
+static void answer_wants(struct catalog *catalog)
+{
+    static const struct catalog_schema schemas[] = { { "public", true }, { "pg_catalog", true } };
+    struct catalog_basics basics = {
+        .login = "app", .search_path = "\"$user\", public", .schemas = schemas, .n_schemas = 2
+    };
+    struct catalog_want wants[CATALOG_WANTS_MAX];
+    size_t n = catalog_take_wants(catalog, wants, CATALOG_WANTS_MAX);
+    for (size_t i = 0; i < n; i++) {
+        char key[128];
+        snprintf(key, sizeof key, "%s", wants[i].key);
+        switch (wants[i].kind) {
+        case CATALOG_RELATIONS:
+            put_relation(catalog, key);
+            break;
+        case CATALOG_FUNCTIONS:
+            put_function(catalog, key);
+            break;
+        case CATALOG_BASICS:
+            assert_int_equal(catalog_put_basics(catalog, &basics, 0), 0);
+            break;
+        default:
+            fail_msg("nobody answers a want of kind %d", (int)wants[i].kind);
+        }
+    }
+}
+
+/* ---- the masks ---- */
+
+static struct mask_set *masks_new(Ipc__Config *config)
+{
+    static char *redact[] = { "public.users.email" }, *partial[] = { "users.ssn" }, *hash[] = { "*.token" };
+    static Ipc__Mask masks[3], *list[3] = { &masks[0], &masks[1], &masks[2] };
+    static char *words[] = { "redact", "partial", "hash" };
+    char **columns[] = { redact, partial, hash };
+    for (int i = 0; i < 3; i++) {
+        ipc__mask__init(&masks[i]);
+        masks[i].name = words[i];
+        masks[i].with = words[i];
+        masks[i].columns = columns[i];
+        masks[i].n_columns = 1;
+        masks[i].predicates = "deny";
+    }
+    ipc__config__init(config);
+    config->masks = list;
+    config->n_masks = 3;
+    struct circumstances who = { .target = "orders" };
+    struct mask_set *set = NULL;
+    assert_int_equal(mask_set_new(config, &who, &set), 0);
+    return set;
+}
+
+/* ---- the cases ---- */
+
+static void describe(const struct lineage *lineage, char *out, size_t size)
+{
+    struct buffer text;
+    buffer_init(&text, size);
+    if (lineage->form == LINEAGE_NO_ROWS)
+        assert_int_equal(buffer_printf(&text, " none"), 0);
+    for (size_t i = 0; i < lineage->n_columns && lineage->known && lineage->form != LINEAGE_NO_ROWS; i++)
+        assert_int_equal(buffer_printf(&text, " %s",
+                                       !lineage->columns[i].mask      ? "-"
+                                       : lineage->columns[i].computed ? "C"
+                                                                      : "M"),
+                         0);
+    if (!lineage->known && lineage->form != LINEAGE_NO_ROWS)
+        assert_int_equal(buffer_printf(&text, lineage->any.mask ? " ? C" : " ?"), 0);
+    if (lineage->predicate)
+        assert_int_equal(buffer_printf(&text, " ! predicate"), 0);
+    if (lineage->unmask)
+        assert_int_equal(buffer_printf(&text, " ! unmask"), 0);
+    assert_int_equal(buffer_put_u8(&text, 0), 0);
+    snprintf(out, size, "%s", (const char *)buffer_head(&text) + 1);
+    buffer_free(&text);
+}
+
+/* Until the catalog is not asked for more. */
+static struct lineages *follow(const char *sql, struct catalog *catalog, struct scope *scope,
+                               struct mask_set *masks)
+{
+    struct lineages *lineages = NULL;
+    for (int round = 0; round < ROUNDS; round++) {
+        lineages_free(lineages);
+        lineages = NULL;
+        assert_int_equal(lineage_follow(sql, scope, masks, &lineages), 0);
+        bool wanted = false;
+        for (size_t i = 0; i < lineages->count; i++)
+            wanted |= lineages->items[i].wanted;
+        if (!wanted)
+            return lineages;
+        answer_wants(catalog);
+    }
+    fail_msg("the catalog is asked for ever: %s", sql);
+    return NULL;
+}
+
+struct world {
+    struct catalog *catalog;
+    struct scope *scope;
+    struct mask_set *masks;
+    Ipc__Config config;
+};
+
+static void world_open(struct world *world)
+{
+    assert_int_equal(catalog_new(&world->catalog), 0);
+    assert_int_equal(scope_new(world->catalog, &world->scope), 0);
+    world->masks = masks_new(&world->config);
+}
+
+static void world_close(struct world *world)
+{
+    mask_set_free(world->masks);
+    scope_free(world->scope);
+    catalog_free(world->catalog);
+}
+
+static void every_case_has_the_fates_it_is_listed_with(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    FILE *file = fopen("lineage_cases.txt", "re");
+    assert_non_null(file);
+    char line[LINE], is[LINE];
+    size_t cases = 0, wrong = 0;
+    while (fgets(line, sizeof line, file)) {
+        char *arrow = strstr(line, " => ");
+        if (line[0] == '#' || !arrow)
+            continue;
+        *arrow = '\0';
+        char *expected = arrow + 4;
+        expected[strcspn(expected, "\n")] = '\0';
+        struct lineages *lineages = follow(line, world.catalog, world.scope, world.masks);
+        assert_int_equal(lineages->count, 1);
+        describe(&lineages->items[0], is, sizeof is);
+        if (strcmp(is, expected) != 0) {
+            print_error("%s\n  expected: %s\n  is:       %s\n", line, expected, is);
+            wrong++;
+        }
+        lineages_free(lineages);
+        cases++;
+    }
+    fclose(file);
+    assert_true(cases > 100);
+    assert_int_equal(wrong, 0);
+    world_close(&world);
+}
+
+static char *repeated(const char *before, const char *part, size_t n, const char *after)
+{
+    size_t length = strlen(part);
+    char *text = malloc(strlen(before) + n * length + strlen(after) + 1), *at = text;
+    assert_non_null(text);
+    at += sprintf(at, "%s", before);
+    for (size_t i = 0; i < n; i++, at += length)
+        memcpy(at, part, length + 1);
+    strcpy(at, after);
+    return text;
+}
+
+static void what_is_nested_too_deeply_is_taken_for_masked(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    static const struct {
+        const char *before, *part, *after;
+    } shapes[] = {
+        { "select id", "||'x'", " from users" },
+        { "select ", "(", "email" },
+        { "select id", "::text", " from users" },
+        { "select id from users", " union select id from users", "" },
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        char *sql = repeated(shapes[i].before, shapes[i].part, 5000, shapes[i].after);
+        if (i == 1) {
+            free(sql);
+            char *open = repeated("select ", "(", 5000, "email");
+            sql = repeated(open, ")", 5000, " from users");
+            free(open);
+        }
+        struct lineages *lineages = follow(sql, world.catalog, world.scope, world.masks);
+        const struct lineage *lineage = &lineages->items[0];
+        bool masked = lineage->known ? lineage->n_columns == 1 && lineage->columns[0].mask != NULL
+                                     : lineage->any.mask != NULL;
+        assert_true(masked);
+        lineages_free(lineages);
+        free(sql);
+    }
+    world_close(&world);
+}
+
+static void the_work_for_one_statement_is_bounded(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    char *inner = repeated("select 1 where exists (", "select 1 from users u where exists (", 40, "select 1");
+    char *sql = repeated(inner, ")", 41, "");
+    struct lineages *lineages = follow(sql, world.catalog, world.scope, world.masks);
+    assert_int_equal(lineages->count, 1);
+    lineages_free(lineages);
+    free(sql);
+    free(inner);
+    char *recursive = repeated("", "with recursive r as (select 1 union (", 12, "select 1");
+    sql = repeated(recursive, ")) select * from r", 12, "");
+    lineages = follow(sql, world.catalog, world.scope, world.masks);
+    assert_int_equal(lineages->count, 1);
+    lineages_free(lineages);
+    free(sql);
+    free(recursive);
+    world_close(&world);
+}
+
+static void copy_options_are_read(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    struct lineages *lineages =
+        follow("copy users to stdout (format csv, delimiter ';', quote '''', null 'nil', header true)",
+               world.catalog, world.scope, world.masks);
+    const struct copy_shape *shape = &lineages->items[0].copy;
+    assert_int_equal(lineages->items[0].form, LINEAGE_COPY_OUT);
+    assert_int_equal(shape->form, COPY_CSV);
+    assert_int_equal(shape->delimiter, ';');
+    assert_int_equal(shape->quote, '\'');
+    assert_int_equal(shape->escape, '\'');
+    assert_string_equal(shape->null, "nil");
+    assert_true(shape->header);
+    assert_false(shape->odd);
+    lineages_free(lineages);
+    lineages = follow("copy users to stdout", world.catalog, world.scope, world.masks);
+    assert_int_equal(lineages->items[0].copy.form, COPY_TEXT);
+    assert_int_equal(lineages->items[0].copy.delimiter, '\t');
+    assert_string_equal(lineages->items[0].copy.null, "\\N");
+    lineages_free(lineages);
+    lineages = follow("copy users to stdout (encoding 'sjis')", world.catalog, world.scope, world.masks);
+    assert_true(lineages->items[0].copy.odd);
+    lineages_free(lineages);
+    world_close(&world);
+}
+
+static void a_copy_of_a_lineage_stands_by_itself(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world);
+    struct lineages *lineages = follow("prepare p as select id, email from users where ssn = 'x'",
+                                       world.catalog, world.scope, world.masks);
+    struct lineage copy;
+    assert_int_equal(lineage_copy(&lineages->items[0], &copy), 0);
+    lineages_free(lineages);
+    assert_string_equal(copy.name, "p");
+    assert_int_equal(copy.n_columns, 2);
+    assert_null(copy.columns[0].mask);
+    assert_string_equal(copy.columns[1].mask->text->name, "redact");
+    assert_string_equal(copy.predicate->text->name, "partial");
+    lineage_clear(&copy);
+    world_close(&world);
+}
+
+int main(void)
+{
+    sql_start();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_case_has_the_fates_it_is_listed_with),
+        cmocka_unit_test(what_is_nested_too_deeply_is_taken_for_masked),
+        cmocka_unit_test(the_work_for_one_statement_is_bounded),
+        cmocka_unit_test(copy_options_are_read),
+        cmocka_unit_test(a_copy_of_a_lineage_stands_by_itself),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
