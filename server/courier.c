@@ -24,6 +24,8 @@
 #include "server/courier_place.h"
 #include "server/courier_web.h"
 
+enum { EXIT_SOFTWARE = 70 };
+
 struct errand;
 
 struct courier {
@@ -51,6 +53,8 @@ struct errand {
     struct transfer *transfer;
     uint32_t request;
 };
+
+static void catch_up(struct courier *courier);
 
 /* ---- errands ---- */
 
@@ -120,6 +124,7 @@ static int on_fetch(void *owner, const Ipc__Message *message, int *fds, size_t n
 {
     struct client *client = owner;
     struct detail detail = { "" };
+    catch_up(client->courier);
     int r = errand_new(client, message->fetch, &detail);
     (void)fds;
     (void)n_fds;
@@ -230,6 +235,26 @@ static void control_gone(void *owner, const char *reason)
     loop_stop(courier->loop, 0);
 }
 
+/* A service that got a new configuration asks by it, over another socket than the one by which ours comes: so
+ * what the listener has sent by now is looked at before a request is judged. */
+static void catch_up(struct courier *courier)
+{
+    Ipc__Message *message = NULL;
+    int fds[IPC_FDS_MAX];
+    size_t n_fds = 0;
+    while (ipc_receive_now(CONTROL_FD, 0, &message, fds, &n_fds) == 0) {
+        if (message->body_case == IPC__MESSAGE__BODY_RELOAD && n_fds == 1)
+            (void)on_reload(courier, message, fds, n_fds);
+        else if (message->body_case == IPC__MESSAGE__BODY_LINK && n_fds == 1)
+            (void)on_link(courier, message, fds, n_fds);
+        else
+            loop_stop(courier->loop, EXIT_SOFTWARE);
+        for (size_t i = 0; i < n_fds; i++)
+            fd_close(fds[i]);
+        ipc_message_free(STEAL(message));
+    }
+}
+
 static int send_ready(struct courier *courier)
 {
     Ipc__Ready ready = IPC__READY__INIT;
@@ -331,5 +356,5 @@ int main(void)
     courier_end(&courier);
     if (r < 0)
         log_event(LOG_ERROR, "courier_failed", "detail", detail.text[0] ? detail.text : strerror(-r), NULL);
-    return r < 0 ? 70 : r;
+    return r < 0 ? EXIT_SOFTWARE : r;
 }

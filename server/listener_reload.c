@@ -37,8 +37,9 @@ static void reload_free(struct reload *reload)
 
 static void tell_services(struct listener *l)
 {
+    /* The courier before the issuer, which at once asks it for what is new. */
     static const enum process_kind services[] = { PROCESS_VAULT, PROCESS_LEDGER, PROCESS_LAUNCHER,
-                                                  PROCESS_ISSUER, PROCESS_COURIER };
+                                                  PROCESS_COURIER, PROCESS_ISSUER };
     Ipc__Reload body = IPC__RELOAD__INIT;
     Ipc__Message message = IPC_MESSAGE(RELOAD, reload, &body);
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++)
