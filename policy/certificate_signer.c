@@ -13,7 +13,6 @@
 #include "policy/certificate_signer.h"
 #include "policy/openssh_key.h"
 
-DEFINE_CLEANUP(EVP_PKEY *, EVP_PKEY_free)
 DEFINE_CLEANUP(EVP_PKEY_CTX *, EVP_PKEY_CTX_free)
 DEFINE_CLEANUP(EVP_MD_CTX *, EVP_MD_CTX_free)
 DEFINE_CLEANUP(BIO *, BIO_free)
