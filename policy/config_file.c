@@ -107,8 +107,9 @@ bool config_file_contents(struct config_reader *reader, const struct config_node
 
     if (!read_file(reader, place, path, CONFIG_NAMED_FILE_MAX, &about, &bytes, &n))
         return false;
-    if (kind == CONFIG_PRIVATE_KEY && (about.st_mode & (S_IROTH | S_IWOTH)))
-        config_fault(reader, place, "%.300s: everybody may read or change this private key; chmod 600", path);
+    if (kind == CONFIG_PRIVATE_KEY && (about.st_mode & (S_IRWXG | S_IRWXO)))
+        config_fault(reader, place, "%.300s: others than its owner may use this private key; chmod 600",
+                     path);
     if (!content_is(reader, place, path, kind, bytes, n)) {
         explicit_bzero(bytes, n);
         return false;

@@ -15,7 +15,7 @@ char *config_state_path(struct config_reader *reader, const struct config_node *
 
 /* What is asked of a named file beyond being a readable file. */
 enum config_file_kind {
-    CONFIG_PRIVATE_KEY,  /* OpenSSH or PEM form, nobody but owner and group may read it */
+    CONFIG_PRIVATE_KEY,  /* OpenSSH or PEM form, for nobody but its owner: as serve wants it */
     CONFIG_CERTIFICATES, /* PEM */
     CONFIG_OPEN_TEXT     /* nothing */
 };

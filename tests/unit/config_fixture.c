@@ -80,11 +80,12 @@ static const struct {
     unsigned mode;
 } FILES[] = {
     { "state/host_ed25519", PRIVATE, 0600 },
-    { "state/host_rsa", PRIVATE, 0640 },
+    { "state/host_rsa", PRIVATE, 0600 },
     { "state/host_1", PRIVATE, 0600 },
     { "state/host_2", PRIVATE, 0600 },
     { "state/host_3", PRIVATE, 0600 },
     { "state/host_open", PRIVATE, 0644 },
+    { "state/host_group", PRIVATE, 0640 },
     { "state/user_ca", USER_CA, 0600 },
     { "state/encrypted_ca", USER_CA_ENCRYPTED, 0600 },
     { "state/encrypted_ca.pub", USER_CA_PUB, 0644 },
