@@ -107,10 +107,18 @@ static void complain(struct gate *gate, const char *text)
         printer_put(gate->enrolment->err, text, strlen(text));
 }
 
+/* What most codes advise is for those who are in. */
+static const char *next_step(const char *code)
+{
+    if (strcmp(code, "denied") == 0)
+        return "get a new token from your identity provider, and try again";
+    return strcmp(code, "usage") == 0 ? "ssh enroll@BASTION < token > ~/.ssh/id-cert.pub" : NULL;
+}
+
 static void fail(struct gate *gate, const char *code, const char *reason)
 {
     char text[2 * DETAIL_MAX];
-    struct refusal refusal = { .code = code, .reason = reason };
+    struct refusal refusal = { .code = code, .reason = reason, .next = next_step(code) };
     log_event(LOG_WARNING, "enrolment_failed", "connection", U64(gate->connection), "source",
               gate->source_address, "code", code, "reason", reason, NULL);
     complain(gate, refusal_lines(&refusal, text, sizeof text));

@@ -304,6 +304,7 @@ static int on_open_refused(void *owner, const Ipc__Message *message, int *fds, s
         exit.status = 77;
         channel_tell(c, message->open_refused->message);
         channel_exit(c, &exit);
+        c->data.at_end = c->error.at_end = true; /* the gate may not have closed its ends yet: don't wait */
         channel_gate_lost(c);
     } else if (r == 0 && c && c->waiting && !c->is_session) {
         (void)ssh_send_debug(front->ssh, message->open_refused->message, 1);
