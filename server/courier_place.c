@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 
-enum { SHOWN_MAX = 200, AUTHORITY_MAX = 600 }; /* bytes of a URL in a message; of https://HOST:PORT/ */
+enum { SHOWN_MAX = 200, AUTHORITY_MAX = 600 }; /* bytes of a URL in a message; of a place written as a URL */
 
 static void url_free(CURLU *url)
 {

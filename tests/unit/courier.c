@@ -82,10 +82,10 @@ static void other_places_are_refused(void **state)
         { "corp", "http://localhost:@/json", "plain", "not an https URL" },
         { "corp", "https://localhost:@/json", "expired", "does not name for issuer corp" },
         { "corp", "https://127.0.0.1:@/json", "good", "does not name for issuer corp" },
-        { "corp", "https://localhost.:@/json", "good", "does not name for issuer corp" },
-        { "corp", "https://nowhere.invalid:@/json", "closed", "does not name for issuer corp" },
+        { "corp", "HTTPS://localhost.:@/json", "good", "does not name for issuer corp" },
+        { "corp", "https://nowhere.example:@/json", "closed", "does not name for issuer corp" },
         { "corp", "https://localhost:@.example/json", "good", "no URL that can be used" },
-        { "corp", "https://user:word@localhost/json", "good", "no URL that can be used" },
+        { "corp", "https://example:word@localhost/json", "good", "no URL that can be used" },
         { "corp", "https://localhost:@\\.evil.example/", "good", "" },
         { "corp", "https://evil.example/\xe2\x80\xae:@", "good", "no URL that can be used" },
         { "corp", "https://localhost:@/a b", "good", "no URL that can be used" },
@@ -184,7 +184,7 @@ static void what_breaks_is_named(void **state)
     expect_refusal(fetch("corp", "https://localhost:@/half", "good"), "the connection was lost");
     expect_refusal(fetch("corp", "https://localhost:@/reset", "good"), "the connection was lost");
     expect_refusal(fetch("corp", "https://localhost:@/garbage", "good"), "");
-    expect_refusal(fetch("away", "https://nowhere.invalid:@/", "closed"), "can't be resolved");
+    expect_refusal(fetch("away", "https://nowhere.example:@/", "closed"), "can't be resolved");
 }
 
 static void fifty_are_under_way_at_once(void **state)

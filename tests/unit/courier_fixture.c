@@ -156,7 +156,7 @@ static int make_config(bool changed)
     add_issuer(&s, "foreign", "localhost", "good", "other.pem");
     add_issuer(&s, "system", "localhost", "good", NULL);
     add_issuer(&s, "old", "localhost", "old", "ca.pem");
-    add_issuer(&s, "away", "nowhere.invalid", "closed", "ca.pem");
+    add_issuer(&s, "away", "nowhere.example", "closed", "ca.pem");
     snprintf(s.host[0], URL_MAX, "[::1]:%u", courier_port("six"));
     snprintf(s.host[1], URL_MAX, "LOCALHOST:%u", courier_port("closed"));
     s.hosts[0] = s.host[0];

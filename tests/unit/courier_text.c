@@ -97,7 +97,7 @@ static void places_are_the_issuers_own_and_those_of_hosts(void **state)
         { "https://idp.example.com%2eevil.example/", -EACCES },
         { "https://idp.example.com%00.evil.example/", -EINVAL },
         { "https://idp.example.com@evil.example/", -EINVAL },
-        { "https://a:b@idp.example.com/", -EINVAL },
+        { "https://example:b@idp.example.com/", -EINVAL },
         { "http://idp.example.com/", -EACCES },
         { "ftp://idp.example.com/", -EACCES },
         { "file://idp.example.com/etc/passwd", -EINVAL },
@@ -108,7 +108,7 @@ static void places_are_the_issuers_own_and_those_of_hosts(void **state)
         { "https://", -EINVAL },
         { "https:// idp.example.com/", -EINVAL },
         { "https://idp.example.com/\n", -EINVAL },
-        { "https://idp.ex\xc3\xa4mple.com/", -EINVAL },
+        { "https://\xc3\xa4.example/", -EINVAL },
         { "https://idp.example.com:0443/", 0 },
         { "https://idp.example.com:99999/", -EINVAL },
     };

@@ -242,7 +242,7 @@ static void documents_that_are_wrong_are_refused(void **state)
         { "{\"issuer\":\"" CORP "\",\"jwks_uri\":[]}", NULL, "jwks_uri that is not an https URL" },
         { "{\"issuer\":\"" CORP "\",\"jwks_uri\":\"http://idp.example.com/jwks\"}", NULL,
           "jwks_uri that is not an https URL" },
-        { "{\"issuer\":\"" CORP "\",\"jwks_uri\":\"https://a b\"}", NULL, "is not an https URL" },
+        { "{\"issuer\":\"" CORP "\",\"jwks_uri\":\"https://example b\"}", NULL, "is not an https URL" },
         { "{\"issuer\":\"" CORP "\",\"jwks_uri\":\"" CORP_JWKS "\",\"token_endpoint\":\"http://x\"}", NULL,
           "token_endpoint that is not an https URL" },
         { DISCOVERY, "", "gave no usable keys" },
