@@ -1,1 +1,2 @@
 fuzz_target(pg channels-pg)
+fuzz_target(veil channels-veil)
