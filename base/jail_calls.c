@@ -165,6 +165,14 @@ static const struct call courier_calls[] = {
     CALL(sched_getaffinity),
 };
 
+/* Files: the list of what is revoked. No sockets but those that it is handed. */
+static const struct call issuer_calls[] = {
+    CALL(openat), CALL(newfstatat), CALL(lseek), CALL(fsync), CALL(ftruncate), CALL(memfd_create),
+#ifdef SYS_open
+    CALL(open),   CALL(stat),
+#endif
+};
+
 /* What a zygote does besides: fork, reap, and seal its children. */
 static const struct call zygote_calls[] = {
     CALL(clone),       CALL(wait4),     CALL(signalfd4),
@@ -242,7 +250,8 @@ const struct call_list common_list = LIST(common_calls), zygote_list = LIST(zygo
 
 /* The launcher's tools inherit its filter, so its list is where their cage is: server/sandbox_filter.c. */
 const struct call_list kind_lists[PROCESS_KINDS] = {
-    [PROCESS_FRONT] = LIST(front_calls),   [PROCESS_GATE] = LIST(gate_calls),
-    [PROCESS_VAULT] = LIST(vault_calls),   [PROCESS_CONNECTOR] = LIST(connector_calls),
-    [PROCESS_LEDGER] = LIST(ledger_calls), [PROCESS_COURIER] = LIST(courier_calls),
+    [PROCESS_FRONT] = LIST(front_calls),     [PROCESS_GATE] = LIST(gate_calls),
+    [PROCESS_VAULT] = LIST(vault_calls),     [PROCESS_CONNECTOR] = LIST(connector_calls),
+    [PROCESS_LEDGER] = LIST(ledger_calls),   [PROCESS_ISSUER] = LIST(issuer_calls),
+    [PROCESS_COURIER] = LIST(courier_calls),
 };

@@ -62,6 +62,8 @@ MUST_USE int certificate_check_packet(const struct certificate *certificate,
 
 /* "SHA256:…" of a public key or certificate blob's key, as ssh-keygen -l prints it. out >= 64 bytes. */
 MUST_USE int certificate_fingerprint(const struct certificate *certificate, char *out, size_t size);
+/* The same of a plain key in wire form. */
+MUST_USE int public_key_fingerprint(const uint8_t *key, size_t n, char *out, size_t size);
 /* Reads the public key file of a CA (authorized_keys form) into its wire form, malloc'ed. */
 MUST_USE int public_key_parse(const char *line, uint8_t **ret_blob, size_t *ret_n, struct detail *detail);
 /* Readies OpenSSL and warms it up; takes a few milliseconds, which the children of a zygote then need not.

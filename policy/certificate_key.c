@@ -224,6 +224,11 @@ int certificate_fingerprint(const struct certificate *certificate, char *out, si
     return r;
 }
 
+int public_key_fingerprint(const uint8_t *key, size_t n, char *out, size_t size)
+{
+    return key_fingerprint(key, n, out, size);
+}
+
 /* The first word that starts at *text; moves *text behind it. */
 static struct span word_take(const char **text)
 {

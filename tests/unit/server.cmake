@@ -39,3 +39,9 @@ foreach(test issuer_provider issuer_device)
   target_sources(${test} PRIVATE provider_fixture.c)
   target_link_options(${test} PRIVATE -Wl,--wrap=clock_ms)
 endforeach()
+
+# ---- issuer
+unit_test(issuer policy-revocation)
+target_sources(issuer PRIVATE house.c keygen.c token_fixture.c)
+target_compile_definitions(issuer PRIVATE ISSUER="$<TARGET_FILE:gatehouse-issuer>")
+add_dependencies(issuer gatehouse-issuer)
