@@ -1,5 +1,6 @@
 /* See byte_set.h. Entries are ordered by their bytes, a prefix before what is longer. While a set is built
- * its memory grows by doubling. */
+ * its memory grows by doubling: an array has room for at least the power of two that its length reaches up
+ * to, so that nothing but the message itself has to be kept. */
 #include "policy/byte_set.h"
 
 #include <errno.h>
@@ -47,12 +48,14 @@ static size_t capacity_of(size_t length)
     return capacity;
 }
 
-/* Makes room for `more` items of `size` bytes behind `length` of them. realloc to the size that it has
- * already costs next to nothing, and is right for a set that was unpacked, too. */
+/* Makes room for `more` items of `size` bytes behind `length` of them. */
 static int grow(void **items, size_t length, size_t more, size_t size)
 {
-    void *longer = realloc(*items, capacity_of(length + more) * size);
+    void *longer;
 
+    if (*items && capacity_of(length) >= length + more)
+        return 0;
+    longer = realloc(*items, capacity_of(length + more) * size);
     if (!longer)
         return -ENOMEM;
     *items = longer;

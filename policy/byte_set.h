@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include "base/ipc.h"
 
-/* Appends a copy; *set is made when it is NULL. -ENOMEM, -E2BIG beyond 4 GiB together. */
+/* Appends a copy; *set is made when it is NULL, and may not be one that was unpacked. -ENOMEM, -E2BIG beyond
+ * 4 GiB together. */
 MUST_USE int byte_set_add(Ipc__ByteSet **set, const void *bytes, size_t n);
 /* Sorts and drops repeats; set may be NULL. */
 MUST_USE int byte_set_seal(Ipc__ByteSet *set);

@@ -55,14 +55,15 @@ int reading_ca(struct reading *reading, struct span ca, Ipc__RevokedCertificates
     return 0;
 }
 
-/* Room for one more serial, doubling. */
+/* Room for one more serial, doubling whenever the count has become a power of two. */
 static int grow(uint64_t **serials, size_t count)
 {
-    size_t capacity = 16;
+    enum { LEAST = 16 };
+    size_t capacity = count < LEAST ? LEAST : 2 * count;
     uint64_t *longer;
 
-    while (capacity < count + 1)
-        capacity *= 2;
+    if (*serials && (count < LEAST || (count & (count - 1)) != 0))
+        return 0;
     longer = realloc(*serials, capacity * sizeof(**serials));
     if (!longer)
         return -ENOMEM;
