@@ -40,9 +40,14 @@ static struct age age_of(const struct fetch_answer *answer)
     return (struct age){ true, clock_ms(), ms };
 }
 
-static bool tried_lately(const struct provider *p)
+static bool failed_lately(const struct provider *p)
 {
-    return p->tried && clock_ms() - p->tried_ms < PROVIDER_REFRESH_MS;
+    return p->failed && clock_ms() - p->tried_ms < PROVIDER_REFRESH_MS;
+}
+
+static bool refreshed_lately(const struct provider *p)
+{
+    return p->refreshed && clock_ms() - p->refreshed_ms < PROVIDER_REFRESH_MS;
 }
 
 /* ---- waits ---- */
@@ -99,20 +104,21 @@ static void tell(struct provider_wait *wait)
         tell_endpoints(copy.provider, copy.endpoints, copy.owner);
 }
 
-static struct provider_wait *first_wait(struct provider *p, bool endpoints_only)
+static struct provider_wait *first_due(const struct provider *p)
 {
     struct provider_wait *wait = p->waits;
-    while (wait && endpoints_only && wait->want != WANT_ENDPOINTS)
+    while (wait && !wait->due)
         wait = wait->next;
     return wait;
 }
 
-/* In the order in which they came. Whoever asks again from inside of its handler is answered at once, since
- * that is too soon for another fetch, so this ends. */
+/* In the order in which they came. Whoever asks again from inside of its handler waits for the next fetch. */
 static void tell_all(struct provider *p, bool endpoints_only)
 {
     struct provider_wait *wait;
-    while ((wait = first_wait(p, endpoints_only)))
+    for (wait = p->waits; wait; wait = wait->next)
+        wait->due = !endpoints_only || wait->want == WANT_ENDPOINTS;
+    while ((wait = first_due(p)))
         tell(wait);
 }
 
@@ -159,7 +165,7 @@ static void note_success(struct provider *p)
     p->failed = false;
     p->why.text[0] = 0;
     be_idle(p);
-    tell_all(p, !p->wants_keys); /* one who now wants keys, from its handler, waits for another fetch */
+    tell_all(p, false);
 }
 
 /* What is wrong with an answer, in `out`; false when it is a document. */
@@ -256,8 +262,6 @@ static void start_discovery(struct provider *p)
 /* Nothing is under way. May be through, by failure, when it returns. */
 static void start(struct provider *p, bool keys)
 {
-    p->tried = true;
-    p->tried_ms = clock_ms();
     p->wants_keys = keys;
     if (keys && is_fresh(&p->discovery_age))
         start_jwks(p);
@@ -280,12 +284,9 @@ void provider_keys(struct provider *p, bool refresh, provider_keys_handler *hand
 {
     struct provider_wait what = { .want = WANT_KEYS, .refresh = refresh, .keys = handler, .owner = owner };
     *ret_wait = NULL;
-    bool is_needed = refresh || !is_fresh(&p->keys_age);
-    bool may_start = p->phase != PHASE_IDLE || !tried_lately(p);
-    /* After discovery alone, for a device login, the keys may be fetched at once. */
-    if (p->tried && !p->failed && !p->wants_keys)
-        may_start = true;
-    if (p->own || !is_needed || !may_start) {
+    bool is_coming = p->phase != PHASE_IDLE;
+    bool is_needed = refresh ? is_coming || !refreshed_lately(p) : !is_fresh(&p->keys_age);
+    if (p->own || !is_needed || (!is_coming && failed_lately(p))) {
         tell_keys(p, refresh, handler, owner);
         return;
     }
@@ -293,10 +294,14 @@ void provider_keys(struct provider *p, bool refresh, provider_keys_handler *hand
         handler(owner, NULL, strerror(ENOMEM));
         return;
     }
-    if (p->phase == PHASE_IDLE)
-        start(p, true);
-    else
+    if (refresh && !is_coming) {
+        p->refreshed = true;
+        p->refreshed_ms = clock_ms();
+    }
+    if (is_coming)
         p->wants_keys = true;
+    else
+        start(p, true);
     if (!is_waiting(p, *ret_wait))
         *ret_wait = NULL; /* it failed at once */
 }
@@ -307,7 +312,7 @@ void provider_endpoints(struct provider *p, provider_endpoints_handler *handler,
     struct provider_wait what = { .want = WANT_ENDPOINTS, .endpoints = handler, .owner = owner };
     *ret_wait = NULL;
     bool is_coming = p->phase == PHASE_DISCOVERY;
-    bool may_start = p->phase == PHASE_IDLE && !(p->failed && tried_lately(p));
+    bool may_start = p->phase == PHASE_IDLE && !failed_lately(p);
     if (is_fresh(&p->discovery_age) || !(is_coming || may_start)) {
         tell_endpoints(p, handler, owner);
         return;
@@ -381,7 +386,7 @@ void provider_prefetch(struct provider *p, bool anew)
 {
     if (p->own || p->phase != PHASE_IDLE || is_fresh(&p->keys_age))
         return;
-    if (anew || !tried_lately(p))
+    if (anew || !failed_lately(p))
         start(p, true);
 }
 
@@ -391,7 +396,7 @@ void provider_retire(struct provider *p)
     jwks_free(STEAL(p->own));
     p->keys_age.there = p->discovery_age.there = false;
     detail_set(&p->why, "the configuration of issuer %s has just changed; try again", p->issuer->name);
-    p->failed = p->tried = true; /* nobody starts anything any more */
+    p->failed = true; /* nobody starts anything any more */
     p->tried_ms = clock_ms();
     p->phase = PHASE_IDLE;
     tell_all(p, false);

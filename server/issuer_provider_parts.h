@@ -18,6 +18,7 @@ struct provider_wait {
     struct provider *provider;
     struct provider_wait *next;
     enum want want;
+    bool due;     /* is told in this round */
     bool refresh; /* older keys than those that are being fetched are of no use */
     provider_keys_handler *keys;
     provider_endpoints_handler *endpoints;
@@ -35,11 +36,13 @@ struct provider {
     struct age keys_age, discovery_age;
     enum phase phase;
     struct fetch *fetch;
-    bool wants_keys;    /* the fetch goes on to the JWKS */
-    bool tried, failed; /* at all; last time */
-    uint64_t tried_ms;  /* when that was over; meanwhile: when it began */
-    struct detail why;  /* of the failure */
-    bool kept;          /* by the configuration that is being taken over */
+    bool wants_keys;       /* the fetch goes on to the JWKS */
+    bool failed;           /* the last fetch */
+    uint64_t tried_ms;     /* when that was over */
+    bool refreshed;        /* because of an unknown kid, at all */
+    uint64_t refreshed_ms; /* when that last began */
+    struct detail why;     /* of the failure */
+    bool kept;             /* by the configuration that is being taken over */
     struct provider_wait *waits, **last_wait;
 };
 
