@@ -112,7 +112,8 @@ struct refusal {
     struct detail message, log;
 };
 
-static void answer_login(struct client *client, uint32_t request, struct refusal *refused, int fd)
+static void answer_login(struct client *client, uint32_t request, struct refusal *refused,
+                         const struct secret *mask_key, int fd)
 {
     Ipc__Refusal refusal = IPC__REFUSAL__INIT;
     Ipc__AnswerLogin answer = IPC__ANSWER_LOGIN__INIT;
@@ -123,6 +124,10 @@ static void answer_login(struct client *client, uint32_t request, struct refusal
     refusal.message = refused->message.text;
     if (refused->code)
         answer.refusal = &refusal;
+    if (mask_key) {
+        answer.mask_key.data = (uint8_t *)(uintptr_t)secret_bytes(mask_key);
+        answer.mask_key.len = secret_size(mask_key);
+    }
     (void)ipc_peer_send(client->peer, &message, &fd, fd < 0 ? 0 : 1);
 }
 
@@ -202,12 +207,25 @@ static int send_connector(struct client *client, const Ipc__Target *target, cons
     return r;
 }
 
+/* Hashing masks of this target, for whomever they are. Without its key they redact instead. */
+static void derive_mask_key(struct vault *vault, const Ipc__Target *target, struct secret **ret)
+{
+    struct detail detail = { "" };
+    bool hashes = false;
+
+    for (size_t i = 0; i < vault->config->n_masks; i++)
+        hashes |= strcmp(vault->config->masks[i]->with, "hash") == 0;
+    if (hashes && vault->store && store_mask_key(vault->store, target->name, ret, &detail) != 0)
+        log_event(LOG_WARNING, "no_mask_key", "target", target->name, "detail", detail.text, NULL);
+}
+
 static int on_ask_login(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
 {
     const Ipc__AskLogin *asked = message->ask_login;
     struct client *client = owner;
     struct refusal refused = { .code = NULL };
     CLEANUP(fd_close) int gate = -1;
+    CLEANUP(secret_free) struct secret *mask_key = NULL;
     const Ipc__Target *target;
 
     (void)fds, (void)n_fds;
@@ -220,7 +238,9 @@ static int on_ask_login(void *owner, const Ipc__Message *message, int *fds, size
         log_event(LOG_WARNING, "login_refused", "connection", U64(client->connection), "identity",
                   client->name, "target", asked->target, "code", refused.code, "detail", refused.log.text,
                   NULL);
-    answer_login(client, asked->request, &refused, gate);
+    if (!refused.code)
+        derive_mask_key(client->vault, target, &mask_key);
+    answer_login(client, asked->request, &refused, mask_key, gate);
     return 0;
 }
 

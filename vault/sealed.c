@@ -20,6 +20,7 @@ enum {
     FILE_TAG = 32,
     KDF_BOXES = 1,
     KDF_FILE = 2,
+    KDF_MASKS = 3,
     NAME_MAX_ON_WIRE = SEALED_NAME_MAX,
 };
 
@@ -104,6 +105,22 @@ static int file_tag(const uint8_t *bytes, size_t n, const struct secret *key, ui
     if (r)
         return r;
     return crypto_generichash(out, FILE_TAG, bytes, n, secret_bytes(derived), SEALED_KEY) == 0 ? 0 : -EIO;
+}
+
+int sealed_mask_key(const struct secret *key, const char *target, struct secret **ret)
+{
+    CLEANUP(secret_free) struct secret *derived = NULL, *of_target = NULL;
+    int r = derive(key, KDF_MASKS, &derived);
+
+    if (!r)
+        r = secret_new(SEALED_KEY, &of_target);
+    if (r)
+        return r;
+    if (crypto_generichash(secret_bytes(of_target), SEALED_KEY, (const unsigned char *)target, strlen(target),
+                           secret_bytes(derived), SEALED_KEY) != 0)
+        return -EIO;
+    *ret = STEAL(of_target);
+    return 0;
 }
 
 /* What an entry's box is bound to, as it stands in the file. */

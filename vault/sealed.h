@@ -62,3 +62,6 @@ MUST_USE bool sealed_remove(struct sealed *sealed, const char *name);
 MUST_USE int sealed_open(const struct sealed_entry *entry, const struct secret *key, struct secret **ret);
 /* Encrypts every entry anew; unchanged on failure. */
 MUST_USE int sealed_rekey(struct sealed *sealed, const struct secret *from, const struct secret *to);
+/* The key by which one target's masked values are hashed (`with: hash`): SEALED_KEY bytes, the same as long
+ * as the vault key is. */
+MUST_USE int sealed_mask_key(const struct secret *key, const char *target, struct secret **ret);

@@ -198,3 +198,10 @@ int store_get(struct store *store, const char *name, enum sealed_type type, stru
                ? detail_fail(detail, STORE_SEALED, "the vault's entry \"%s\" is damaged", name)
                : r;
 }
+
+int store_mask_key(struct store *store, const char *target, struct secret **ret, struct detail *detail)
+{
+    int r = store_refresh(store, detail);
+
+    return r ? r : sealed_mask_key(store->keys[store->used], target, ret);
+}

@@ -483,6 +483,28 @@ static void a_reader_beside_writers_always_finds_a_whole_store(void **unused)
     assert_int_equal(status, 0);
 }
 
+static void each_target_has_a_mask_key_of_its_own_that_stays(void **unused)
+{
+    CLEANUP(secret_free)
+    struct secret *key = NULL,
+                  *other = NULL, *a = NULL, *again = NULL, *b = NULL, *c = NULL;
+
+    (void)unused;
+    assert_int_equal(secret_new(SEALED_KEY, &key), 0);
+    assert_int_equal(secret_new(SEALED_KEY, &other), 0);
+    memset(secret_bytes(key), 1, SEALED_KEY);
+    memset(secret_bytes(other), 2, SEALED_KEY);
+    assert_int_equal(sealed_mask_key(key, "orders", &a), 0);
+    assert_int_equal(sealed_mask_key(key, "orders", &again), 0);
+    assert_int_equal(sealed_mask_key(key, "other", &b), 0);
+    assert_int_equal(sealed_mask_key(other, "orders", &c), 0);
+    assert_int_equal(secret_size(a), SEALED_KEY);
+    assert_memory_equal(secret_bytes(a), secret_bytes(again), SEALED_KEY);
+    assert_memory_not_equal(secret_bytes(a), secret_bytes(b), SEALED_KEY);
+    assert_memory_not_equal(secret_bytes(a), secret_bytes(c), SEALED_KEY);
+    assert_memory_not_equal(secret_bytes(a), secret_bytes(key), SEALED_KEY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +516,7 @@ int main(void)
         cmocka_unit_test(replacing_keeps_the_time_of_creation),
         cmocka_unit_test(bounds_are_met),
         cmocka_unit_test(names_are_checked),
+        cmocka_unit_test(each_target_has_a_mask_key_of_its_own_that_stays),
         cmocka_unit_test_setup_teardown(a_secret_that_was_set_is_found, make_state, remove_state),
         cmocka_unit_test_setup_teardown(what_can_not_be_a_secret_is_refused, make_state, remove_state),
         cmocka_unit_test_setup_teardown(lists_name_but_never_show, make_state, remove_state),
