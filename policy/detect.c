@@ -11,22 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const BUILTINS[BUILTIN_COUNT] = {
-    [BUILTIN_EMAIL] = "email",
-    [BUILTIN_CREDIT_CARD] = "credit_card",
-    [BUILTIN_US_SSN] = "us_ssn",
-    [BUILTIN_IBAN] = "iban",
-    [BUILTIN_JWT] = "jwt",
-    [BUILTIN_AWS_KEY] = "aws_key",
-    [BUILTIN_GCP_KEY] = "gcp_key",
-    [BUILTIN_GITHUB_TOKEN] = "github_token",
-    [BUILTIN_SLACK_TOKEN] = "slack_token",
-    [BUILTIN_STRIPE_KEY] = "stripe_key",
-    [BUILTIN_PRIVATE_KEY] = "private_key",
-    [BUILTIN_URL_PASSWORD] = "url_password",
-    [BUILTIN_BEARER_TOKEN] = "bearer_token",
-};
-
 const struct detect_anchor detect_anchors[] = {
     { "@", false, BUILTIN_EMAIL, recognise_email },
     { "://", false, BUILTIN_URL_PASSWORD, recognise_url_password },
@@ -78,27 +62,9 @@ const struct detect_anchor detect_anchors[] = {
 };
 const size_t detect_anchors_count = sizeof detect_anchors / sizeof *detect_anchors;
 
-const char *detector_builtin(size_t index)
-{
-    return index < BUILTIN_COUNT ? BUILTINS[index] : NULL;
-}
-
-static int find_builtin(const char *name)
-{
-    for (int i = 0; i < BUILTIN_COUNT; i++)
-        if (strcmp(BUILTINS[i], name) == 0)
-            return i;
-    return -1;
-}
-
-bool detector_exists(const char *name)
-{
-    return find_builtin(name) >= 0;
-}
-
 static int add_builtin(struct detectors *d, const char *name, struct detail *why)
 {
-    int builtin = find_builtin(name);
+    int builtin = detect_builtin_find(name);
 
     if (builtin < 0)
         return detail_fail(why, -EINVAL, "there is no detector \"%.64s\"", name);

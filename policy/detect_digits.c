@@ -152,7 +152,7 @@ void digits_search(const uint8_t *bytes, size_t from, size_t n, unsigned kinds, 
                 places.ibans = iban_places(&runs, now.capitals | (mask)next.capitals << 64);
             if ((places.cards | places.ssns | places.ibans) && !put_all(places, at, put, d))
                 return;
-        } else if (now.capitals >> 62 && next.digits & 1 && kinds >> BUILTIN_IBAN & 1) {
+        } else if (now.capitals >> 62 && next.digits & 3 && kinds >> BUILTIN_IBAN & 1) {
             /* Capitals at the very end, their digits in the next block. */
             struct runs runs = runs_of((mask)next.digits << 64);
             struct places places = { .ibans = iban_places(&runs, now.capitals | (mask)next.capitals << 64) };

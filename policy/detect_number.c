@@ -49,7 +49,6 @@ static const struct {
     { 5038, 5038, 1u << 16 | 1u << 18 | 1u << 19 },            /* Maestro */
     { 6304, 6304, 1u << 16 | 1u << 18 | 1u << 19 },            /* Maestro */
     { 6759, 6763, 1u << 16 | 1u << 18 | 1u << 19 },            /* Maestro */
-    { 6521, 6522, 1u << 16 },                                  /* RuPay */
 };
 
 static bool card_is_issued(const uint8_t *digits, size_t n)
@@ -169,6 +168,44 @@ bool recognise_card(struct detect_view *v, size_t at, struct detect_span *ret)
     return true;
 }
 
+/* Digits in groups of these sizes with this separator between them; out gets the digits. Returns how many, or
+ * 0. */
+static size_t read_groups(const uint8_t *bytes, size_t n, const uint8_t *sizes, uint8_t out[CARD_DIGITS_MAX])
+{
+    size_t at = 0, count = 0;
+
+    for (unsigned group = 0; sizes[group]; group++) {
+        if (group > 0 &&
+            (at >= n || (bytes[at] != ' ' && bytes[at] != '-') || bytes[at++] != bytes[sizes[0]]))
+            return 0;
+        for (unsigned i = 0; i < sizes[group]; i++, at++) {
+            if (at >= n || !class_has(bytes[at], CLASS_DIGIT))
+                return 0;
+            out[count++] = bytes[at];
+        }
+    }
+    return count;
+}
+
+bool number_holds_card(const uint8_t *bytes, size_t n)
+{
+    static const uint8_t groups[][6] = { { 4, 4, 4, 4 }, { 4, 4, 4, 4, 3 }, { 4, 6, 5 }, { 4, 6, 4 } };
+    uint8_t digits[CARD_DIGITS_MAX];
+    size_t run = 0;
+
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        size_t count = read_groups(bytes, n, groups[i], digits);
+        if (count > 0 && card_is_issued(digits, count))
+            return true;
+    }
+    while (run < n && class_has(bytes[run], CLASS_DIGIT))
+        run++;
+    for (size_t count = CARD_DIGITS_MIN; count <= CARD_DIGITS_MAX && count <= run; count++)
+        if (card_is_issued(bytes, count))
+            return true;
+    return false;
+}
+
 /* Nine digits; areas 000, 666 and 9xx, group 00 and serial 0000 are never given out (SSA POMS RM 10201.035).
  */
 static bool ssn_is_given_out(const uint8_t digits[9])
@@ -216,6 +253,18 @@ static bool accept_ssn(struct detect_view *v, size_t at, size_t end, struct dete
     ret->start = at;
     ret->end = end;
     return true;
+}
+
+bool number_holds_ssn(const uint8_t *bytes, size_t n, bool named)
+{
+    struct detect_view v = { .bytes = bytes, .n = n, .ended = true };
+    size_t end = ssn_end(&v, 0, '-');
+
+    if (end == 0 && named)
+        end = ssn_end(&v, 0, ' ');
+    if (end == 0 && named)
+        end = ssn_end(&v, 0, 0);
+    return end > 0 && number_is_ssn(bytes, end);
 }
 
 /* With hyphens. */

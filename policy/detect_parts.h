@@ -19,6 +19,9 @@ enum detect_builtin {
     BUILTIN_COUNT,
 };
 
+/* -1: there is none of that name. */
+int detect_builtin_find(const char *name);
+
 enum {
     DETECT_BACK_MAX = 64,     /* bytes that a match may begin before the place that points at it */
     DETECT_BEHIND_MAX = 256,  /* bytes before a match that a recogniser may look at */
@@ -138,6 +141,9 @@ size_t email_origin(const struct detect_view *v, size_t at); /* where the part b
 bool number_is_luhn(const uint8_t *bytes, size_t n); /* digits; others are skipped */
 bool number_is_iban(const uint8_t *bytes, size_t n); /* blanks are skipped */
 bool number_is_ssn(const uint8_t *bytes, size_t n);
+/* Whether one begins right here, whatever stands before and behind it. */
+bool number_holds_card(const uint8_t *bytes, size_t n);
+bool number_holds_ssn(const uint8_t *bytes, size_t n, bool named);
 typedef bool detect_validator(const uint8_t *bytes, size_t n);
 bool detect_validator_find(const char *name, detect_validator **ret); /* *ret is NULL for "none" */
 

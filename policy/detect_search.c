@@ -234,7 +234,7 @@ static bool is_plausible(const struct detect_anchor *anchor, const uint8_t *byte
         return true;
     for (end = at + 3; end < n && end < at + SSN_LOOKED_AT; end++)
         if (class_has(bytes[end], CLASS_DIGIT))
-            return true;
+            return number_holds_ssn(bytes + end, n - end, true);
     return false;
 }
 
@@ -254,17 +254,14 @@ static bool on_suspect(struct detectors *d, unsigned number, size_t from, size_t
 
 static bool on_suspect_digits(struct detectors *d, enum detect_builtin kind, size_t at)
 {
+    const uint8_t *bytes = d->search.bytes + at;
+    struct detect_view v = { .bytes = bytes, .n = d->search.to - at, .ended = true };
     struct detect_span span;
-    struct detect_view v = { .bytes = d->search.bytes + at, .n = d->search.to - at, .ended = true };
 
-    /* An IBAN's country and check digits do not depend on what is around it. */
-    if (kind == BUILTIN_IBAN && v.n > DETECT_DIGITS_AHEAD) {
-        v.n = DETECT_DIGITS_AHEAD;
-        if (!recognise_iban_inside(&v, 0, &span))
-            return true;
-    }
-    d->search.unclean = true;
-    return false;
+    d->search.unclean = kind == BUILTIN_CREDIT_CARD ? number_holds_card(bytes, v.n)
+                        : kind == BUILTIN_US_SSN    ? number_holds_ssn(bytes, v.n, false)
+                                                    : recognise_iban_inside(&v, 0, &span);
+    return !d->search.unclean;
 }
 
 bool detect_is_clean(struct detectors *detectors, const struct detect_how *how, const void *bytes, size_t n)

@@ -23,6 +23,7 @@ struct decision {
     const struct detect_how *how;
     size_t decided;
     size_t covered; /* bytes before it are part of a match: dropped. May lie behind decided */
+    size_t closed;  /* nothing is searched before it: an open match has ended there */
     size_t shown;   /* bytes before it are out already, by a flush */
     struct detect_open open;
     struct detect_tally *tally; /* or NULL */
@@ -106,6 +107,8 @@ static int release(struct decision *s, const struct detect_view *v, size_t hold,
         qsort(d->spans, d->n_spans, sizeof *d->spans, compare_spans);
     for (size_t i = 0; i < d->n_spans && r == 0 && d->spans[i].start < hold; i++) {
         const struct detect_span *span = &d->spans[i];
+        if (span->tail != TAIL_NONE)
+            s->closed = most(s->closed, span->end);
         if (span->end <= floor)
             continue;
         if (span->start >= s->covered) {
@@ -220,7 +223,7 @@ static int run(struct decision *s, struct detect_view v, struct buffer *out)
     if (r)
         return r;
     struct outcome o = { .hold = v.ended ? v.n : detect_hold(s->detectors, s->how, &v, s->decided),
-                         .resume = s->decided };
+                         .resume = most(s->decided, s->closed) };
     r = decide(s, &v, &o);
     if (r)
         return r;
@@ -303,6 +306,7 @@ static void trim(struct detect_stream *stream)
     buffer_consume(&stream->window, drop);
     s->decided -= drop;
     s->covered = less(s->covered, drop);
+    s->closed = less(s->closed, drop);
     s->shown = less(s->shown, drop);
 }
 

@@ -41,6 +41,7 @@ static bool is_letter(uint8_t c)
 
 enum mask_shape mask_shape_of(const void *value, size_t n)
 {
+    static const char separators[] = " -./+()";
     const uint8_t *bytes = value;
     const uint8_t *at = memchr(bytes, '@', n);
     size_t digits = 0, others = 0;
@@ -49,7 +50,7 @@ enum mask_shape mask_shape_of(const void *value, size_t n)
         return SHAPE_EMAIL;
     for (size_t i = 0; i < n; i++) {
         digits += is_digit(bytes[i]);
-        others += !is_digit(bytes[i]) && !strchr(" -./+()", bytes[i]);
+        others += !is_digit(bytes[i]) && !memchr(separators, bytes[i], strlen(separators));
     }
     return digits >= NUMBER_DIGITS_MIN && others == 0 ? SHAPE_NUMBER : SHAPE_TEXT;
 }

@@ -209,6 +209,32 @@ static void nothing_fires_on_the_corpus_of_false_positives(void **state)
     buffer_free(&corpus);
 }
 
+/* Digits are looked at in blocks of 64 bytes. */
+static void check_places(const struct fixture_case *c, const char *name, unsigned line)
+{
+    enum { PLACES = 130 };
+    struct detect_how how = fixture_redact(all, fixture_index(all, name));
+    struct buffer text;
+
+    for (size_t before = 0; before < PLACES && c->in_n < PLACES; before++) {
+        buffer_init(&text, FIXTURE_TEXT_MAX);
+        for (size_t i = 0; i < before; i++)
+            assert_int_equal(buffer_append(&text, ";", 1), 0);
+        assert_int_equal(buffer_append(&text, c->in, c->in_n), 0);
+        if (detect_fires(all, &how, buffer_head(&text), buffer_size(&text), NULL) != c->marked)
+            fail_msg("detect_cases/%s.txt:%u behind %zu bytes", name, line, before);
+        buffer_free(&text);
+    }
+}
+
+static void a_number_is_found_wherever_it_is(void **state)
+{
+    (void)state;
+    fixture_each("credit_card", check_places);
+    fixture_each("us_ssn", check_places);
+    fixture_each("iban", check_places);
+}
+
 static void what_is_switched_off_is_shown(void **state)
 {
     struct detect_how how = fixture_redact(all, fixture_index(all, "iban"));
@@ -356,6 +382,7 @@ int main(void)
         cmocka_unit_test(a_case_across_the_border_of_two_windows_is_the_same),
         cmocka_unit_test(what_holds_a_match_is_not_clean_whatever_is_around_it),
         cmocka_unit_test(nothing_fires_on_the_corpus_of_false_positives),
+        cmocka_unit_test(a_number_is_found_wherever_it_is),
         cmocka_unit_test(what_is_switched_off_is_shown),
         cmocka_unit_test(each_detector_has_its_own_kind_of_mask),
         cmocka_unit_test(a_flush_lets_go_what_is_held_and_masks_what_is_left),
