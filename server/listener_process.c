@@ -33,19 +33,10 @@ static bool is_for_enrolment(enum process_kind kind)
     return kind == PROCESS_ISSUER || kind == PROCESS_COURIER;
 }
 
-/* To be removed once both are part of the tree. */
-static bool is_built(const struct listener *l, enum process_kind kind)
-{
-    char path[PATH_BYTES];
-    (void)snprintf(path, sizeof path, "%s/gatehouse-%s", l->start->libexec, process_name(kind));
-    return access(path, X_OK) == 0;
-}
-
 bool processes_ready(const struct listener *l)
 {
     for (size_t i = 0; i < KINDS; i++)
-        if (!l->current[kinds[i]] &&
-            !((l->announced || !is_built(l, kinds[i])) && is_for_enrolment(kinds[i])))
+        if (!l->current[kinds[i]] && !(l->announced && is_for_enrolment(kinds[i])))
             return false;
     return true;
 }
@@ -286,8 +277,7 @@ void processes_start(struct listener *l)
         restarts[kinds[i]] = (struct restart){ l, kinds[i] };
         if (timer_new(l->loop, restart_now, &restarts[kinds[i]], &l->restart[kinds[i]]))
             abort();
-        if (is_built(l, kinds[i]))
-            process_start(l, kinds[i]);
+        process_start(l, kinds[i]);
     }
 }
 

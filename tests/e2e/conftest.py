@@ -35,7 +35,8 @@ def orphans():
     yield
     from harness import processes
     left = [p for p in processes.below(os.getpid()) if p.kind in ("front", "gate", "vault", "ledger", "listener",
-                                                                   "connector", "launcher", "gatehouse", "postgres", "ssh")
+                                                                   "connector", "launcher", "issuer", "courier", "gatehouse", "postgres",
+                                                                   "ssh")
             and p.alive()]
     for process in left:
         process.kill(signal.SIGKILL)
