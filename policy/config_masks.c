@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "policy/config_sections.h"
+#include "policy/detect.h"
 
 static const struct config_key KEYS[] = {
     { "name", CONFIG_REQUIRED },
@@ -25,6 +26,101 @@ static void read_columns(struct config_reader *reader, const struct config_node 
         if (config_text(reader, item, &text) && config_check_column(reader, item, text) &&
             !config_repeats(reader, item, text, mask->n_columns, mask->columns))
             config_push(reader, &mask->n_columns, &mask->columns, text);
+}
+
+/* ---- detectors ---- */
+
+static const struct config_key PATTERN_KEYS[] = {
+    { "name", CONFIG_REQUIRED },
+    { "pattern", CONFIG_REQUIRED },
+    { "validator", CONFIG_OPTIONAL },
+};
+
+static void read_detector(struct config_reader *reader, const struct config_node *item, Ipc__Mask *mask)
+{
+    char near[CONFIG_HINT_MAX];
+    const char *name = NULL;
+
+    if (!config_text(reader, item, &name) || config_repeats(reader, item, name, mask->n_detect, mask->detect))
+        return;
+    if (detector_exists(name)) {
+        config_push(reader, &mask->n_detect, &mask->detect, name);
+        return;
+    }
+    struct config_hint hint = config_hint_for(reader->faults, name);
+    for (size_t i = 0; detector_builtin(i); i++)
+        config_hint_try(&hint, detector_builtin(i));
+    config_fault(reader, item, "there is no detector \"%.80s\"%s", name, config_hint_text(&hint, near));
+}
+
+/* Names of detectors are those of all masks together: recordings and messages show them. */
+static bool is_taken(const struct config_reader *reader, const Ipc__Mask *mask, const char *name)
+{
+    const Ipc__Config *config = reader->config;
+
+    for (size_t i = 0; i < config->n_masks; i++)
+        for (size_t k = 0; k < config->masks[i]->n_patterns; k++)
+            if (!strcmp(config->masks[i]->patterns[k]->name, name))
+                return true;
+    for (size_t k = 0; k < mask->n_patterns; k++)
+        if (!strcmp(mask->patterns[k]->name, name))
+            return true;
+    return detector_exists(name);
+}
+
+static void check_pattern(struct config_reader *reader, const struct config_node *item, const Ipc__Mask *mask,
+                          const Ipc__Pattern *pattern)
+{
+    const struct config_node *name = config_node_get(item, "name"), *text = config_node_get(item, "pattern");
+    const struct config_node *validator = config_node_get(item, "validator");
+    struct detail why = { "" };
+    size_t at = 0;
+
+    if (*pattern->name && is_taken(reader, mask, pattern->name))
+        config_fault(reader, name, "there are two detectors \"%s\"", pattern->name);
+    if (*pattern->validator && !detect_validator_exists(pattern->validator)) {
+        config_fault(reader, validator, "there is no validator \"%.80s\"", pattern->validator);
+        return;
+    }
+    const struct detect_pattern checked = { pattern->name, pattern->pattern, pattern->validator };
+    if (*pattern->name && *pattern->pattern && detect_pattern_check(&checked, &why, &at))
+        config_fault(reader, text, "\"pattern\": %s (at character %zu)", why.text, at + 1);
+}
+
+static void read_pattern(struct config_reader *reader, const struct config_node *item, Ipc__Mask *mask)
+{
+    const char *text = NULL;
+
+    if (!config_map(reader, item, CONFIG_KEYS(PATTERN_KEYS), NULL))
+        return;
+    Ipc__Pattern *pattern = malloc(sizeof *pattern);
+    if (!pattern || !config_grow(reader, mask->n_patterns, (void ***)&mask->patterns)) {
+        free(pattern);
+        reader->no_memory = true;
+        return;
+    }
+    *pattern = (Ipc__Pattern)IPC__PATTERN__INIT;
+    if (config_name(reader, config_node_get(item, "name"), &text))
+        config_set(reader, &pattern->name, text);
+    if (config_text(reader, config_node_get(item, "pattern"), &text))
+        config_set(reader, &pattern->pattern, text);
+    if (config_text(reader, config_node_get(item, "validator"), &text))
+        config_set(reader, &pattern->validator, text);
+    check_pattern(reader, item, mask, pattern);
+    mask->patterns[mask->n_patterns++] = pattern;
+}
+
+/* Names of detectors that there are, and patterns of one's own. */
+static void read_detect(struct config_reader *reader, const struct config_node *node, Ipc__Mask *mask)
+{
+    const struct config_node *item = config_list(reader, node, CONFIG_NOT_EMPTY);
+
+    for (; item; item = item->next) {
+        if (item->kind == CONFIG_MAP)
+            read_pattern(reader, item, mask);
+        else
+            read_detector(reader, item, mask);
+    }
 }
 
 static void read_with(struct config_reader *reader, const struct config_node *node, Ipc__Mask *mask)
@@ -77,7 +173,7 @@ static void read_mask(struct config_reader *reader, const struct config_node *no
     config_read_rule_roles(reader, config_node_get(node, "roles"), &mask->n_roles, &mask->roles);
     config_read_rule_targets(reader, config_node_get(node, "targets"), &mask->n_targets, &mask->targets);
     read_columns(reader, columns, mask);
-    config_texts(reader, detect, &mask->n_detect, &mask->detect);
+    read_detect(reader, detect, mask);
     read_with(reader, config_node_get(node, "with"), mask);
     read_predicates(reader, config_node_get(node, "masked_predicates"), mask);
 }

@@ -152,6 +152,6 @@ void mask_set_detectors(const struct mask_set *set, void (*handler)(void *owner,
                         void *owner)
 {
     for (size_t i = 0; set && i < set->count; i++)
-        if (set->masks[i].mask.text->n_detect)
+        if (set->masks[i].mask.text->n_detect || set->masks[i].mask.text->n_patterns)
             handler(owner, &set->masks[i].mask);
 }
