@@ -1,11 +1,15 @@
 """`gatehouse token`: what it mints is checked by openssl, which knows nothing of JSON Web Tokens."""
 import base64
 import json
+import shutil
+import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 import yaml
-from harness.system import GATEHOUSE, must, run
+from harness.system import GATEHOUSE, free_port, must, run, wait_until
 
 ISSUER = {"name": "local", "issuer": "urn:gatehouse:local", "audience": "gatehouse", "key_file": "local_issuer"}
 KEYS = {
@@ -242,3 +246,37 @@ def test_what_init_comments_out_is_good_as_well(house):
     done = run(GATEHOUSE, "check", "-c", house.file)
     assert done.returncode == 0, done.stderr
     assert len(yaml.safe_load(house.file.read_text())["identity"]["issuers"]) == 2
+
+
+@pytest.fixture
+def open_directory():
+    """The bastion's processes have uids of their own, and pass through it."""
+    directory = Path(tempfile.mkdtemp(prefix="gatehouse-e2e-"))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+def test_what_init_wrote_lets_an_agent_in_with_a_token(open_directory, tmp_path):
+    """With nothing changed but the port."""
+    house, port = House(open_directory), free_port()
+    house.file.write_text(house.file.read_text().replace("127.0.0.1:2222", f"127.0.0.1:{port}"))
+    key, known_hosts, log = tmp_path / "id", tmp_path / "known_hosts", tmp_path / "log"
+    must("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+    known_hosts.write_text(f"[127.0.0.1]:{port} " + must("ssh-keygen", "-y", "-f", house.state / "host_ed25519"))
+    options = ["-p", port, "-i", key, "-o", f"UserKnownHostsFile={known_hosts}", "-o", "IdentitiesOnly=yes", "-F", "none"]
+    with open(log, "wb") as stream, subprocess.Popen([GATEHOUSE, "serve", "-c", house.file], stdin=subprocess.DEVNULL,
+                                                     stdout=stream, stderr=stream) as serve:
+        try:
+            wait_until(lambda: "\nREADY" in log.read_text() or serve.poll() is not None, "READY", 30)
+            token = house.token("--claim", "groups=agents").stdout
+            done = run("ssh", *options, "enroll@127.0.0.1", input=token)
+            assert done.returncode == 0, done.stderr + log.read_text()
+            (tmp_path / "id-cert.pub").write_text(done.stdout)
+            whoami = json.loads(must("ssh", *options, "127.0.0.1", "whoami --json"))
+            assert whoami["identity"] == "local/agent-7" and whoami["roles"] == ["agent"]
+            done = run("ssh", *options, "enroll@127.0.0.1", input=house.token("--claim", "groups=other").stdout)
+            assert done.returncode == 77 and done.stdout == ""
+        finally:
+            serve.terminate()
+            serve.wait(30)
