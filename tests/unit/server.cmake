@@ -41,7 +41,9 @@ foreach(test issuer_provider issuer_device)
 endforeach()
 
 # ---- issuer
-unit_test(issuer policy-revocation)
-target_sources(issuer PRIVATE house.c keygen.c token_fixture.c)
-target_compile_definitions(issuer PRIVATE ISSUER="$<TARGET_FILE:gatehouse-issuer>")
-add_dependencies(issuer gatehouse-issuer)
+foreach(test issuer issuer_revoked)
+  unit_test(${test} policy-revocation PkgConfig::CRYPTO)
+  target_sources(${test} PRIVATE issuer_fixture.c house.c keygen.c token_fixture.c)
+  target_compile_definitions(${test} PRIVATE ISSUER="$<TARGET_FILE:gatehouse-issuer>")
+  add_dependencies(${test} gatehouse-issuer)
+endforeach()
