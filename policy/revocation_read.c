@@ -1,4 +1,4 @@
-/* Revocation lists as files: a KRL, or lines (docs/certificates.md):
+/* Revocation lists as files: a KRL, or lines (docs/identity.md):
  *
  *   # who may not come in any more
  *   serial:1234                    also "serial:1000-1999"; of certificates of every CA

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "policy/certificate.h"
+#include "policy/certificate_issue.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
@@ -16,6 +17,8 @@ static void admit(const struct certificate *certificate, uint8_t *ca, size_t ca_
     known.blob.data = ca;
     known.blob.len = ca_n;
     config.user_ca_public = &known;
+    if (certificate_is_packet(certificate))
+        (void)!certificate_check_packet(certificate, NULL, 1, "192.0.2.7", &detail);
     if (certificate_admit(certificate, &config, NULL, 1, "192.0.2.7", &identity, &detail) == 0)
         ipc__identity__free_unpacked(identity, NULL);
 }
@@ -28,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     CLEANUP(free) char *line = malloc(n + 1);
     CLEANUP(free) uint8_t *ca = malloc(256);
     uint8_t *blob = NULL;
+    size_t blob_n;
     struct detail detail;
     char fingerprint[64];
 
@@ -41,6 +45,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         if (key)
             memcpy(ca, key, ca_n);
         admit(certificate, ca, key ? ca_n : 0);
+    }
+    if (certificate_plain_key(bytes + 1, n - 1, &blob, &blob_n, &detail) == 0) {
+        if (certificate_key_check(blob, blob_n, &detail) < 0)
+            abort();
+        free(STEAL(blob));
     }
     memcpy(line, bytes, n);
     line[n] = '\0';
