@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "channels/audit.h"
+#include "channels/pg/catalog_link.h"
 #include "channels/pg/session.h"
 #include "channels/recorder.h"
 #include "channels/tool.h"
@@ -19,8 +20,11 @@ enum { STATUS_CLOSED = 0 };
 /* What the streams to one target share. */
 struct stream_host {
     struct stream_host *next;
+    struct gate *gate;
     const Ipc__Target *target;
     struct pg_host pg;
+    uint32_t request;           /* to the vault, for the login of pg.catalog; else 0 */
+    struct ipc_peer *connector; /* until that has answered */
 };
 
 struct stream {
@@ -39,16 +43,28 @@ static void session_ended(void *owner, const char *reason);
 
 static const struct pg_calls calls = { ask_login, ask_cancel, session_ended };
 
+static int ask_side_login(void *owner, Ipc__Variable *const *options, size_t n);
+
+static const struct catalog_calls side_calls = { ask_side_login };
+
+static void host_free(struct stream_host *host)
+{
+    if (host)
+        catalog_link_free(host->pg.catalog);
+    free(host);
+}
+DEFINE_CLEANUP(struct stream_host *, host_free)
+
 static struct pg_host *host_of(struct gate *gate, const Ipc__Target *target)
 {
     for (struct stream_host *host = gate->hosts; host; host = host->next) {
         if (host->target == target)
             return &host->pg;
     }
-    struct stream_host *host = calloc(1, sizeof *host);
+    CLEANUP(host_free) struct stream_host *host = calloc(1, sizeof *host);
     if (!host)
         return NULL;
-    *host = (struct stream_host){ .next = gate->hosts, .target = target };
+    *host = (struct stream_host){ .next = gate->hosts, .gate = gate, .target = target };
     host->pg = (struct pg_host){ .loop = gate->loop,
                                  .rulebook = gate->rules,
                                  .who = { .roles = gate->identity->roles,
@@ -56,8 +72,12 @@ static struct pg_host *host_of(struct gate *gate, const Ipc__Target *target)
                                           .target = target->name,
                                           .database = target->database },
                                  .calls = &calls };
+    bool asks =
+        rulebook_asks_names(gate->rules, gate->identity->roles, gate->identity->n_roles, target->name);
+    if (asks && catalog_link_new(gate->loop, &side_calls, host, &host->pg.catalog))
+        return NULL;
     gate->hosts = host;
-    return &host->pg;
+    return &STEAL(host)->pg;
 }
 
 /* ---- a stream's life ---- */
@@ -132,6 +152,19 @@ static void refuse_login(struct stream *stream, const char *code, const char *me
     pg_session_refused(stream->session, code, message);
 }
 
+static int send_ask(struct gate *gate, const Ipc__Target *target, uint32_t request,
+                    Ipc__Variable *const *options, size_t n, const char *recording)
+{
+    Ipc__AskLogin ask = IPC__ASK_LOGIN__INIT;
+    ask.request = request;
+    ask.target = target->name;
+    ask.options = (Ipc__Variable **)(uintptr_t)options;
+    ask.n_options = n;
+    ask.recording = (char *)(uintptr_t)recording;
+    Ipc__Message message = IPC_MESSAGE(ASK_LOGIN, ask_login, &ask);
+    return ipc_peer_send(gate->vault, &message, NULL, 0);
+}
+
 static int ask_login(void *owner, Ipc__Variable *const *options, size_t n)
 {
     struct stream *stream = owner;
@@ -139,15 +172,68 @@ static int ask_login(void *owner, Ipc__Variable *const *options, size_t n)
     if (!gate->vault)
         return -EPIPE;
     stream->request = gate_request(gate);
-    Ipc__AskLogin ask = IPC__ASK_LOGIN__INIT;
-    ask.request = stream->request;
-    ask.target = stream->channel->target->name;
-    ask.options = (Ipc__Variable **)(uintptr_t)options;
-    ask.n_options = n;
-    ask.recording = (char *)(uintptr_t)recorder_id(stream->channel->recorder);
-    Ipc__Message message = IPC_MESSAGE(ASK_LOGIN, ask_login, &ask);
-    return ipc_peer_send(gate->vault, &message, NULL, 0);
+    return send_ask(gate, stream->channel->target, stream->request, options, n,
+                    recorder_id(stream->channel->recorder));
 }
+
+/* ---- the side connection, by which names are resolved ---- */
+
+static int ask_side_login(void *owner, Ipc__Variable *const *options, size_t n)
+{
+    struct stream_host *host = owner;
+    if (!host->gate->vault)
+        return -EPIPE;
+    ipc_peer_free(STEAL(host->connector)); /* of an earlier attempt, given up */
+    host->request = gate_request(host->gate);
+    return send_ask(host->gate, host->target, host->request, options, n, "");
+}
+
+static void side_refused(struct stream_host *host, const char *code, const char *message)
+{
+    log_event(LOG_WARNING, "catalog_login_refused", "connection", U64(host->gate->connection), "target",
+              host->target->name, "code", code, "reason", message, NULL);
+    catalog_link_refused(host->pg.catalog);
+}
+
+static void side_connector_gone(void *owner, const char *reason)
+{
+    struct stream_host *host = owner;
+    ipc_peer_free(STEAL(host->connector));
+    side_refused(host, "target_unavailable", reason);
+}
+
+static int side_connected(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct stream_host *host = owner;
+    const Ipc__Connected *answer = message->connected;
+    if (!answer->refusal && n_fds != 1)
+        return -EPROTO;
+    ipc_peer_free(STEAL(host->connector));
+    if (answer->refusal) {
+        side_refused(host, answer->refusal->code, answer->refusal->message);
+        return 0;
+    }
+    gate_audit(host->gate, "target_login", "target", host->target->name, "login", host->target->login,
+               "credential", host->target->credential, "purpose", "catalog", NULL);
+    catalog_link_connected(host->pg.catalog, STEAL_FD(fds[0]), answer->leftover.data, answer->leftover.len);
+    return 0;
+}
+
+static void side_answered(struct stream_host *host, const Ipc__AnswerLogin *answer, int *fds, size_t n_fds)
+{
+    static const struct ipc_rule connector_rules[] = {
+        { IPC__MESSAGE__BODY_CONNECTED, 1, true, 0, 1, side_connected },
+    };
+    host->request = 0;
+    if (answer->refusal || n_fds != 1)
+        side_refused(host, answer->refusal ? answer->refusal->code : "target_unavailable",
+                     answer->refusal ? answer->refusal->message : "the vault gave no login");
+    else if (ipc_peer_new(host->gate->loop, STEAL_FD(fds[0]), "connector", connector_rules, 1,
+                          side_connector_gone, host, &host->connector))
+        side_refused(host, "limit", "out of memory or descriptors");
+}
+
+/* ---- answers ---- */
 
 static void ask_cancel(void *owner, uint32_t pid, const uint8_t *key, size_t n)
 {
@@ -197,6 +283,12 @@ int stream_answer_login(void *owner, const Ipc__Message *message, int *fds, size
     struct gate *gate = owner;
     const Ipc__AnswerLogin *answer = message->answer_login;
     struct stream *stream = gate->streams;
+    for (struct stream_host *host = gate->hosts; host; host = host->next) {
+        if (host->request != 0 && host->request == answer->request) {
+            side_answered(host, answer, fds, n_fds);
+            return 0;
+        }
+    }
     while (stream && (stream->request != answer->request || answer->request == 0))
         stream = stream->next;
     if (!stream)
@@ -215,6 +307,11 @@ int stream_answer_login(void *owner, const Ipc__Message *message, int *fds, size
 
 void streams_vault_gone(struct gate *gate)
 {
+    for (struct stream_host *host = gate->hosts; host; host = host->next) {
+        if (host->request != 0)
+            side_refused(host, "target_unavailable", "the vault has restarted");
+        host->request = 0;
+    }
     for (struct stream *stream = gate->streams, *next; stream; stream = next) {
         next = stream->next;
         if (stream->request == 0)

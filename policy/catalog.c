@@ -36,6 +36,7 @@ struct catalog {
     struct entry *buckets[BUCKETS];
     size_t count, bytes, n_wanted;
     uint64_t generation;
+    bool used;
     struct scope *scopes;
 };
 
@@ -91,6 +92,18 @@ void catalog_moved(struct catalog *catalog)
 uint64_t catalog_generation(const struct catalog *catalog)
 {
     return catalog->generation;
+}
+
+void catalog_use(struct catalog *catalog)
+{
+    catalog->used = true;
+}
+
+bool catalog_was_used(struct catalog *catalog)
+{
+    bool used = catalog->used;
+    catalog->used = false;
+    return used;
 }
 
 /* FNV-1a: whoever makes names collide slows down his own session, within CATALOG_ENTRIES_MAX. */

@@ -163,6 +163,8 @@ void catalog_untake(struct catalog *catalog);
 bool catalog_has_wants(const struct catalog *catalog);
 /* Moves on when an answer differs from the one before: what was decided by it must be decided anew. */
 uint64_t catalog_generation(const struct catalog *catalog);
+/* Whether scope_generation() has been asked since this was last called. */
+bool catalog_was_used(struct catalog *catalog);
 
 /* Answers. Everything is copied; n == 0: there is none. mark: two answers with the same mark are the same; 0:
  * not known. -ENOMEM; -E2BIG when it is more than CATALOG_BYTES_MAX by itself. */

@@ -19,5 +19,6 @@ const void *copy_basics(struct arena *arena, const void *items, size_t n);
 struct scope **catalog_scopes(struct catalog *catalog);
 /* A new generation for a reason of the caller's. */
 void catalog_moved(struct catalog *catalog);
+void catalog_use(struct catalog *catalog);
 /* An ABSENT that is not good enough: it is wanted again. */
 void catalog_doubt(struct catalog *catalog, enum catalog_kind kind, const char *key);

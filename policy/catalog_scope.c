@@ -153,6 +153,7 @@ struct catalog *scope_catalog(const struct scope *scope)
 
 uint64_t scope_generation(const struct scope *scope)
 {
+    catalog_use(scope->catalog);
     return catalog_generation(scope->catalog);
 }
 

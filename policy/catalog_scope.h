@@ -64,5 +64,6 @@ MUST_USE int scope_note(struct scope *scope, enum scope_change change, const cha
 /* The transaction is over: the catalog shows what came of it (temporary tables aside). */
 void scope_settle(struct scope *scope);
 bool scope_is_settled(const struct scope *scope);
-/* Everything that was ever looked up through it may mean something else when this number has moved. */
+/* Everything that was ever looked up through it may mean something else when this number has moved. To ask
+ * counts as use of the catalog (catalog_was_used()). */
 uint64_t scope_generation(const struct scope *scope);

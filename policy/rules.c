@@ -250,6 +250,17 @@ bool rulebook_reaches(const struct rulebook *rulebook, char *const *roles, size_
     return false;
 }
 
+bool rulebook_asks_names(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
+                         const char *target)
+{
+    for (size_t i = 0; i < rulebook->count; i++) {
+        const struct rule *rule = &rulebook->rules[i];
+        if (applies(rule, roles, n_roles, target))
+            return !rule->text->anything && rule->n_blocks > 0;
+    }
+    return false;
+}
+
 size_t rulebook_applying(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                          const char *target, const Ipc__Rule **ret, size_t max)
 {

@@ -46,6 +46,9 @@ struct verdict rulebook_decide_effect(const struct rulebook *rulebook, const str
  */
 bool rulebook_reaches(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                       const char *target);
+/* Whether what names mean may decide: false when one rule decides everything that has a name. */
+bool rulebook_asks_names(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
+                         const char *target);
 /* The rules that apply to roles and target, in order; for `describe`. Returns how many were put into ret. */
 size_t rulebook_applying(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                          const char *target, const Ipc__Rule **ret, size_t max);

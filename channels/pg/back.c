@@ -121,6 +121,7 @@ static int take_ready(struct back *b, const struct pg_header *header, struct rea
 {
     if (!pg_read_ready(body, &b->status))
         return malformed(b, "a ReadyForQuery that does not add up");
+    b->rounds++;
     return pass(b, header);
 }
 

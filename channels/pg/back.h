@@ -10,6 +10,7 @@ struct back {
     struct front *front; /* borrowed: refusals, text_kind, recorder */
     bool recorded;       /* what the client gets goes into the recording */
     uint8_t status;      /* of the last ReadyForQuery */
+    uint64_t rounds;     /* ReadyForQuery so far */
     bool idle;           /* nothing came since that one */
     bool fatal;          /* the server said why it closes */
     struct detail why;   /* of BACK_MALFORMED and BACK_UNSAFE */

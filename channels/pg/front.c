@@ -14,7 +14,11 @@
 #include <string.h>
 #include "channels/pg/front_record.h"
 
-enum { SHORT = -1000 }; /* more bytes are needed; stays inside this file */
+/* Stay inside this file. */
+enum {
+    SHORT = -1000, /* more bytes are needed */
+    HELD = -1001,  /* the message waits for a decision */
+};
 
 static int malformed(struct front *f, const char *what)
 {
@@ -37,6 +41,7 @@ struct refused {
     const struct decision *decision; /* or NULL */
     const char *unknown;             /* a prepared statement that nobody made; or NULL */
     const char *statement;           /* name for the failing Parse; NULL: a failing Query */
+    bool cancelled;
 };
 
 static int expect(struct front *f, const struct refused *refused, uint64_t number)
@@ -50,6 +55,10 @@ static int expect(struct front *f, const struct refused *refused, uint64_t numbe
         (void)snprintf(words.message, sizeof(words.message), "prepared statement \"%.256s\" does not exist",
                        refused->unknown);
         error.sqlstate = "26000";
+    }
+    if (refused->cancelled) {
+        (void)snprintf(words.message, sizeof(words.message), "canceling statement due to user request");
+        error.sqlstate = "57014";
     }
     return refusals_expect(&f->refusals, number, &error);
 }
@@ -82,6 +91,7 @@ static int refuse(struct front *f, const struct pg_header *header, const struct 
     r = r ? r : buffer_append(&f->lane.out, buffer_head(&substitute), buffer_size(&substitute));
     buffer_free(&substitute);
     f->skipping = refused->statement != NULL;
+    f->rounds_due += refused->statement ? 0 : 1;
     lane_drop(&f->lane, PG_HEADER + (size_t)header->body);
     return r;
 }
@@ -95,12 +105,65 @@ static void forget_prepared(struct front *f)
     decision_free(STEAL(f->unnamed.decision));
 }
 
+static const struct verdict cancelled = { .action = ACTION_DENY,
+                                          .code = "cancelled",
+                                          .rule = "built-in",
+                                          .reason = "the client cancelled it while it waited" };
+
 static int decide(struct front *f, const char *text, size_t n, struct decision **ret)
 {
     bool had_path = inspector_has_path(f->inspector);
-    int r = inspector_decide(f->inspector, text, n, f->text_kind, ret);
+    int r = inspector_decide(f->inspector, text, n, f->text_kind, f->fault, ret);
     if (inspector_has_path(f->inspector) != had_path)
         forget_prepared(f);
+    return r == INSPECT_WAIT ? HELD : r;
+}
+
+/* What was decided once may have to be decided anew: names mean something else now. *slot is the decision,
+ * and is replaced. 0 or HELD; a text that was not kept can't be. */
+static int renew(struct front *f, struct decision **slot, const char **ret_gone)
+{
+    struct decision *old = *slot, *fresh = NULL;
+    *ret_gone = NULL;
+    if (inspector_is_current(f->inspector, old))
+        return 0;
+    if (old->text_n < old->text_size) {
+        *ret_gone = "the catalog has changed since this long statement was prepared: prepare it again";
+        return 0;
+    }
+    int r = decide(f, old->text, old->text_n, &fresh);
+    if (r)
+        return r;
+    *slot = fresh;
+    decision_free(old);
+    return 0;
+}
+
+/* The same for all that the text executes by name. */
+static int renew_executed(struct front *f, const struct decision *d, struct verdict *verdict)
+{
+    for (size_t i = 0; i < d->n_steps; i++) {
+        struct decision **slot =
+            d->steps[i].role == SQL_EXECUTE ? prepared_slot(&f->prepared, d->steps[i].name) : NULL;
+        const char *gone = NULL;
+        int r = slot ? renew(f, slot, &gone) : 0;
+        if (r)
+            return r;
+        if (gone)
+            *verdict = verdict_built_in("denied", gone);
+        else if (slot && (*slot)->verdict.action != ACTION_ALLOW)
+            *verdict = (*slot)->verdict;
+    }
+    return 0;
+}
+
+/* It goes to the server, and changes what names mean. */
+static int run(struct front *f, const struct decision *d)
+{
+    bool unsettles = false;
+    int r = inspector_run(f->inspector, d, &unsettles);
+    if (unsettles)
+        f->unsettled_until = f->rounds_due + 1;
     return r;
 }
 
@@ -151,15 +214,24 @@ static int take_query(struct front *f, const struct pg_header *header, struct re
     if (!pg_read_query(body, &text))
         return malformed(f, "a Query that is not one string");
     size_t n = header->body - 1;
+    if (f->cancelled)
+        return refuse(
+            f, header,
+            &(struct refused){ "query", text, n, 0, &cancelled, NULL, NULL, NULL, .cancelled = true });
     int r = decide(f, text, n, &d);
     if (r)
         return r;
-    if (!is_runnable(f, d, &verdict, &unknown))
-        return refuse(f, header, &(struct refused){ "query", text, n, 0, &verdict, d, unknown, NULL });
+    bool runnable = is_runnable(f, d, &verdict, &unknown);
+    if (runnable && (r = renew_executed(f, d, &verdict)) != 0)
+        return r;
+    if (!runnable || verdict.action != ACTION_ALLOW)
+        return refuse(f, header, &(struct refused){ "query", text, n, 0, &verdict, d, unknown, NULL, false });
     r = front_settle(f);
     uint64_t number = recorder_next(f->recorder);
     r = r ? r : front_record(f, "query", &verdict, d, text, n, 0);
     r = r ? r : prepared_run(&f->prepared, d, number);
+    r = r ? r : run(f, d);
+    f->rounds_due++;
     return r ? r : pass(f, header);
 }
 
@@ -183,6 +255,10 @@ static int take_parse(struct front *f, const struct pg_header *header, struct re
     if (!pg_read_parse(body, &parse))
         return malformed(f, "a Parse that does not add up");
     size_t n = strlen(parse.text);
+    if (f->cancelled)
+        return refuse(
+            f, header,
+            &(struct refused){ "parse", parse.text, n, 0, &cancelled, NULL, NULL, parse.statement, true });
     int r = decide(f, parse.text, n, &d);
     if (r)
         return r;
@@ -191,8 +267,9 @@ static int take_parse(struct front *f, const struct pg_header *header, struct re
         prepared_fits(&f->prepared, parse.statement, d) == PREPARED_LIMIT)
         verdict = verdict_built_in("limit", "too many prepared statements in this session");
     if (verdict.action != ACTION_ALLOW)
-        return refuse(f, header,
-                      &(struct refused){ "parse", parse.text, n, 0, &verdict, d, NULL, parse.statement });
+        return refuse(
+            f, header,
+            &(struct refused){ "parse", parse.text, n, 0, &verdict, d, NULL, parse.statement, false });
     r = front_settle(f);
     uint64_t number = recorder_next(f->recorder);
     r = r ? r : front_record(f, "parse", &verdict, d, parse.text, n, 0);
@@ -206,22 +283,36 @@ static int take_bind(struct front *f, const struct pg_header *header, struct rea
     if (!pg_read_bind(body, reader_left(&body) < header->body, &bind))
         return malformed(f, "a Bind that does not add up");
     const struct prepared *known = *bind.statement ? prepared_find(&f->prepared, bind.statement) : NULL;
-    struct decision *d = known ? known->decision : *bind.statement ? NULL : f->unnamed.decision;
+    struct decision **slot =
+        *bind.statement ? prepared_slot(&f->prepared, bind.statement) : &f->unnamed.decision;
     uint64_t of = known ? known->request : f->unnamed.request;
-    const char *unknown = d ? NULL : bind.statement;
     struct verdict verdict =
         verdict_built_in("denied", "the prepared statement was not made in this session");
-    if (!d || !is_runnable(f, d, &verdict, &unknown))
+    const char *gone = NULL;
+    int r = slot && *slot && !f->cancelled ? renew(f, slot, &gone) : 0;
+    struct decision *d = slot ? *slot : NULL;
+    const char *unknown = d ? NULL : bind.statement;
+    bool runnable = r == 0 && d && !f->cancelled && is_runnable(f, d, &verdict, &unknown);
+    if (runnable)
+        r = renew_executed(f, d, &verdict);
+    if (r)
+        return r;
+    if (gone)
+        verdict = verdict_built_in("denied", gone);
+    if (f->cancelled)
+        verdict = cancelled;
+    if (!runnable || verdict.action != ACTION_ALLOW)
         return refuse(f, header,
-                      &(struct refused){ "bind", d ? d->text : "", d ? d->text_n : 0, 0, &verdict, d, unknown,
-                                         "gatehouse" });
-    int r = front_settle(f);
+                      &(struct refused){ "bind", d ? d->text : "", d ? d->text_n : 0, 0, &verdict, d,
+                                         gone || f->cancelled ? NULL : unknown, "gatehouse", f->cancelled });
+    r = front_settle(f);
     if (r)
         return r;
     /* It may replace what it runs from: EXECUTE and PREPARE are statements too. */
     d = decision_share(d);
     r = front_note_bind(f, &bind, d, of);
     r = r ? r : prepared_run(&f->prepared, d, of);
+    r = r ? r : run(f, d);
     decision_free(d);
     return r ? r : pass(f, header);
 }
@@ -260,14 +351,16 @@ static int take_function(struct front *f, const struct pg_header *header, struct
         "denied",
         "functions called by number (the fast path, used by lo_* of libpq) can't be inspected: use SELECT");
     (void)body;
-    return refuse(f, header,
-                  &(struct refused){ "function", text, sizeof(text) - 1, 0, &verdict, NULL, NULL, NULL });
+    return refuse(
+        f, header,
+        &(struct refused){ "function", text, sizeof(text) - 1, 0, &verdict, NULL, NULL, NULL, false });
 }
 
 static int take_sync(struct front *f, const struct pg_header *header, struct reader body)
 {
     (void)body;
     f->skipping = false;
+    f->rounds_due++;
     return pass(f, header);
 }
 
@@ -359,21 +452,48 @@ int front_take(struct front *f)
     int r = 0;
     if (f->lane.rest > 0 && !f->lane.dropping && f->lane.decided == 0)
         front_resume_copy(f);
-    while (r == 0 && lane_open(&f->lane) && !lane_carry_on(&f->lane))
+    while (r == 0 && !f->held && lane_open(&f->lane) && !lane_carry_on(&f->lane)) {
         r = take_one(f);
-    if (r != 0 && r != SHORT)
+        f->held = r == HELD;
+        if (r != HELD) {
+            f->fault = NULL;
+            f->cancelled = false;
+        }
+    }
+    if (r != 0 && r != SHORT && r != HELD)
         return r;
     return flush(f);
 }
 
+void front_resume(struct front *f, const char *fault)
+{
+    f->held = false;
+    f->fault = fault;
+}
+
+void front_cancel(struct front *f)
+{
+    f->held = false;
+    f->cancelled = true;
+    inspector_drop(f->inspector);
+}
+
+bool front_ready(struct front *f, uint64_t nth, uint8_t status)
+{
+    if (f->unsettled_until == 0 || nth < f->unsettled_until || status != 'I')
+        return false;
+    f->unsettled_until = 0;
+    return true;
+}
+
 int front_init(struct front *f, const struct rulebook *rulebook, const struct circumstances *who,
-               struct recorder *recorder, uint32_t stream)
+               struct scope *scope, struct recorder *recorder, uint32_t stream)
 {
     *f = (struct front){ .recorder = recorder, .stream = stream, .text_kind = TEXT_UNSAFE };
     lane_init(&f->lane, PG_HEADER + TEXT_WHOLE);
     prepared_init(&f->prepared);
     int r = refusals_init(&f->refusals);
-    return r ? r : inspector_new(rulebook, who, &f->inspector);
+    return r ? r : inspector_new(rulebook, who, scope, &f->inspector);
 }
 
 void front_free(struct front *f)

@@ -30,6 +30,12 @@ struct front {
     uint32_t stream;
     enum text_kind text_kind; /* of the session's client_encoding, now */
     bool skipping;            /* refused in the extended protocol: the server skips to Sync, so do we */
+    bool held;           /* the next message waits for something before it can be decided: front_resume() */
+    const char *fault;   /* why what it waited for did not come; static */
+    bool cancelled;      /* the client does not want the held message any more */
+    uint64_t rounds_due; /* ReadyForQuery that the server owes for what was passed so far */
+    uint64_t unsettled_until; /* the one behind which the catalog may tell all again; 0: it does */
+    bool read_only;           /* the session stays read-only */
     bool asked;               /* something went to the server since it was last ready for queries */
     bool terminated;          /* the client said Terminate */
     struct {
@@ -48,9 +54,19 @@ enum front_fault {
     FRONT_UNRECORDED,    /* the recording can't be written */
 };
 
+/* scope: how names are resolved; borrowed; or NULL. */
 MUST_USE int front_init(struct front *front, const struct rulebook *rulebook, const struct circumstances *who,
-                        struct recorder *recorder, uint32_t stream);
+                        struct scope *scope, struct recorder *recorder, uint32_t stream);
 void front_free(struct front *front); /* zeroed ones too */
 /* Decides on what is in the lane. 0, a front_fault or -ENOMEM: the session must stop, and what is not yet in
- * lane.out must not be sent. */
+ * lane.out must not be sent. When `held` is set afterwards, the next message waits, and everything behind it:
+ * nothing is decided until front_resume(). */
 MUST_USE int front_take(struct front *front);
+/* What the held message waited for is there, or never comes (fault: static, why). front_take() goes on with
+ * it. */
+void front_resume(struct front *front, const char *fault);
+/* The client cancels the held message: it fails as if the server had cancelled it. */
+void front_cancel(struct front *front);
+/* The server was ready for the nth time, with this transaction status. True when what was unsettled no longer
+ * is. */
+MUST_USE bool front_ready(struct front *front, uint64_t nth, uint8_t status);

@@ -1,6 +1,6 @@
-/* The text alone decides: rules, roles and target do not change while a session lives. So decisions are kept
- * by text, least recently used ones go first, and the steady state of a client that repeats itself costs one
- * look-up.
+/* The text decides, and what the catalog says of its names: rules, roles and target do not change while a
+ * session lives. So decisions are kept by text for as long as the catalog does not move, least recently used
+ * ones go first, and the steady state of a client that repeats itself costs one look-up.
  *
  * The server must read what the parser read. Texts that are not valid in the session's encoding are refused
  * unparsed, and so is every statement that would set one of the guarded settings to something unknown
@@ -11,6 +11,7 @@
 #include <string.h>
 #include "base/text.h"
 #include "channels/pg/table.h"
+#include "policy/sql_resolve.h"
 
 /* A decision in the cache. The key is the text's kind and the text: what is fine as UTF-8 may not be fine
  * later. */
@@ -21,8 +22,21 @@ struct cached {
     struct decision *decision;
 };
 
+/* A text whose names are being looked up. */
+struct pending {
+    struct decision *decision; /* with the text */
+    struct sql_request *request;
+    struct effects *resolved; /* of the statements before `at` */
+    size_t at;
+    bool asked; /* the statement at `at` had its wants fetched */
+    uint64_t generation;
+    unsigned rounds;
+};
+
 struct inspector {
     const struct rulebook *rulebook;
+    struct scope *scope; /* or NULL */
+    struct pending pending;
     struct circumstances who; /* search_path_set is the session's own */
     struct table table;
     struct cached *newest, *oldest;
@@ -51,8 +65,11 @@ void decision_free(struct decision *d)
         free(d->effects[i]);
     for (size_t i = 0; i < d->n_steps; i++)
         free(d->steps[i].name);
+    for (size_t i = 0; i < d->n_changes; i++)
+        free(d->changes[i].text);
     free(d->effects);
     free(d->steps);
+    free(d->changes);
     free(d->subject);
     free(d->text);
     free(d);
@@ -61,7 +78,7 @@ void decision_free(struct decision *d)
 size_t decision_weight(const struct decision *d)
 {
     enum { PER_STRING = 48 };
-    return sizeof(*d) + d->text_n + (d->n_effects + d->n_steps * 2 + 4) * PER_STRING;
+    return sizeof(*d) + d->text_n + (d->n_effects + (d->n_steps + d->n_changes) * 2 + 4) * PER_STRING;
 }
 
 static size_t count_effects(const struct sql_request *request)
@@ -138,6 +155,8 @@ static int judge(const struct inspector *inspector, struct decision *d, const st
 {
     struct circumstances now = inspector->who;
     size_t before = 0;
+    if (inspector->scope)
+        now.search_path_set = scope_is_anywhere(inspector->scope);
     d->verdict = rulebook_decide(inspector->rulebook, &now, &(const struct effects){ 0 });
     for (size_t i = 0; i < request->count; i++) {
         const struct effects *effects = &request->statements[i].effects;
@@ -157,12 +176,130 @@ static int judge(const struct inspector *inspector, struct decision *d, const st
     return describe(d, request);
 }
 
-static int parse_and_judge(const struct inspector *inspector, struct decision *d, const char *text)
+static int add_change(void *owner, enum scope_change change, const char *text)
 {
-    CLEANUP(sql_request_free) struct sql_request *request = NULL;
-    int r = sql_parse(text, &request);
-    r = r ? r : note_steps(d, request);
-    return r ? r : judge(inspector, d, request);
+    struct decision *d = owner;
+    struct change *wider = reallocarray(d->changes, d->n_changes + 1, sizeof(*wider));
+    if (!wider)
+        return -ENOMEM;
+    d->changes = wider;
+    d->changes[d->n_changes] = (struct change){ .change = change, .text = text ? strdup(text) : NULL };
+    if (text && !d->changes[d->n_changes].text)
+        return -ENOMEM;
+    d->n_changes++;
+    return 0;
+}
+
+static int apply_changes(struct scope *scope, const struct decision *d, size_t from)
+{
+    int r = 0;
+    for (size_t i = from; r == 0 && i < d->n_changes; i++)
+        r = scope_note(scope, d->changes[i].change, d->changes[i].text);
+    return r;
+}
+
+/* ---- names ---- */
+
+static void forget_resolved(struct pending *pending)
+{
+    struct decision *d = pending->decision;
+    for (size_t i = 0; pending->resolved && i < pending->request->count; i++)
+        effects_free(&pending->resolved[i]);
+    while (d && d->n_changes > 0)
+        free(d->changes[--d->n_changes].text);
+    pending->at = 0;
+    pending->asked = false;
+}
+
+void inspector_drop(struct inspector *inspector)
+{
+    struct pending *pending = &inspector->pending;
+    forget_resolved(pending);
+    free(pending->resolved);
+    sql_request_free(pending->request);
+    decision_free(pending->decision);
+    *pending = (struct pending){ .at = 0 };
+}
+
+static int resolve_one(const struct inspector *inspector, struct pending *pending)
+{
+    const struct sql_statement *statement = &pending->request->statements[pending->at];
+    struct decision *d = pending->decision;
+    size_t before = d->n_changes;
+    int r = sql_resolve(inspector->scope, statement, pending->asked, &pending->resolved[pending->at]);
+    if (r)
+        return r;
+    r = sql_changes(statement, add_change, d);
+    /* It is there for those behind it, whether or not the whole will be allowed: at worst they are seen too
+     * strictly. */
+    if (r == 0 && pending->at + 1 < pending->request->count)
+        r = apply_changes(inspector->scope, d, before);
+    pending->at++;
+    pending->asked = false;
+    return r;
+}
+
+/* What the statements behind will want, so that one question fetches all of it. */
+static void look_ahead(const struct inspector *inspector, const struct pending *pending)
+{
+    enum { AHEAD_MAX = 32 };
+    for (size_t i = pending->at + 1; i < pending->request->count && i < pending->at + AHEAD_MAX; i++) {
+        struct effects unused = { .count = 0 };
+        int r = sql_resolve(inspector->scope, &pending->request->statements[i], false, &unused);
+        effects_free(&unused);
+        if (r < 0)
+            return;
+    }
+}
+
+static int resolve(const struct inspector *inspector, struct pending *pending)
+{
+    if (pending->at > 0 && pending->generation != scope_generation(inspector->scope))
+        forget_resolved(pending); /* what was looked up meanwhile has changed */
+    pending->generation = scope_generation(inspector->scope);
+    while (pending->at < pending->request->count) {
+        int r = resolve_one(inspector, pending);
+        if (r == SQL_RESOLVE_WANTED) {
+            look_ahead(inspector, pending);
+            pending->asked = true;
+            pending->rounds++;
+            return INSPECT_WAIT;
+        }
+        if (r)
+            return r;
+        pending->generation = scope_generation(inspector->scope); /* its own changes */
+    }
+    for (size_t i = 0; i < pending->request->count; i++) {
+        effects_free(&pending->request->statements[i].effects);
+        pending->request->statements[i].effects = pending->resolved[i];
+        pending->resolved[i] = (struct effects){ .count = 0 };
+    }
+    return 0;
+}
+
+static int without_catalog(struct decision *d, const struct sql_request *request)
+{
+    d->verdict = verdict_built_in("target_unavailable",
+                                  "the names in the statement can't be looked up in the target's "
+                                  "catalog now");
+    return describe(d, request);
+}
+
+static int resolve_and_judge(struct inspector *inspector, const char *fault)
+{
+    struct pending *pending = &inspector->pending;
+    struct decision *d = pending->decision;
+    int r = inspector->scope ? resolve(inspector, pending) : 0;
+    if (r == INSPECT_WAIT && (fault || pending->rounds > INSPECT_ROUNDS_MAX))
+        return without_catalog(d, pending->request);
+    if (r)
+        return r;
+    r = judge(inspector, d, pending->request);
+    if (r == 0 && inspector->scope && d->verdict.action == ACTION_ALLOW)
+        r = apply_changes(inspector->scope, d, 0);
+    if (inspector->scope)
+        d->generation = scope_generation(inspector->scope);
+    return r;
 }
 
 static bool is_ascii(const char *text, size_t n)
@@ -174,19 +311,33 @@ static bool is_ascii(const char *text, size_t n)
     return true;
 }
 
-static int decide_anew(const struct inspector *inspector, const char *text, size_t n, enum text_kind kind,
-                       struct decision **ret)
+static int begin_decision(struct inspector *inspector, const char *text, size_t n)
 {
-    CLEANUP(decision_free) struct decision *d = calloc(1, sizeof(*d));
+    struct decision *d = calloc(1, sizeof(*d));
     if (!d)
         return -ENOMEM;
+    inspector->pending.decision = d;
     d->references = 1;
     d->text_size = n;
     d->text_n = n < INSPECT_CACHED_TEXT_MAX ? n : INSPECT_CACHED_TEXT_MAX;
     d->text = strndup(text, d->text_n);
-    if (!d->text)
-        return -ENOMEM;
-    int r = 0;
+    return d->text ? 0 : -ENOMEM;
+}
+
+static int parse(struct inspector *inspector, const char *text)
+{
+    struct pending *pending = &inspector->pending;
+    int r = sql_parse(text, &pending->request);
+    r = r ? r : note_steps(pending->decision, pending->request);
+    if (r || !inspector->scope)
+        return r;
+    pending->resolved = calloc(pending->request->count + 1, sizeof(*pending->resolved));
+    return pending->resolved ? 0 : -ENOMEM;
+}
+
+/* Texts that the parser must not see. */
+static bool is_refused_unseen(struct decision *d, const char *text, size_t n, enum text_kind kind)
+{
     if (n > SQL_PARSE_MAX)
         d->verdict = verdict_built_in("limit", "the statement is longer than 16 MiB");
     else if (kind == TEXT_UTF8 && !text_is_utf8(text, n))
@@ -196,9 +347,28 @@ static int decide_anew(const struct inspector *inspector, const char *text, size
             verdict_built_in("unparsable", "statements in a single-byte client_encoding must be ASCII: "
                                            "connect with client_encoding=UTF8");
     else
-        r = parse_and_judge(inspector, d, text);
+        return false;
+    return true;
+}
+
+/* Goes on where it had to wait, or begins. */
+static int decide_anew(struct inspector *inspector, const char *text, size_t n, enum text_kind kind,
+                       const char *fault, struct decision **ret)
+{
+    int r = 0;
+    if (!inspector->pending.decision) {
+        r = begin_decision(inspector, text, n);
+        if (r == 0 && is_refused_unseen(inspector->pending.decision, text, n, kind)) {
+            *ret = STEAL(inspector->pending.decision);
+            return 0;
+        }
+        r = r ? r : parse(inspector, text);
+    }
+    r = r ? r : resolve_and_judge(inspector, fault);
     if (r == 0)
-        *ret = STEAL(d);
+        *ret = STEAL(inspector->pending.decision);
+    if (r != INSPECT_WAIT)
+        inspector_drop(inspector);
     return r;
 }
 
@@ -241,7 +411,7 @@ static struct cached *look_up(struct inspector *inspector, const char *text, siz
     struct cached *c = (struct cached *)table_find(&inspector->table, text, n);
     if (!c)
         return NULL;
-    if (c->kind != kind) {
+    if (c->kind != kind || !inspector_is_current(inspector, c->decision)) {
         forget(inspector, c);
         return NULL;
     }
@@ -283,21 +453,23 @@ static bool is_seen(struct inspector *inspector, const char *text, size_t n)
 }
 
 int inspector_decide(struct inspector *inspector, const char *text, size_t n, enum text_kind kind,
-                     struct decision **ret)
+                     const char *fault, struct decision **ret)
 {
     struct decision *d = NULL;
-    bool worth = n <= INSPECT_CACHED_TEXT_MAX;
+    bool worth = n <= INSPECT_CACHED_TEXT_MAX && !fault;
     struct cached *known = worth ? look_up(inspector, text, n, kind) : NULL;
     if (known) {
+        inspector_drop(inspector);
         *ret = decision_share(known->decision);
         return 0;
     }
-    int r = decide_anew(inspector, text, n, kind, &d);
-    if (r == 0 && d->moves_path && d->verdict.action == ACTION_ALLOW && !inspector_has_path(inspector)) {
+    int r = decide_anew(inspector, text, n, kind, fault, &d);
+    if (r == 0 && !inspector->scope && d->moves_path && d->verdict.action == ACTION_ALLOW &&
+        !inspector_has_path(inspector)) {
         /* It may run again once it has moved the path: judged as if it had. */
         inspector_set_path(inspector);
         decision_free(STEAL(d));
-        r = decide_anew(inspector, text, n, kind, &d);
+        r = decide_anew(inspector, text, n, kind, fault, &d);
     }
     if (r)
         return r;
@@ -307,12 +479,29 @@ int inspector_decide(struct inspector *inspector, const char *text, size_t n, en
     return 0;
 }
 
-int inspector_new(const struct rulebook *rulebook, const struct circumstances *who, struct inspector **ret)
+bool inspector_is_current(const struct inspector *inspector, const struct decision *decision)
+{
+    return !inspector->scope || decision->generation == scope_generation(inspector->scope);
+}
+
+int inspector_run(struct inspector *inspector, const struct decision *decision, bool *ret_unsettles)
+{
+    *ret_unsettles = false;
+    if (!inspector->scope || decision->n_changes == 0)
+        return 0;
+    int r = apply_changes(inspector->scope, decision, 0);
+    *ret_unsettles = !scope_is_settled(inspector->scope);
+    return r;
+}
+
+int inspector_new(const struct rulebook *rulebook, const struct circumstances *who, struct scope *scope,
+                  struct inspector **ret)
 {
     struct inspector *inspector = calloc(1, sizeof(*inspector));
     if (!inspector)
         return -ENOMEM;
     inspector->rulebook = rulebook;
+    inspector->scope = scope;
     inspector->who = *who;
     table_init(&inspector->table);
     *ret = inspector;
@@ -335,6 +524,7 @@ void inspector_free(struct inspector *inspector)
 {
     if (!inspector)
         return;
+    inspector_drop(inspector);
     while (inspector->oldest)
         forget(inspector, inspector->oldest);
     table_free(&inspector->table);

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "channels/pg/settings.h"
+#include "policy/catalog_scope.h"
 #include "policy/rules.h"
 #include "policy/sql.h"
 
@@ -12,12 +13,19 @@ enum {
     INSPECT_SEEN = 2048,                   /* texts that are remembered, by hash, for not yet being kept */
     INSPECT_CACHED_TEXT_MAX = 16 * 1024,   /* bytes of a statement that is worth keeping */
     INSPECT_EFFECTS_SHOWN = 64,            /* described in the recording, of one request */
+    INSPECT_ROUNDS_MAX = 24,               /* questions to the catalog for one text */
 };
 
 /* What a statement inside the text does to the session's prepared statements. */
 struct step {
     enum sql_role role; /* SQL_PREPARE, SQL_EXECUTE, SQL_DEALLOCATE or SQL_DISCARD */
     char *name;         /* or NULL: all */
+};
+
+/* What running the text does to what names mean (catalog_scope.h). */
+struct change {
+    enum scope_change change;
+    char *text; /* or NULL */
 };
 
 /* Immutable once made; shared by counting. */
@@ -30,15 +38,19 @@ struct decision {
     size_t n_effects;
     struct step *steps;
     size_t n_steps;
+    struct change *changes;
+    size_t n_changes;
+    uint64_t generation;      /* of the scope that names were resolved by */
     char *text;               /* NUL-terminated; cut at INSPECT_CACHED_TEXT_MAX */
     size_t text_n, text_size; /* bytes kept, and of the statement */
 };
 
 struct inspector;
 
-/* rulebook and who are borrowed and must outlive it. */
+/* rulebook and who are borrowed and must outlive it, and so must scope; without one (NULL) names stay as they
+ * are written. */
 MUST_USE int inspector_new(const struct rulebook *rulebook, const struct circumstances *who,
-                           struct inspector **ret);
+                           struct scope *scope, struct inspector **ret);
 /* The session may have left the default search_path: from the start, or by a statement that was allowed. What
  * was decided before is forgotten, and the caller forgets what was prepared: the server plans prepared
  * statements again when the path has changed (plancache.c, RevalidateCachedQuery). */
@@ -47,10 +59,20 @@ bool inspector_has_path(const struct inspector *inspector);
 void inspector_free(struct inspector *inspector);
 DEFINE_CLEANUP(struct inspector *, inspector_free)
 
-/* Never undecided: *ret is a reference of the caller's. text: NUL-terminated, n bytes without the NUL, any
- * bytes. Negative errno: out of memory. */
+enum { INSPECT_WAIT = 1 };
+/* *ret is a reference of the caller's. text: NUL-terminated, n bytes without the NUL, any bytes.
+ * INSPECT_WAIT: the scope's catalog has wants; once they have been fetched, the same text is given again.
+ * fault: why they can't be; then what needs them is refused (target_unavailable). NULL: they can, or have
+ * been. Negative errno: out of memory. */
 MUST_USE int inspector_decide(struct inspector *inspector, const char *text, size_t n, enum text_kind kind,
-                              struct decision **ret);
+                              const char *fault, struct decision **ret);
+/* The text that waits will not be given again. */
+void inspector_drop(struct inspector *inspector);
+/* Whether what it was decided by still holds; else its text is to be decided anew. */
+bool inspector_is_current(const struct inspector *inspector, const struct decision *decision);
+/* It is about to run. *ret_unsettles: until its transaction is known to be over, the catalog does not tell
+ * all. */
+MUST_USE int inspector_run(struct inspector *inspector, const struct decision *decision, bool *ret_unsettles);
 
 struct decision *decision_share(struct decision *decision);
 void decision_free(struct decision *decision); /* gives back one reference */

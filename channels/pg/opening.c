@@ -12,7 +12,7 @@ static void cancel(struct pg_session *s, const struct startup *packet)
     for (struct pg_session *other = s->host->sessions; other; other = other->next) {
         if (other->state == RUNNING && other->pid == packet->cancel_pid && packet->cancel_key_n == MINTED &&
             memcmp(other->minted, packet->cancel_key, MINTED) == 0) {
-            s->host->calls->ask_cancel(other->owner, other->pid, other->key, other->key_n);
+            session_cancel(other);
             return;
         }
     }
@@ -24,6 +24,11 @@ static void log_in(struct pg_session *s)
     for (size_t i = 0; i < s->startup.n_options; i++) {
         if (strcasecmp(s->startup.options[i]->name, "search_path") == 0)
             inspector_set_path(s->front.inspector);
+        if (s->scope && strcasecmp(s->startup.options[i]->name, "search_path") == 0 &&
+            scope_start_path(s->scope, s->startup.options[i]->value) < 0) {
+            session_stop_errno(s, -ENOMEM);
+            return;
+        }
     }
     source_interest(s->client, 0);
     timer_set(s->timer, PG_LOGIN_MS);

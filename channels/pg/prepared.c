@@ -24,7 +24,7 @@ static void destroy(void *owner, struct link *link)
 {
     struct prepared_set *set = owner;
     struct prepared *p = (struct prepared *)link;
-    set->bytes -= weight(p);
+    set->bytes -= p->weight;
     set->closed -= p->closed ? 1 : 0;
     table_remove(&set->table, link);
     decision_free(p->decision);
@@ -46,6 +46,12 @@ static struct prepared *find(const struct prepared_set *set, const char *name)
 const struct prepared *prepared_find(const struct prepared_set *set, const char *name)
 {
     return find(set, name);
+}
+
+struct decision **prepared_slot(struct prepared_set *set, const char *name)
+{
+    struct prepared *p = name ? find(set, name) : NULL;
+    return p ? &p->decision : NULL;
 }
 
 int prepared_fits(const struct prepared_set *set, const char *name, const struct decision *decision)
@@ -76,7 +82,8 @@ static struct prepared *add(struct prepared_set *set, const char *name, struct d
         p->link.key_n = strlen(key);
         if (table_add(&set->table, &p->link) == 0) {
             p->decision = decision_share(decision);
-            set->bytes += weight(p);
+            p->weight = weight(p);
+            set->bytes += p->weight;
             return p;
         }
     }
@@ -91,13 +98,14 @@ int prepared_put(struct prepared_set *set, const char *name, struct decision *de
         return PREPARED_LIMIT;
     struct prepared *p = find(set, name);
     if (p) {
-        set->bytes -= weight(p);
+        set->bytes -= p->weight;
         set->closed -= p->closed ? 1 : 0;
         struct decision *before = p->decision;
         p->decision = decision_share(decision);
         decision_free(before);
         p->closed = false;
-        set->bytes += weight(p);
+        p->weight = weight(p);
+        set->bytes += p->weight;
     } else {
         p = add(set, name, decision);
     }

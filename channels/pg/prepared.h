@@ -14,6 +14,7 @@ struct prepared {
     struct link link; /* first: see table.h */
     struct decision *decision;
     uint64_t request; /* number of the request that made it */
+    size_t weight;    /* as counted when it was put */
     bool closed;
 };
 
@@ -35,6 +36,8 @@ MUST_USE int prepared_put(struct prepared_set *set, const char *name, struct dec
                           uint64_t request);
 /* NULL when nobody made it. A closed one is found too, for a while: the server may have skipped the Close. */
 const struct prepared *prepared_find(const struct prepared_set *set, const char *name);
+/* Its decision, for one that was made anew of the same text; NULL when nobody made it. name may be NULL. */
+struct decision **prepared_slot(struct prepared_set *set, const char *name);
 void prepared_close(struct prepared_set *set, const char *name);
 
 /* What the text does to prepared statements, in order. */

@@ -62,6 +62,7 @@ static void close_all(struct pg_session *s)
     source_free(STEAL(s->client));
     fd_close(STEAL_FD(s->client_fd));
     timer_free(STEAL(s->timer));
+    catalog_wait_end(&s->wait);
     unlist(s);
 }
 
@@ -103,6 +104,7 @@ void session_close(struct pg_session *s, const char *reason)
 {
     (void)snprintf(s->reason, sizeof(s->reason), "%s", reason);
     close_server(s);
+    catalog_wait_end(&s->wait);
     unlist(s);
     session_go(s, CLOSING);
     timer_set(s->timer, PG_DRAIN_MS);
@@ -160,7 +162,7 @@ void session_stop_errno(struct pg_session *s, int error)
 static void set_interest(struct pg_session *s)
 {
     bool up_waits = buffer_size(&s->front.lane.out) > 0, down_waits = buffer_size(&s->back.lane.out) > 0;
-    bool read_client = !up_waits && !s->client_ended && !s->server_ended;
+    bool read_client = !up_waits && !s->front.held && !s->client_ended && !s->server_ended;
     bool read_server = (!down_waits || s->client_gone) && !s->server_ended;
     source_interest(s->client,
                     (read_client ? LOOP_READ : 0U) | (down_waits && !s->client_gone ? LOOP_WRITE : 0U));
@@ -194,6 +196,24 @@ void session_stop_back(struct pg_session *s, int r)
         session_stop_errno(s, r);
 }
 
+static void wants_fetched(void *owner, const char *fault);
+
+/* The next message waits for the catalog. */
+static void wait_if_held(struct pg_session *s)
+{
+    if (s->front.held && s->host->catalog)
+        catalog_link_wait(s->host->catalog, &s->wait, wants_fetched, s);
+}
+
+/* What was made or changed is committed, or will never be: the catalog tells. */
+static void settle_catalog(struct pg_session *s)
+{
+    if (!s->scope || !front_ready(&s->front, s->back.rounds, s->back.status))
+        return;
+    scope_settle(s->scope);
+    catalog_link_forget(s->host->catalog);
+}
+
 /* Decides and writes until the server takes no more or nothing more is there. */
 static int push_up(struct pg_session *s)
 {
@@ -202,6 +222,7 @@ static int push_up(struct pg_session *s)
         bool stalled = !lane_open(&s->front.lane);
         if (r)
             return r;
+        wait_if_held(s);
         if (s->server_deaf || lane_write(&s->front.lane, s->server_fd) < 0) {
             s->server_deaf = true; /* its last words may still be there to be read */
             lane_forget(&s->front.lane);
@@ -230,8 +251,9 @@ static int push_down(struct pg_session *s)
 /* What both directions have come to; the last thing after every event. */
 static void settle_or_finish(struct pg_session *s)
 {
-    bool up_done = buffer_size(&s->front.lane.out) == 0;
-    if (s->client_ended && up_done && s->client_gone) {
+    bool up_done = buffer_size(&s->front.lane.out) == 0 && !s->front.held;
+    settle_catalog(s);
+    if (s->client_ended && s->client_gone && (up_done || s->front.held)) {
         session_close(s, "the client closed");
         return;
     }
@@ -262,7 +284,8 @@ static void running_client(struct pg_session *s, uint32_t ready)
         session_stop_back(s, r);
         return;
     }
-    if ((ready & (LOOP_READ | LOOP_HANGUP)) && buffer_size(&s->front.lane.out) == 0 && !s->client_ended) {
+    if ((ready & (LOOP_READ | LOOP_HANGUP)) && buffer_size(&s->front.lane.out) == 0 && !s->front.held &&
+        !s->client_ended) {
         r = lane_read(&s->front.lane, s->client_fd, &s->client_ended);
         if (r < 0 && r != -EAGAIN)
             s->client_ended = s->client_gone = true;
@@ -272,9 +295,37 @@ static void running_client(struct pg_session *s, uint32_t ready)
         stop_by_front(s, r);
         return;
     }
-    if ((ready & LOOP_HANGUP) && s->client_ended)
-        s->client_gone = true;
+    if ((ready & LOOP_HANGUP) && (s->client_ended || s->front.held))
+        s->client_ended = s->client_gone = true;
     settle_or_finish(s);
+}
+
+/* The held message is decided now; also when it can't be for want of the catalog. */
+static void go_on(struct pg_session *s)
+{
+    int r = push_up(s);
+    if (r)
+        stop_by_front(s, r);
+    else
+        running_client(s, LOOP_WRITE);
+}
+
+static void wants_fetched(void *owner, const char *fault)
+{
+    struct pg_session *s = owner;
+    front_resume(&s->front, fault);
+    go_on(s);
+}
+
+void session_cancel(struct pg_session *s)
+{
+    if (!s->front.held || s->front.asked)
+        s->host->calls->ask_cancel(s->owner, s->pid, s->key, s->key_n);
+    if (!s->front.held)
+        return;
+    catalog_wait_end(&s->wait);
+    front_cancel(&s->front);
+    go_on(s);
 }
 
 static void running_server(struct pg_session *s, uint32_t ready)
@@ -305,11 +356,7 @@ void session_begin(struct pg_session *s)
 {
     session_go(s, RUNNING);
     timer_stop(s->timer);
-    int r = push_up(s); /* what the client has sent already */
-    if (r)
-        stop_by_front(s, r);
-    else
-        running_client(s, LOOP_WRITE);
+    go_on(s); /* with what the client has sent already */
 }
 
 /* ---- events ---- */
@@ -353,9 +400,11 @@ static void time_is_up(void *owner)
 
 static int build(struct pg_session *s, struct recorder *recorder, uint32_t stream, bool record_output)
 {
-    int r = front_init(&s->front, s->host->rulebook, &s->host->who, recorder, stream);
+    int r = s->host->catalog ? scope_new(catalog_link_catalog(s->host->catalog), &s->scope) : 0;
+    r = r ? r : front_init(&s->front, s->host->rulebook, &s->host->who, s->scope, recorder, stream);
     if (r)
         return r;
+    s->front.read_only = s->host->read_only;
     back_init(&s->back, &s->front, record_output);
     r = timer_new(s->host->loop, time_is_up, s, &s->timer);
     r = r ? r : source_new(s->host->loop, s->client_fd, LOOP_READ, client_ready, s, &s->client);
@@ -393,5 +442,6 @@ void pg_session_free(struct pg_session *s)
     startup_free(&s->startup);
     front_free(&s->front);
     back_free(&s->back);
+    scope_free(s->scope);
     free(s);
 }

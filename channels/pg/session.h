@@ -15,6 +15,7 @@ enum {
     PG_LINGER_MS = 2 * 1000,   /* for the client to close after we did */
 };
 
+struct catalog_link;
 struct pg_session;
 
 /* What a session asks of the gate. `owner` is what pg_session_new was given. */
@@ -36,7 +37,9 @@ struct pg_host {
     const struct rulebook *rulebook;
     struct circumstances who;
     const struct pg_calls *calls;
-    struct pg_session *sessions; /* NULL at first; by it a CancelRequest finds the session that it means */
+    struct catalog_link *catalog; /* how names are resolved; NULL: they are judged as they are written */
+    bool read_only;               /* no session may make itself read-write */
+    struct pg_session *sessions;  /* NULL at first; by it a CancelRequest finds the session that it means */
 };
 
 /* client_fd: a non-blocking stream socket, the session's from here on, also on failure. recorder is borrowed;

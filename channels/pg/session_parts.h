@@ -1,6 +1,7 @@
 /* The inside of a session, shared by session.c (running and ending) and opening.c (up to the greeting). */
 #pragma once
 #include "channels/pg/back.h"
+#include "channels/pg/catalog_link.h"
 #include "channels/pg/front.h"
 #include "channels/pg/session.h"
 #include "channels/pg/startup.h"
@@ -20,7 +21,9 @@ struct pg_session {
     bool client_ended; /* its end of file was read */
     bool client_gone;  /* it takes nothing any more */
     bool server_ended, server_deaf, server_told;
-    bool said_end; /* CLOSING: our end of file is out */
+    bool said_end;            /* CLOSING: our end of file is out */
+    struct scope *scope;      /* or NULL */
+    struct catalog_wait wait; /* while front.held */
     struct front front;
     struct back back;
     struct startup startup; /* from the startup packet to the greeting */
@@ -40,6 +43,9 @@ void session_stop_errno(struct pg_session *s, int error);
 void session_stop_back(struct pg_session *s, int fault); /* a back_fault or negative errno */
 void session_begin(struct pg_session *s);                /* LOGIN to RUNNING */
 void session_server_ready(void *session, uint32_t ready);
+
+/* The client wants what runs, or waits to be decided, to be given up. */
+void session_cancel(struct pg_session *s);
 
 /* opening.c: the client's stream is ready in STARTUP. */
 void opening_client(struct pg_session *s);

@@ -58,7 +58,7 @@ static void run_session(bool client, size_t piece, const uint8_t *bytes, size_t 
 {
     struct front front;
     struct back back;
-    if (front_init(&front, rulebook, &who, recorder, 1) == 0) {
+    if (front_init(&front, rulebook, &who, NULL, recorder, 1) == 0) {
         memset(front.refusals.nonce, '0', REFUSAL_NONCE); /* so that a run can be repeated */
         back_init(&back, &front, true);
         front.text_kind = TEXT_UTF8;

@@ -4,6 +4,7 @@
  *   pg_harness PORT SERVER_SOCKET DATABASE LOGIN RECORDING [OUTPUT_LIMIT]
  *
  * `drop`, `truncate` and unbounded writes are denied by the rule "no-drop"; the rest of SQL is allowed.
+ * With PG_HARNESS_CATALOG set, names are resolved over a side connection, as a gate does.
  * Prints the reason of every session's end. SIGUSR1 breaks the recording: what happens when its disk is full.
  */
 #include <arpa/inet.h>
@@ -18,6 +19,7 @@
 #include <fcntl.h>
 #include "base/chain.h"
 #include "base/io.h"
+#include "channels/pg/catalog_link.h"
 #include "channels/pg/session.h"
 #include "channels/pg/wire.h"
 #include "policy/sql.h"
@@ -41,6 +43,8 @@ struct harness {
     struct client *clients;
     uint32_t streams;
     int recording, listener;
+    struct timer *side_login;
+    struct buffer side_startup;
 };
 
 /* ---- logging in ---- */
@@ -143,7 +147,35 @@ static void login_now(void *owner)
         free(g.strings[i]);
 }
 
+static void side_login_now(void *owner)
+{
+    struct harness *h = owner;
+    struct greeting g = { .ready = false };
+    int fd = server_connect(h);
+    int r = fd < 0 ? -EIO : server_login(fd, &h->side_startup, &g);
+    if (r == 0) {
+        catalog_link_connected(h->host.catalog, fd, NULL, 0);
+    } else {
+        fd_close(fd);
+        catalog_link_refused(h->host.catalog);
+    }
+    for (size_t i = 0; i < 2 * SETTINGS_MAX; i++)
+        free(g.strings[i]);
+    buffer_free(&h->side_startup);
+}
+
 /* ---- what sessions ask ---- */
+
+static int ask_side_login(void *owner, Ipc__Variable *const *options, size_t n)
+{
+    struct harness *h = owner;
+    buffer_init(&h->side_startup, MESSAGE_MAX);
+    int r = put_startup(&h->side_startup, h, options, n);
+    timer_set(h->side_login, 0);
+    return r;
+}
+
+static const struct catalog_calls side_calls = { ask_side_login };
 
 static int ask_login(void *owner, Ipc__Variable *const *options, size_t n)
 {
@@ -298,6 +330,9 @@ int main(int argc, char **argv)
     h.host.rulebook = rulebook;
     h.host.who = (struct circumstances){ .target = "test", .database = h.database };
     h.host.calls = &calls;
+    if (getenv("PG_HARNESS_CATALOG") && (timer_new(h.host.loop, side_login_now, &h, &h.side_login) < 0 ||
+                                         catalog_link_new(h.host.loop, &side_calls, &h, &h.host.catalog) < 0))
+        return 70;
     h.listener = listen_on(argv[1]);
     if (source_new(h.host.loop, h.listener, LOOP_READ, accept_one, &h, &source) < 0)
         return 70;
@@ -305,6 +340,8 @@ int main(int argc, char **argv)
     int status = loop_run(h.host.loop);
     while (h.clients)
         client_free(h.clients);
+    catalog_link_free(h.host.catalog);
+    timer_free(h.side_login);
     if (recorder_end(h.recorder, 0, "done") < 0)
         printf("the recording has no end\n");
     recorder_free(h.recorder);

@@ -43,7 +43,7 @@ static int set_up(void **state)
     config.n_rules = 2;
     const struct circumstances who = { .target = "test" };
     sql_start();
-    if (rulebook_new(&config, &f.rulebook) || inspector_new(f.rulebook, &who, &f.inspector))
+    if (rulebook_new(&config, &f.rulebook) || inspector_new(f.rulebook, &who, NULL, &f.inspector))
         return -1;
     *state = &f;
     return 0;
@@ -60,7 +60,7 @@ static int tear_down(void **state)
 static enum action verdict_on(struct fixture *f, const char *text)
 {
     struct decision *d = NULL;
-    assert_int_equal(inspector_decide(f->inspector, text, strlen(text), TEXT_UTF8, &d), 0);
+    assert_int_equal(inspector_decide(f->inspector, text, strlen(text), TEXT_UTF8, NULL, &d), 0);
     enum action action = d->verdict.action;
     decision_free(d);
     return action;

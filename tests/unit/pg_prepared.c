@@ -30,7 +30,7 @@ static int set_up(void **state)
     config.n_rules = 1;
     f = (struct fixture){ .who = { .target = "test" } };
     sql_start();
-    if (rulebook_new(&config, &f.rulebook) || inspector_new(f.rulebook, &f.who, &f.inspector))
+    if (rulebook_new(&config, &f.rulebook) || inspector_new(f.rulebook, &f.who, NULL, &f.inspector))
         return -1;
     prepared_init(&f.set);
     *state = &f;
@@ -49,7 +49,7 @@ static int tear_down(void **state)
 static struct decision *decide(struct fixture *f, const char *text, enum text_kind kind)
 {
     struct decision *d = NULL;
-    assert_int_equal(inspector_decide(f->inspector, text, strlen(text), kind, &d), 0);
+    assert_int_equal(inspector_decide(f->inspector, text, strlen(text), kind, NULL, &d), 0);
     return d;
 }
 
