@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(is_sanitized(), reason="sanitizers need system c
 needs_ptrace = pytest.mark.skipif(platform.machine() != "x86_64" or not (IS_ROOT or shutil.which("sudo")),
                                   reason="injects x86-64 system calls, as root")
 # Not the listener, which executes all others, nor what a launcher's tools get: their cage has tests of its own.
-KINDS = ["front", "gate", "vault", "connector", "ledger"]
+KINDS = ["front", "gate", "vault", "connector", "ledger", "issuer", "courier"]
 NOT_FOR_A_FRONT = ["open", "openat", "openat2", "socket", "socket_unix", "connect", "execve", "fork", "ptrace", "kill",
                    "unlink", "bpf", "io_uring_setup", "mount", "setuid", "socket_x32"]
 
@@ -45,7 +45,7 @@ def the(bastion, kind):
 
 
 def test_every_process_is_sealed_and_gains_no_rights(bastion):
-    for kind in ["listener", "launcher", "ledger", "vault", "connector", "gate", "front"]:
+    for kind in ["listener", "launcher", "ledger", "vault", "issuer", "courier", "connector", "gate", "front"]:
         pid = bastion.process.pid if kind == "listener" else bastion.one(kind).pid
         with open(f"/proc/{pid}/status", encoding="utf-8") as file:
             status = file.read()
@@ -178,7 +178,8 @@ def test_only_the_session_of_a_process_that_leaves_its_jail_dies(new_bastion, ki
 @needs_ptrace
 @pytest.mark.kills
 @pytest.mark.parametrize("kind,calls", [("vault", ["socket", "execve", "ptrace"]), ("ledger", ["socket", "execve", "ptrace"]),
-                                        ("connector", ["execve", "ptrace"])])
+                                        ("connector", ["execve", "ptrace"]), ("issuer", ["socket", "execve", "ptrace"]),
+                                        ("courier", ["socket_unix", "fork", "execve", "ptrace"])])
 def test_the_long_lived_processes_are_held_too(new_bastion, kind, calls):
     for call in calls:
         bastion = new_bastion()
