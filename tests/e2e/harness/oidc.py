@@ -57,6 +57,7 @@ class Provider:
             "modules": str(modules()), "port": self.port, "issuer": self.issuer, "keys": str(self.directory / "keys.json"),
             "tls_certificate": str(certificate), "tls_key": str(key), "audience": "gatehouse", "interval": 1, "slow_downs": 0,
             "accounts": {"alice": {"email": "alice@example.com", "groups": ["agents", "dba"]},
+                         "carol": {"email": "carol@example.com", "groups": ["dba"]},
                          "bob": {"email": "bob@example.com", "groups": ["visitors"]}},
             "client_claims": {"ci": {"groups": ["agents"], "email": "ci@example.com"},
                               "helper": {"groups": ["agents"], "act": {"sub": "agent-7"}},
