@@ -149,12 +149,13 @@ static void be_idle(struct provider *p)
 /* Logged once per change, not per login. */
 static void note_failure(struct provider *p, const char *what)
 {
-    if (!p->failed)
+    struct detail before = p->why;
+    detail_set(&p->why, "provider %s %s", p->issuer->name, what);
+    if (!p->failed || strcmp(before.text, p->why.text) != 0)
         log_event(LOG_WARNING, "provider_unreachable", "issuer", p->issuer->name, "detail", what, "keys",
                   is_usable(&p->keys_age) ? "those fetched before serve on" : "none", NULL);
     p->failed = true;
     be_idle(p);
-    detail_set(&p->why, "provider %s %s", p->issuer->name, what);
     tell_all(p, false);
 }
 

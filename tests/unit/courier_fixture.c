@@ -2,6 +2,7 @@
 #include "courier_fixture.h"
 #include <setjmp.h>
 #include <stdarg.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -206,6 +207,19 @@ int courier_link(const char *name)
 bool courier_lives(void)
 {
     return waitpid(process.pid, NULL, WNOHANG) == 0;
+}
+
+size_t courier_descriptors(void)
+{
+    char path[64];
+    size_t n = 0;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)process.pid);
+    DIR *entries = opendir(path);
+    while (entries && readdir(entries))
+        n++;
+    if (entries)
+        closedir(entries);
+    return n;
 }
 
 int courier_start(void **state)

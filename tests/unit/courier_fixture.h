@@ -28,6 +28,8 @@ int courier_link(const char *process);
 extern int courier; /* the link that the tests use */
 /* True when it is there, and no other than the one that was started. */
 bool courier_lives(void);
+/* How many it has open; 0 when that can't be seen. */
+size_t courier_descriptors(void);
 
 void ask(int link, uint32_t request, const char *issuer, const char *url, uint32_t timeout_ms);
 void ask_form(int link, uint32_t request, const char *issuer, const char *url, Ipc__Variable **form,
