@@ -9,9 +9,10 @@ from harness import enrol
 from harness.bastion import Bastion, settings
 from harness.client import interrupt
 from harness.oidc import Provider
-from harness.system import stop, wait_until
+from harness.system import TOP, run, stop, wait_until
 from harness.terminal import Terminal
 
+LOGIN = TOP / "contrib" / "gatehouse-login"
 CODE = r"\b([BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4})\b"
 
 
@@ -252,3 +253,21 @@ def test_the_device_flow_needs_no_more_than_one_process_of_ssh(house, provider):
         enrol.keep(client, out)
     finally:
         stop(process)
+
+
+@pytest.mark.parametrize("words", [[], ["--issuer", "corp"]])
+def test_gatehouse_login_shows_the_code_and_keeps_the_certificate(house, provider, tmp_path, words):
+    client = enrol.new_client(house)
+    login = [str(LOGIN), "--device", *words, "--directory", str(tmp_path / "keep"), "-F", str(client.config), "bastion"]
+    with subprocess.Popen(login, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        said = ""
+        while not re.search(CODE, said):
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        provider.person().approve(f"{provider.issuer}/device", re.search(CODE, said)[1])
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (0, ""), err
+    assert enrol.listing(tmp_path / "keep" / "bastion-cert.pub")["Key ID"] == "corp/alice@example.com"
+    again = run(*login)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
