@@ -4,7 +4,7 @@
  *
  * stdout gets the certificate's line and nothing else, so that `ssh enroll@… > id-cert.pub` is all that a
  * script needs; everything for people goes to stderr. Whether the token is good is the issuer's business. */
-#include "channels/enrol.h"
+#include "channels/enrol_parts.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -12,12 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "channels/printer.h"
 #include "channels/refusal.h"
 #include "policy/certificate.h"
 #include "policy/certificate_issue.h"
@@ -25,32 +23,7 @@
 
 enum { CTRL_C = 0x03, CTRL_D = 0x04, STATUS_CANCELLED = 130, READ_MAX = 16 * 1024 };
 
-enum stage {
-    STAGE_LOGIN,   /* waits for the key */
-    STAGE_CHANNEL, /* waits for a session */
-    STAGE_TOKEN,   /* reads stdin */
-    STAGE_ISSUER,  /* the issuer has the token */
-    STAGE_DEVICE,  /* the issuer waits for a person; Ctrl-C and the channel's end are watched for */
-    STAGE_LEAVING, /* the exit status stands; output goes out still */
-    STAGE_LEFT
-};
-
-struct enrolment {
-    enum stage stage;
-    struct timer *limit; /* of the stage */
-    uint64_t over_ms;    /* end of the whole */
-    uint8_t *key;        /* plain, in wire form */
-    size_t key_n;
-    uint32_t channel;
-    bool pty;
-    int input;
-    struct source *input_source;
-    struct buffer token;
-    struct printer *out, *err;
-    uint32_t status;
-};
-
-static void stage_enter(struct enrolment *e, enum stage stage, uint64_t ms)
+void enrol_stage(struct enrolment *e, enum stage stage, uint64_t ms)
 {
     uint64_t now = clock_ms(), left = e->over_ms > now ? e->over_ms - now : 0;
     e->stage = stage;
@@ -88,20 +61,20 @@ static void leave_when_printed(void *owner)
     Ipc__Message message = IPC_MESSAGE(EXIT, exit, &exited);
     (void)ipc_peer_send(gate->front, &message, NULL, 0);
     e->over_ms = clock_ms() + ENROL_LINGER_MS;
-    stage_enter(e, STAGE_LEFT, ENROL_LINGER_MS);
+    enrol_stage(e, STAGE_LEFT, ENROL_LINGER_MS);
 }
 
-static void leave(struct gate *gate, uint32_t status)
+void enrol_leave(struct gate *gate, uint32_t status)
 {
     struct enrolment *e = gate->enrolment;
     stop_reading(e);
     ipc_peer_free(STEAL(gate->issuer)); /* whatever it is doing for us, it stops */
     e->status = status;
-    stage_enter(e, STAGE_LEAVING, ENROL_INPUT_MS);
+    enrol_stage(e, STAGE_LEAVING, ENROL_INPUT_MS);
     leave_when_printed(gate);
 }
 
-static void complain(struct gate *gate, const char *text)
+void enrol_complain(struct gate *gate, const char *text)
 {
     if (gate->enrolment->err)
         printer_put(gate->enrolment->err, text, strlen(text));
@@ -115,14 +88,14 @@ static const char *next_step(const char *code)
     return strcmp(code, "usage") == 0 ? "ssh enroll@BASTION < token > ~/.ssh/id-cert.pub" : NULL;
 }
 
-static void fail(struct gate *gate, const char *code, const char *reason)
+void enrol_fail(struct gate *gate, const char *code, const char *reason)
 {
     char text[2 * DETAIL_MAX];
     struct refusal refusal = { .code = code, .reason = reason, .next = next_step(code) };
     log_event(LOG_WARNING, "enrolment_failed", "connection", U64(gate->connection), "source",
               gate->source_address, "code", code, "reason", reason, NULL);
-    complain(gate, refusal_lines(&refusal, text, sizeof text));
-    leave(gate, refusal_status(&refusal));
+    enrol_complain(gate, refusal_lines(&refusal, text, sizeof text));
+    enrol_leave(gate, refusal_status(&refusal));
 }
 
 static void cancel(struct gate *gate)
@@ -130,8 +103,8 @@ static void cancel(struct gate *gate)
     if (gate->enrolment->stage >= STAGE_LEAVING || gate->enrolment->stage <= STAGE_CHANNEL)
         return;
     log_event(LOG_INFO, "enrolment_cancelled", "connection", U64(gate->connection), NULL);
-    complain(gate, "gatehouse: given up\n");
-    leave(gate, STATUS_CANCELLED);
+    enrol_complain(gate, "gatehouse: given up\n");
+    enrol_leave(gate, STATUS_CANCELLED);
 }
 
 static void stage_over(void *owner)
@@ -147,166 +120,15 @@ static void stage_over(void *owner)
         gate_disconnect(gate, "enrolling is over");
         return;
     case STAGE_TOKEN:
-        fail(gate, "no_token", "no token came on stdin within 2 minutes");
+        enrol_fail(gate, "no_token", "no token came on stdin within 2 minutes");
         return;
     case STAGE_ISSUER:
-        fail(gate, "issuer_unavailable", "the issuer did not answer");
+        enrol_fail(gate, "issuer_unavailable", "the issuer did not answer");
         return;
     case STAGE_DEVICE:
-        fail(gate, "issuer_unavailable", "nobody confirmed the code in time");
+        enrol_fail(gate, "issuer_unavailable", "nobody confirmed the code in time");
         return;
     }
-}
-
-/* ---- the issuer ---- */
-
-static void issuer_gone(void *owner, const char *reason)
-{
-    struct gate *gate = owner;
-    (void)reason;
-    ipc_peer_free(STEAL(gate->issuer));
-    if (gate->enrolment->stage > STAGE_CHANNEL && gate->enrolment->stage < STAGE_LEAVING)
-        fail(gate, "issuer_unavailable", "the issuer is not available");
-}
-
-static int on_device_code(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
-{
-    struct gate *gate = owner;
-    const Ipc__DeviceCode *code = message->device_code;
-    char text[4096], uri[1024], user_code[128], whole[1536], issuer[128], life[24];
-    (void)fds;
-    (void)n_fds;
-    if (gate->enrolment->stage != STAGE_DEVICE)
-        return -EPROTO;
-    /* The provider's words, on somebody's terminal. */
-    (void)text_escape(uri, sizeof uri, code->uri, strlen(code->uri), false);
-    (void)text_escape(user_code, sizeof user_code, code->code, strlen(code->code), false);
-    (void)text_escape(whole, sizeof whole, code->complete_uri, strlen(code->complete_uri), false);
-    (void)text_escape(issuer, sizeof issuer, code->issuer, strlen(code->issuer), false);
-    int n = snprintf(text, sizeof text,
-                     "gatehouse: log in with %s: open\n\n    %s\n\nand enter the code\n\n    %s\n\n", issuer,
-                     uri, user_code);
-    if (whole[0] && n > 0 && (size_t)n < sizeof text)
-        n += snprintf(text + n, sizeof text - (size_t)n, "or open what has both:\n\n    %s\n\n", whole);
-    if (n > 0 && (size_t)n < sizeof text)
-        (void)snprintf(text + n, sizeof text - (size_t)n,
-                       "gatehouse: waiting for that, at most %s; Ctrl-C gives up\n",
-                       text_duration(life, (uint64_t)code->expires_s * 1000));
-    complain(gate, text);
-    return 0;
-}
-
-/* "TYPE BASE64 COMMENT\n", as ssh-keygen writes it; the type is what the certificate says first. */
-static int print_certificate(struct gate *gate, const Ipc__Certified *certified)
-{
-    struct reader blob = reader_of(certified->certificate.data, certified->certificate.len), type;
-    char comment[1024];
-    if (!reader_string(&blob, &type) || reader_left(&type) > 64 ||
-        certified->certificate.len > CERTIFICATE_MAX)
-        return -EBADMSG;
-    CLEANUP(free) char *base64 = malloc(4 * ((certified->certificate.len + 2) / 3) + 1);
-    if (!base64)
-        return -ENOMEM;
-    (void)text_base64(base64, certified->certificate.data, certified->certificate.len);
-    (void)text_escape(comment, sizeof comment, certified->identity, strlen(certified->identity), false);
-    struct buffer line;
-    buffer_init(&line, 4 * CERTIFICATE_MAX);
-    int r = buffer_printf(&line, "%.*s %s %s\n", (int)reader_left(&type), (const char *)type.next, base64,
-                          comment);
-    if (r == 0)
-        printer_put(gate->enrolment->out, buffer_head(&line), buffer_size(&line));
-    buffer_free(&line);
-    return r;
-}
-
-static void tell_success(struct gate *gate, const Ipc__Certified *certified)
-{
-    char text[2048], name[1024], until[32], left[24];
-    uint64_t now = clock_unix_ms() / 1000;
-    uint64_t seconds = certified->valid_before > now ? certified->valid_before - now : 0;
-    (void)text_escape(name, sizeof name, certified->identity, strlen(certified->identity), false);
-    (void)snprintf(text, sizeof text, "gatehouse: certificate for %s, valid until %s (%s)\n", name,
-                   text_time(until, certified->valid_before * 1000),
-                   text_duration(left, (seconds > 120 ? seconds / 60 * 60 : seconds) * 1000));
-    complain(gate, text);
-    log_event(LOG_INFO, "enrolled", "connection", U64(gate->connection), "identity", certified->identity,
-              "source", gate->source_address, "until", until, NULL);
-}
-
-static int on_certified(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
-{
-    struct gate *gate = owner;
-    const Ipc__Certified *certified = message->certified;
-    (void)fds;
-    (void)n_fds;
-    if (gate->enrolment->stage != STAGE_ISSUER && gate->enrolment->stage != STAGE_DEVICE)
-        return -EPROTO;
-    if (certified->refusal) {
-        fail(gate, certified->refusal->code, certified->refusal->message);
-        return 0;
-    }
-    if (print_certificate(gate, certified)) {
-        fail(gate, "issuer_unavailable", "the issuer's answer is no certificate");
-        return 0;
-    }
-    tell_success(gate, certified);
-    Ipc__Admitted admitted = IPC__ADMITTED__INIT;
-    Ipc__Message news = IPC_MESSAGE(ADMITTED, admitted, &admitted);
-    (void)ipc_peer_send(gate->listener, &news, NULL, 0);
-    leave(gate, 0);
-    return 0;
-}
-
-/* ---- what the issuer is asked ---- */
-
-/* Nothing is lost by asking the issuer; but what can't be a token is told at once, and in plainer words. */
-static const char *why_no_token(const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (text[i] <= ' ' || text[i] > '~')
-            return "what came on stdin is no token";
-    return n > TOKEN_MAX ? "what came on stdin is too long for a token (32 KiB)" : NULL;
-}
-
-static void certify(struct gate *gate, const char *text, size_t n)
-{
-    struct enrolment *e = gate->enrolment;
-    char *token = strndup(text, n);
-    if (!token) {
-        fail(gate, "limit", "out of memory");
-        return;
-    }
-    Ipc__Certify body = IPC__CERTIFY__INIT;
-    body.key = (ProtobufCBinaryData){ .len = e->key_n, .data = e->key };
-    body.token = token;
-    Ipc__Message question = IPC_MESSAGE(CERTIFY, certify, &body);
-    stage_enter(e, STAGE_ISSUER, ENROL_ISSUER_MS);
-    (void)ipc_peer_send(gate->issuer, &question, NULL, 0);
-    explicit_bzero(token, n);
-    free(token);
-}
-
-static bool has_device_flow(const struct gate *gate)
-{
-    for (size_t i = 0; i < gate->config->n_issuers; i++)
-        if (gate->config->issuers[i]->client_id[0])
-            return true;
-    return false;
-}
-
-static void start_device_flow(struct gate *gate, const char *issuer)
-{
-    struct enrolment *e = gate->enrolment;
-    if (!has_device_flow(gate)) {
-        fail(gate, "no_token", "no token came on stdin, and no issuer here offers to log in with a browser");
-        return;
-    }
-    Ipc__DeviceStart body = IPC__DEVICE_START__INIT;
-    body.key = (ProtobufCBinaryData){ .len = e->key_n, .data = e->key };
-    body.issuer = (char *)(uintptr_t)issuer;
-    Ipc__Message question = IPC_MESSAGE(DEVICE_START, device_start, &body);
-    stage_enter(e, STAGE_DEVICE, ENROL_LIMIT_MS);
-    (void)ipc_peer_send(gate->issuer, &question, NULL, 0);
 }
 
 /* ---- stdin ---- */
@@ -321,13 +143,10 @@ static void token_is_complete(struct gate *gate)
     while (n > 0 && isspace((unsigned char)text[n - 1]))
         n--;
     source_interest(e->input_source, 0); /* its end would be reported for ever */
-    const char *why = why_no_token(text, n);
     if (n == 0)
-        start_device_flow(gate, "");
-    else if (why)
-        fail(gate, "malformed", why);
+        enrol_by_device(gate, "");
     else
-        certify(gate, text, n);
+        enrol_by_token(gate, text, n);
 }
 
 static void read_token(struct gate *gate)
@@ -338,7 +157,7 @@ static void read_token(struct gate *gate)
     if (r == -EAGAIN)
         return;
     if (r == -ENOBUFS)
-        fail(gate, "malformed", "what came on stdin is too long for a token (32 KiB)");
+        enrol_fail(gate, "malformed", "what came on stdin is too long for a token (32 KiB)");
     else if (r)
         cancel(gate);
     else if (n == 0)
@@ -413,14 +232,14 @@ static void begin_session(struct gate *gate, const Ipc__Open *open)
                           : open->what_case == IPC__OPEN__WHAT_SUBSYSTEM ? open->subsystem
                                                                          : "";
     if (!gate->issuer)
-        fail(gate, "issuer_unavailable", "the issuer is not available");
+        enrol_fail(gate, "issuer_unavailable", "the issuer is not available");
     else if (command[0] && !is_issuer(gate, command))
-        fail(gate, "usage",
-             "enroll@ takes no command but the name of an issuer: send a token on stdin, or nothing");
+        enrol_fail(gate, "usage",
+                   "enroll@ takes no command but the name of an issuer: send a token on stdin, or nothing");
     else if (command[0] || e->pty)
-        start_device_flow(gate, command);
+        enrol_by_device(gate, command);
     else
-        stage_enter(e, STAGE_TOKEN, ENROL_INPUT_MS);
+        enrol_stage(e, STAGE_TOKEN, ENROL_INPUT_MS);
 }
 
 int enrol_open(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
@@ -497,16 +316,12 @@ int enrol_login(void *owner, const Ipc__Message *message, int *fds, size_t n_fds
     }
     gate_admitted(gate);
     send_verdict(gate, NULL);
-    stage_enter(e, STAGE_CHANNEL, ENROL_INPUT_MS);
+    enrol_stage(e, STAGE_CHANNEL, ENROL_INPUT_MS);
     return 0;
 }
 
 int enrol_begin(struct gate *gate, int issuer_fd)
 {
-    static const struct ipc_rule rules[] = {
-        { IPC__MESSAGE__BODY_DEVICE_CODE, 1, true, 0, 0, on_device_code },
-        { IPC__MESSAGE__BODY_CERTIFIED, 1, true, 0, 0, on_certified },
-    };
     CLEANUP(fd_close) int issuer = issuer_fd;
     struct enrolment *e = calloc(1, sizeof *e);
     if (!e)
@@ -516,9 +331,8 @@ int enrol_begin(struct gate *gate, int issuer_fd)
     gate->enrolment = e;
     int r = timer_new(gate->loop, stage_over, gate, &e->limit);
     if (r == 0)
-        r = ipc_peer_new(gate->loop, STEAL_FD(issuer), "issuer", rules, sizeof rules / sizeof rules[0],
-                         issuer_gone, gate, &gate->issuer);
+        r = enrol_meet_issuer(gate, STEAL_FD(issuer));
     if (r == 0)
-        stage_enter(e, STAGE_LOGIN, ENROL_LOGIN_MS);
+        enrol_stage(e, STAGE_LOGIN, ENROL_LOGIN_MS);
     return r;
 }
