@@ -1,5 +1,5 @@
-/* gatehouse-front as a process, with this test as its listener: strangers that never get as far as a login.
- */
+/* gatehouse-front as a process, with this test as its listener and its gate: strangers that never get as far
+ * as a login, and who may log in by what. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libssh/libssh.h>
@@ -195,6 +195,164 @@ static void a_connection_that_the_listener_gives_up_ends(void **state)
     assert_true(clock_ms() - began < GRACE_MS);
 }
 
+/* ---- logins, with libssh as the client ---- */
+
+struct attempt {
+    int control; /* the listener's end */
+    pid_t client;
+};
+
+/* A client in a process of its own: `user` tries the key in `kind`, exits with SSH_AUTH_*'s value. */
+static pid_t start_client(int fd, const char *user, enum ssh_keytypes_e kind, int bits)
+{
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid > 0) {
+        close(fd);
+        return pid;
+    }
+    ssh_session session = ssh_new();
+    ssh_key key = NULL;
+    bool no = false;
+    (void)ssh_options_set(session, SSH_OPTIONS_PROCESS_CONFIG, &no);
+    (void)ssh_options_set(session, SSH_OPTIONS_HOST, "front");
+    (void)ssh_options_set(session, SSH_OPTIONS_USER, user);
+    (void)ssh_options_set(session, SSH_OPTIONS_FD, &fd);
+    if (ssh_pki_generate(kind, bits, &key) != SSH_OK || ssh_connect(session) != SSH_OK)
+        _exit(100);
+    int r = ssh_userauth_publickey(session, NULL, key);
+    _exit(r == SSH_AUTH_SUCCESS ? 0 : r == SSH_AUTH_DENIED ? 1 : 2);
+}
+
+static struct attempt try_login(const char *user, enum ssh_keytypes_e kind, int bits)
+{
+    struct attempt attempt;
+    int client;
+    open_connection(&client, &attempt.control);
+    attempt.client = start_client(client, user, kind, bits);
+    return attempt;
+}
+
+static Ipc__Message *from_front(int fd, Ipc__Message__BodyCase expected)
+{
+    Ipc__Message *message = NULL;
+    int fds[IPC_FDS_MAX];
+    size_t n;
+    assert_int_equal(ipc_receive_now(fd, WAIT_MS, &message, fds, &n), 0);
+    assert_int_equal(message->body_case, expected);
+    assert_int_equal(n, 0);
+    return message;
+}
+
+static int client_status(struct attempt *attempt)
+{
+    int status;
+    assert_int_equal(waitpid(attempt->client, &status, 0), attempt->client);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void give_gate(int control, int fd, const char *refused)
+{
+    Ipc__GateGiven given = IPC__GATE_GIVEN__INIT;
+    given.refused = (char *)(uintptr_t)refused;
+    Ipc__Message message = IPC_MESSAGE(GATE_GIVEN, gate_given, &given);
+    assert_int_equal(ipc_send_now(control, &message, &fd, fd >= 0 ? 1 : 0, WAIT_MS), 0);
+}
+
+static void give_verdict(int gate, bool admitted)
+{
+    Ipc__LoginVerdict verdict = IPC__LOGIN_VERDICT__INIT;
+    verdict.admitted = admitted;
+    verdict.message = (char[]){ "no such key" };
+    Ipc__Message message = IPC_MESSAGE(LOGIN_VERDICT, login_verdict, &verdict);
+    assert_int_equal(ipc_send_now(gate, &message, NULL, 0, WAIT_MS), 0);
+}
+
+/* The key's wire form begins with its type. */
+static bool is_of_type(const Ipc__Login *login, const char *type)
+{
+    size_t n = strlen(type);
+    return login->certificate.len > 4 + n && login->certificate.data[3] == n &&
+           memcmp(login->certificate.data + 4, type, n) == 0;
+}
+
+static void enroll_is_let_in_by_a_plain_key_of_each_kind(void **state)
+{
+    (void)state;
+    static const struct {
+        enum ssh_keytypes_e kind;
+        int bits;
+        const char *type;
+    } keys[] = { { SSH_KEYTYPE_ED25519, 0, "ssh-ed25519" },
+                 { SSH_KEYTYPE_ECDSA_P256, 256, "ecdsa-sha2-nistp256" },
+                 { SSH_KEYTYPE_ECDSA_P384, 384, "ecdsa-sha2-nistp384" },
+                 { SSH_KEYTYPE_ECDSA_P521, 521, "ecdsa-sha2-nistp521" },
+                 { SSH_KEYTYPE_RSA, 2048, "ssh-rsa" } };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        int gate[2];
+        struct attempt attempt = try_login("enroll", keys[i].kind, keys[i].bits);
+        CLEANUP(ipc_message_free)
+        Ipc__Message *want = from_front(attempt.control, IPC__MESSAGE__BODY_WANT_GATE);
+        assert_true(want->want_gate->enrol);
+        assert_int_equal(fd_pair(SOCK_SEQPACKET, gate), 0);
+        give_gate(attempt.control, gate[1], "");
+        close(gate[1]);
+        CLEANUP(ipc_message_free) Ipc__Message *login = from_front(gate[0], IPC__MESSAGE__BODY_LOGIN);
+        assert_string_equal(login->login->user, "enroll");
+        assert_true(is_of_type(login->login, keys[i].type));
+        give_verdict(gate[0], true);
+        assert_int_equal(client_status(&attempt), 0);
+        close(gate[0]);
+        close(attempt.control);
+        expect_end(FRONT_EXIT_DONE);
+    }
+}
+
+static void nobody_else_is_let_in_by_a_plain_key(void **state)
+{
+    (void)state;
+    static const char *const users[] = { "agent", "enroll2", "Enroll", "enrol", "" };
+    for (size_t i = 0; i < sizeof users / sizeof users[0]; i++) {
+        struct attempt attempt = try_login(users[i], SSH_KEYTYPE_ED25519, 0);
+        ipc_message_free(from_front(attempt.control, IPC__MESSAGE__BODY_ASK_KEY));
+        Ipc__AnswerKey known = IPC__ANSWER_KEY__INIT;
+        Ipc__Message answer = IPC_MESSAGE(ANSWER_KEY, answer_key, &known);
+        assert_int_equal(ipc_send_now(attempt.control, &answer, NULL, 0, WAIT_MS), 0);
+        assert_int_equal(client_status(&attempt), 1);
+        expect_end(FRONT_EXIT_LOGIN_FAILED);
+        close(attempt.control);
+    }
+}
+
+static void enroll_is_refused_when_the_listener_gives_no_gate(void **state)
+{
+    (void)state;
+    struct attempt attempt = try_login("enroll", SSH_KEYTYPE_ED25519, 0);
+    ipc_message_free(from_front(attempt.control, IPC__MESSAGE__BODY_WANT_GATE));
+    give_gate(attempt.control, -1, "too many are enrolling");
+    assert_int_equal(client_status(&attempt), 1);
+    expect_end(FRONT_EXIT_LOGIN_FAILED);
+    close(attempt.control);
+}
+
+static void enroll_is_refused_when_its_gate_refuses_the_key(void **state)
+{
+    (void)state;
+    int gate[2];
+    struct attempt attempt = try_login("enroll", SSH_KEYTYPE_ED25519, 0);
+    ipc_message_free(from_front(attempt.control, IPC__MESSAGE__BODY_WANT_GATE));
+    assert_int_equal(fd_pair(SOCK_SEQPACKET, gate), 0);
+    give_gate(attempt.control, gate[1], "");
+    close(gate[1]);
+    ipc_message_free(from_front(gate[0], IPC__MESSAGE__BODY_LOGIN));
+    give_verdict(gate[0], false);
+    assert_int_equal(client_status(&attempt), 1);
+    expect_end(FRONT_EXIT_LOGIN_FAILED);
+    close(gate[0]);
+    close(attempt.control);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -203,6 +361,10 @@ int main(void)
         cmocka_unit_test(an_endless_version_line_ends_its_front),
         cmocka_unit_test(a_client_that_closes_is_forgotten_at_once),
         cmocka_unit_test(a_connection_that_the_listener_gives_up_ends),
+        cmocka_unit_test(enroll_is_let_in_by_a_plain_key_of_each_kind),
+        cmocka_unit_test(nobody_else_is_let_in_by_a_plain_key),
+        cmocka_unit_test(enroll_is_refused_when_the_listener_gives_no_gate),
+        cmocka_unit_test(enroll_is_refused_when_its_gate_refuses_the_key),
     };
     return cmocka_run_group_tests(tests, start_front, end_front);
 }

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 #include "base/clock.h"
 #include "base/io.h"
+#include "policy/revocation.h"
 #include "policy/ticket.h"
 #include "vault/admin.h"
 #include "house.h"
@@ -470,6 +471,65 @@ static void reload(bool agent_exists)
     assert_int_equal(ipc_send_now(vault.control, &message, &fd, 1, ANSWER_MS), 0);
 }
 
+static void tell_revocations(const char *lines)
+{
+    Ipc__Revocations body = IPC__REVOCATIONS__INIT;
+    Ipc__Message message = IPC_MESSAGE(REVOCATIONS, revocations, &body);
+    Ipc__RevocationList list = IPC__REVOCATION_LIST__INIT;
+    CLEANUP(fd_close) int fd = -1;
+    struct detail detail = { "" };
+
+    assert_int_equal(revocation_read((const uint8_t *)lines, strlen(lines), &list, &detail), 0);
+    assert_int_equal(revocation_seal(&list), 0);
+    assert_int_equal(revocation_pack(&list, &fd), 0);
+    revocation_free(&list);
+    assert_int_equal(ipc_send_now(vault.control, &message, &fd, 1, ANSWER_MS), 0);
+    close(gate_from(SOURCE)); /* by the same socket, so after it */
+    usleep(100 * 1000);
+}
+
+static void a_revoked_certificate_stops_later_logins_and_gets_no_ticket(void **unused)
+{
+    CLEANUP(fd_close) int gate = admitted_gate("agent");
+    CLEANUP(fd_close) int late = -1;
+    char text[DETAIL_MAX];
+    Ipc__Message *message;
+
+    (void)unused;
+    log_in(gate);
+    tell_revocations("id:somebody-else\n");
+    log_in(gate);
+    tell_revocations("id:anna\n");
+    expect_refusal(gate, "orders", "denied", text);
+    assert_non_null(strstr(text, "revoked"));
+    late = gate_from(SOURCE);
+    present(late, OPTIONS("agent"));
+    message = vouched(late);
+    assert_null(message->vouched->ticket);
+    assert_non_null(strstr(message->vouched->refusal->message, "revoked"));
+    ipc_message_free(message);
+    tell_revocations("");
+    log_in(gate);
+}
+
+static void a_broken_list_leaves_the_old_one(void **unused)
+{
+    Ipc__Revocations body = IPC__REVOCATIONS__INIT;
+    Ipc__Message message = IPC_MESSAGE(REVOCATIONS, revocations, &body);
+    CLEANUP(fd_close) int gate = admitted_gate("agent");
+    CLEANUP(fd_close) int fd = -1;
+    char text[DETAIL_MAX];
+
+    (void)unused;
+    tell_revocations("id:anna\n");
+    assert_int_equal(fd_of_bytes("list", "\xff\xff\xff", 3, &fd), 0);
+    assert_int_equal(ipc_send_now(vault.control, &message, &fd, 1, ANSWER_MS), 0);
+    expect_refusal(gate, "orders", "denied", text);
+    assert_true(log_has("revocations_not_taken"));
+    tell_revocations("");
+    log_in(gate);
+}
+
 static void a_role_that_is_taken_away_stops_later_logins(void **unused)
 {
     CLEANUP(fd_close) int gate = admitted_gate("agent");
@@ -605,6 +665,8 @@ int main(void)
         cmocka_unit_test(a_password_that_is_changed_is_used_at_once),
         cmocka_unit_test(a_vault_without_its_key_is_sealed_until_it_is_back),
         cmocka_unit_test(a_certificate_that_expires_later_stops_later_logins),
+        cmocka_unit_test(a_revoked_certificate_stops_later_logins_and_gets_no_ticket),
+        cmocka_unit_test(a_broken_list_leaves_the_old_one),
         cmocka_unit_test(a_role_that_is_taken_away_stops_later_logins),
         cmocka_unit_test(a_broken_configuration_leaves_the_old_one),
         cmocka_unit_test(logins_of_one_gate_are_bounded),

@@ -7,7 +7,7 @@ foreach(name connector connector_tls)
   target_compile_definitions(${name} PRIVATE CONNECTOR="$<TARGET_FILE:gatehouse-connector>")
   add_dependencies(${name} gatehouse-connector)
 endforeach()
-unit_test(vault vault-store policy-ticket)
+unit_test(vault vault-store policy-ticket policy-revocation)
 target_sources(vault PRIVATE house.c keygen.c)
 target_compile_definitions(vault PRIVATE CONNECTOR="$<TARGET_FILE:gatehouse-connector>"
                                          VAULT="$<TARGET_FILE:gatehouse-vault>")
