@@ -116,10 +116,25 @@ static bool is_user_of_url(struct detect_view *v, size_t start, size_t at, size_
     return behind == ':' || behind == '/';
 }
 
+/* Text without blanks between words (CJK, U+0800 and up) is not part of an address that is written in ASCII
+ * or in an alphabet of two-byte characters. */
+static size_t behind_other_script(const struct detect_view *v, size_t start, size_t at)
+{
+    for (size_t i = at; i > start && class_has(v->bytes[at - 1], CLASS_ALNUM); i--) {
+        size_t first = i - 1;
+        while (first > start && (v->bytes[first] & 0xc0) == 0x80)
+            first--;
+        if (v->bytes[first] >= 0xe0 || (v->bytes[first] & 0xc0) == 0x80)
+            return i;
+        i = first + 1;
+    }
+    return start;
+}
+
 /* `at` is the @. */
 bool recognise_email(struct detect_view *v, size_t at, struct detect_span *ret)
 {
-    size_t start = email_origin(v, at);
+    size_t start = behind_other_script(v, email_origin(v, at), at);
 
     while (start < at && !class_has(v->bytes[start], CLASS_ALNUM) && v->bytes[start] != '_' &&
            (v->bytes[start] & 0xc0) != 0xc0)

@@ -198,7 +198,7 @@ bool number_holds_card(const uint8_t *bytes, size_t n)
         if (count > 0 && card_is_issued(digits, count))
             return true;
     }
-    while (run < n && class_has(bytes[run], CLASS_DIGIT))
+    while (run < n && run < CARD_DIGITS_MAX && class_has(bytes[run], CLASS_DIGIT))
         run++;
     for (size_t count = CARD_DIGITS_MIN; count <= CARD_DIGITS_MAX && count <= run; count++)
         if (card_is_issued(bytes, count))

@@ -2,7 +2,10 @@
  * into pieces the output is the same. */
 #include "check.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include "detect_fixture.h"
 
 enum {
@@ -235,6 +238,43 @@ static void a_number_is_found_wherever_it_is(void **state)
     fixture_each("iban", check_places);
 }
 
+/* Each place of a long run of digits may be the first one of a number: that must not cost the length of the
+ * run. */
+static void long_runs_are_not_looked_at_again_and_again(void **state)
+{
+    enum { LONG = 2 << 20 };
+    struct detect_how how = fixture_redact(all, -1);
+    char *text = malloc(LONG);
+
+    (void)state;
+    assert_non_null(text);
+    memset(text, '1', LONG);
+    assert_true(detect_is_clean(all, &how, text, LONG));
+    assert_int_equal(detect_fires(all, &how, text, LONG, NULL), 0);
+    memset(text, 'a', LONG);
+    assert_true(detect_is_clean(all, &how, text, LONG));
+    assert_int_equal(detect_fires(all, &how, text, LONG, NULL), 0);
+    free(text);
+}
+
+/* A gate is a fork of the process that compiled. */
+static void a_child_searches_with_what_its_parent_compiled(void **state)
+{
+    struct detect_how how = fixture_redact(all, -1);
+    int status = 0;
+
+    (void)state;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        _exit(detect_fires(all, &how, "bob@example.com", 15, NULL) == 1 &&
+                      detect_fires(all, &how, "bob at example", 14, NULL) == 0
+                  ? 0
+                  : 1);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void what_is_switched_off_is_shown(void **state)
 {
     struct detect_how how = fixture_redact(all, fixture_index(all, "iban"));
@@ -383,6 +423,8 @@ int main(void)
         cmocka_unit_test(what_holds_a_match_is_not_clean_whatever_is_around_it),
         cmocka_unit_test(nothing_fires_on_the_corpus_of_false_positives),
         cmocka_unit_test(a_number_is_found_wherever_it_is),
+        cmocka_unit_test(long_runs_are_not_looked_at_again_and_again),
+        cmocka_unit_test(a_child_searches_with_what_its_parent_compiled),
         cmocka_unit_test(what_is_switched_off_is_shown),
         cmocka_unit_test(each_detector_has_its_own_kind_of_mask),
         cmocka_unit_test(a_flush_lets_go_what_is_held_and_masks_what_is_left),
