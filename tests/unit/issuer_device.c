@@ -172,6 +172,20 @@ static void lost_connections_are_retried_half_as_often(void **state)
     assert_string_equal(person.token, "a.b.c");
 }
 
+static void another_courier_goes_on_for_one_that_was_lost(void **state)
+{
+    struct person person = { 0 };
+    (void)state;
+    show(&person, CODE(",\"expires_in\":900,\"interval\":5"));
+    (void)expect_poll_after(5 * SECOND);
+    lose_courier();
+    pass_ms(11 * SECOND); /* the next poll is due, and waits for a courier */
+    link_courier();
+    settle();
+    answer_fetch(expect_fetch(CORP_TOKEN), 200, "{\"id_token\":\"a.b.c\"}", 0);
+    assert_string_equal(person.token, "a.b.c");
+}
+
 static void a_refusal_is_the_end(void **state)
 {
     static const struct {
@@ -436,6 +450,7 @@ int main(void)
         TEST(five_seconds_are_the_interval_when_nothing_is_said),
         TEST(slow_down_adds_five_seconds_each_time),
         TEST(lost_connections_are_retried_half_as_often),
+        TEST(another_courier_goes_on_for_one_that_was_lost),
         TEST(a_refusal_is_the_end),
         TEST(the_code_expires),
         TEST(fifteen_minutes_are_the_most),

@@ -221,6 +221,23 @@ static void a_failure_is_told_at_once_to_those_who_come_soon(void **state)
     assert_non_null(login.keys);
 }
 
+static void an_answer_that_comes_without_its_body_or_with_too_much_is_none(void **state)
+{
+    struct login login;
+    char *much = calloc(1, TOKEN_JWKS_MAX + 2);
+    (void)state;
+    assert_non_null(much);
+    memset(much, ' ', TOKEN_JWKS_MAX + 1);
+    ask_keys(&login, false);
+    answer_fetch(expect_fetch(CORP_WELL), 200, NULL, 0);
+    expect_why(&login, "no JSON object");
+    pass_ms(PROVIDER_REFRESH_MS);
+    ask_keys(&login, false);
+    answer_fetch(expect_fetch(CORP_WELL), 200, much, 0);
+    expect_why(&login, "the courier's answer can't be read");
+    free(much);
+}
+
 static void documents_that_are_wrong_are_refused(void **state)
 {
     static const struct {
@@ -453,6 +470,7 @@ int main(void)
         TEST(old_keys_serve_while_the_provider_is_away),
         TEST(an_unknown_key_while_the_provider_is_away_is_said_so),
         TEST(a_failure_is_told_at_once_to_those_who_come_soon),
+        TEST(an_answer_that_comes_without_its_body_or_with_too_much_is_none),
         TEST(documents_that_are_wrong_are_refused),
         TEST(without_a_courier_there_is_an_answer_too),
         TEST(what_was_asked_before_the_courier_came_is_sent_then),

@@ -147,7 +147,8 @@ void answer_fetch(uint32_t request, uint32_t status, const char *body, uint64_t 
     fetched.request = request;
     fetched.status = status;
     fetched.max_age_s = max_age_s;
-    assert_int_equal(fd_of_bytes("body", body, strlen(body), &fd), 0);
+    if (body)
+        assert_int_equal(fd_of_bytes("body", body, strlen(body), &fd), 0);
     send_fetched(&fetched, fd);
 }
 

@@ -47,6 +47,7 @@ uint32_t expect_fetch(const char *url);
 extern char last_form[4096];
 extern uint32_t last_timeout_ms;
 void expect_no_fetch(void);
+/* body: NULL for an answer that lacks it. */
 void answer_fetch(uint32_t request, uint32_t status, const char *body, uint64_t max_age_s);
 void fail_fetch(uint32_t request, const char *error);
 /* Both documents are asked for, and given. */
