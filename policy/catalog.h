@@ -106,7 +106,7 @@ struct catalog_type {
 
 /* An operator or a cast backed by a function that may write, or is not known not to. */
 struct catalog_hook {
-    const char *name; /* of the operator; a cast: "" */
+    const char *schema, *name; /* of the operator; a cast: "" */
     struct catalog_name function;
     bool own_types; /* a cast from or to a type that is not PostgreSQL's own */
 };

@@ -155,6 +155,7 @@ static const struct catalog_hook *copy_hooks(struct arena *arena, const struct c
 {
     struct catalog_hook *copy = COPY_ARRAY(arena, hooks, n);
     for (size_t i = 0; copy && i < n; i++) {
+        copy[i].schema = copy_text(arena, hooks[i].schema);
         copy[i].name = copy_text(arena, hooks[i].name);
         copy[i].function.schema = copy_text(arena, hooks[i].function.schema);
         copy[i].function.name = copy_text(arena, hooks[i].function.name);

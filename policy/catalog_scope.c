@@ -438,7 +438,7 @@ static bool is_wanted_schema(struct visit *visit, const char *schema)
     return visit->n > 0;
 }
 
-static bool is_on_path(struct scope *scope, const char *schema)
+bool scope_reaches(struct scope *scope, const char *schema)
 {
     struct visit visit = { .schema = is_wanted_schema, .wanted = schema };
     if (is_anywhere(scope) || catalog_basics(scope->catalog, &visit.basics) != CATALOG_FOUND)
@@ -465,7 +465,7 @@ bool scope_next_function(struct scope *scope, const char *schema, const char *na
     for (; *cursor < n; (*cursor)++) {
         const struct catalog_function *f = &functions[*cursor];
         if (!takes(f, n_arguments) ||
-            (schema ? strcmp(f->schema, schema) != 0 : !is_on_path(scope, f->schema)))
+            (schema ? strcmp(f->schema, schema) != 0 : !scope_reaches(scope, f->schema)))
             continue;
         (*cursor)++;
         *ret = f;

@@ -40,6 +40,8 @@ enum catalog_answer scope_function(struct scope *scope, const char *schema, cons
 bool scope_next_function(struct scope *scope, const char *schema, const char *name, int n_arguments,
                          size_t *cursor, const struct catalog_function **ret);
 
+/* Whether names without a schema may be looked for in this one. */
+bool scope_reaches(struct scope *scope, const char *schema);
 /* After an ABSENT that may be of an earlier time: it is wanted again, and WANTED is returned. */
 enum catalog_answer scope_doubt_relation(struct scope *scope, const char *name);
 /* The schema that an unqualified CREATE makes its object in; NULL when that is not certain. After a look-up

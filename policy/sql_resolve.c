@@ -98,7 +98,8 @@ static bool is_mentioned(const struct sql_facts *facts, const char *operator)
 static void resolve_operators(struct resolver *r, const struct sql_facts *facts)
 {
     for (size_t i = 0; i < r->basics->n_operators; i++)
-        if (is_mentioned(facts, r->basics->operators[i].name))
+        if (is_mentioned(facts, r->basics->operators[i].name) &&
+            scope_reaches(r->scope, r->basics->operators[i].schema))
             resolve_called(r, &r->basics->operators[i].function, "an operator calls it");
 }
 

@@ -82,10 +82,11 @@ void resolve_called(struct resolver *r, const struct catalog_name *function, con
                         : -ENAMETOOLONG);
 }
 
-static void resolve_operator(struct resolver *r, const char *name)
+static void resolve_operator(struct resolver *r, const char *schema, const char *name)
 {
     for (size_t i = 0; i < r->basics->n_operators; i++)
-        if (strcmp(r->basics->operators[i].name, name) == 0)
+        if (strcmp(r->basics->operators[i].name, name) == 0 &&
+            (!schema || strcmp(r->basics->operators[i].schema, schema) == 0))
             resolve_called(r, &r->basics->operators[i].function, "an operator calls it");
 }
 
@@ -111,7 +112,7 @@ void resolve_function(struct resolver *r, const struct effect *effect, bool cata
     name_split(effect->object, &parts);
     const char *schema = parts.qualified ? parts.schema : catalog_only ? "pg_catalog" : NULL;
     if (is_operator(parts.name)) {
-        resolve_operator(r, parts.name);
+        resolve_operator(r, schema, parts.name);
         return;
     }
     enum catalog_answer answer = scope_function(r->scope, schema, parts.name, &unsettled);

@@ -298,7 +298,7 @@ static int take_type(struct rows *rows, struct row *row, struct catalog_type *ty
 
 static const struct catalog_hook *hooks(struct taker *t, size_t *ret_n, bool *overflow)
 {
-    enum { WIDTH = 4, HOOKS_MAX = 1024 };
+    enum { WIDTH = 5, HOOKS_MAX = 1024 };
     size_t n = 0;
     const char *const *texts = list(t, &n);
     n = turns(t, n, WIDTH, overflow);
@@ -306,7 +306,7 @@ static const struct catalog_hook *hooks(struct taker *t, size_t *ret_n, bool *ov
     struct catalog_hook *found = keep(t->rows, n * sizeof *found);
     for (size_t i = 0; found && i < n; i++) {
         const char *const *at = texts + WIDTH * i;
-        found[i] = (struct catalog_hook){ at[0], { at[1], at[2] }, *at[3] == 't' };
+        found[i] = (struct catalog_hook){ at[0], at[1], { at[2], at[3] }, *at[4] == 't' };
     }
     *ret_n = found ? n : 0;
     return found;

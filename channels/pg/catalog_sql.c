@@ -67,17 +67,25 @@ const char catalog_sql_relations[] =
         "(k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))) SELECT oid FROM after "
         "LIMIT 2049") ", "
     /* functions of triggers; of defaults, constraints and policies */
-    FUNCTION_NAMES("SELECT DISTINCT tgfoid FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal LIMIT "
-                   "2049") ", " FUNCTION_NAMES(
-        "SELECT DISTINCT d.refobjid FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND ("
-        "d.classid = 'pg_attrdef'::regclass AND d.objid IN (SELECT oid FROM pg_attrdef WHERE adrelid = "
-        "c.oid) OR d.classid = 'pg_constraint'::regclass AND d.objid IN (SELECT oid FROM pg_constraint WHERE "
-        "conrelid = c.oid) OR d.classid = 'pg_policy'::regclass AND d.objid IN (SELECT oid FROM pg_policy "
-        "WHERE polrelid = c.oid)) LIMIT 2049") " FROM pg_class c JOIN pg_namespace n ON n.oid = "
-                                               "c.relnamespace WHERE (c.relname = ANY ($1::text[]::name[]) "
-                                               "OR "
-                                               "c.oid = ANY ($2::text[]::oid[])) AND c.relpersistence <> 't' "
-                                               "ORDER BY c.relname, n.nspname LIMIT 20000";
+    FUNCTION_NAMES(
+        "SELECT DISTINCT tgfoid FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal LIMIT "
+        "2049") ", " FUNCTION_NAMES("SELECT DISTINCT d.refobjid FROM pg_depend d WHERE d.refclassid = "
+                                    "'pg_proc'::regclass AND ("
+                                    "d.classid = 'pg_attrdef'::regclass AND d.objid IN (SELECT oid FROM "
+                                    "pg_attrdef WHERE adrelid = "
+                                    "c.oid) OR d.classid = 'pg_constraint'::regclass AND d.objid IN (SELECT "
+                                    "oid FROM pg_constraint WHERE "
+                                    "conrelid = c.oid) OR d.classid = 'pg_policy'::regclass AND d.objid IN "
+                                    "(SELECT oid FROM pg_policy "
+                                    "WHERE polrelid = c.oid)) LIMIT 2049") " FROM pg_class c JOIN "
+                                                                           "pg_namespace n ON n.oid = "
+                                                                           "c.relnamespace WHERE (c.relname "
+                                                                           "= ANY ($1::text[]::name[]) "
+                                                                           "OR "
+                                                                           "c.oid = ANY ($2::text[]::oid[])) "
+                                                                           "AND c.relpersistence <> 't' "
+                                                                           "ORDER BY c.relname, n.nspname "
+                                                                           "LIMIT 20000";
 
 const char catalog_sql_functions[] =
     "SELECT p.oid::text, n.nspname::text, p.proname::text, pg_get_userbyid(p.proowner)::text, "
@@ -126,13 +134,15 @@ const char catalog_sql_basics[] =
     "20001), "
     "ARRAY(SELECT has_schema_privilege(oid, 'USAGE')::text FROM pg_namespace WHERE nspname !~ "
     "'^pg_(toast_)?temp_' ORDER BY oid LIMIT 20001), "
-    /* name, schema and name of the function, own types; by turns */
-    "ARRAY(SELECT u FROM (SELECT DISTINCT o.oprname, n.nspname, p.proname FROM pg_operator o JOIN pg_proc p "
-    "ON p.oid "
-    "= o.oprcode JOIN pg_namespace n ON n.oid = p.pronamespace WHERE NOT " HARMLESS(
-        "p") " ORDER BY 1, 2, 3 LIMIT 1025) AS x, LATERAL unnest(ARRAY[x.oprname::text, x.nspname::text, "
-             "x.proname::text, "
-             "'true']) WITH ORDINALITY AS t(u, o) ORDER BY x.oprname, x.nspname, x.proname, o), "
+    /* schema and name of the operator, of the function, own types; by turns */
+    "ARRAY(SELECT u FROM (SELECT DISTINCT q.nspname AS s, o.oprname, n.nspname, p.proname FROM pg_operator o "
+    "JOIN pg_namespace q ON q.oid = o.oprnamespace JOIN pg_proc p ON p.oid = o.oprcode JOIN pg_namespace n "
+    "ON n.oid = "
+    "p.pronamespace WHERE NOT " HARMLESS(
+        "p") " ORDER BY 1, 2, 3, 4 LIMIT 1025) AS x, LATERAL unnest(ARRAY[x.s::text, x.oprname::text, "
+             "x.nspname::text, "
+             "x.proname::text, 'true']) WITH ORDINALITY AS t(u, o) ORDER BY x.s, x.oprname, x.nspname, "
+             "x.proname, o), "
              "ARRAY(SELECT u FROM (SELECT DISTINCT n.nspname, p.proname, h.own FROM (SELECT castfunc AS oid, "
              "castsource >= "
              "16384 OR casttarget >= 16384 AS own FROM pg_cast UNION SELECT d.refobjid, true FROM "
@@ -141,9 +151,9 @@ const char catalog_sql_basics[] =
              "'pg_proc'::regclass WHERE k.contypid <> 0) AS h JOIN pg_proc p ON p.oid = h.oid JOIN "
              "pg_namespace n ON n.oid = "
              "p.pronamespace WHERE NOT " HARMLESS(
-                 "p") " ORDER BY 1, 2, 3 LIMIT 1025) AS x, LATERAL unnest(ARRAY['', x.nspname::text, "
-                      "x.proname::text, x.own::text]) WITH "
-                      "ORDINALITY AS t(u, o) ORDER BY x.nspname, x.proname, x.own, o) "
+                 "p") " ORDER BY 1, 2, 3 LIMIT 1025) AS x, LATERAL unnest(ARRAY['', '', x.nspname::text, "
+                      "x.proname::text, "
+                      "x.own::text]) WITH ORDINALITY AS t(u, o) ORDER BY x.nspname, x.proname, x.own, o) "
                       "WHERE $1::text[] IS NOT NULL AND $2::text[] IS NOT NULL";
 
 const char catalog_sql_begin[] = "SELECT set_config('search_path', 'pg_catalog, pg_temp', false)";

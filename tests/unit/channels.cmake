@@ -1,12 +1,16 @@
 unit_test(words channels-words)
 
 # PostgreSQL sessions between a real server and real clients.
-add_executable(pg_harness pg_harness.c)
+add_executable(pg_harness pg_harness.c pg_effects.c)
 target_link_libraries(pg_harness PRIVATE channels-pg)
 set_target_properties(pg_harness PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
 add_test(NAME pg_live COMMAND /usr/bin/python3 -m pytest -q -p no:cacheprovider pg_live.py
          WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
 set_tests_properties(pg_live PROPERTIES ENVIRONMENT "PG_HARNESS=$<TARGET_FILE:pg_harness>" TIMEOUT 600)
+# The bypass corpus: what statements do to a real server, and what is said that they do.
+add_test(NAME pg_bypass COMMAND /usr/bin/python3 -m pytest -q -p no:cacheprovider pg_bypass.py
+         WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+set_tests_properties(pg_bypass PROPERTIES ENVIRONMENT "PG_HARNESS=$<TARGET_FILE:pg_harness>" TIMEOUT 300)
 unit_test(pg_wire channels-pg)
 unit_test(pg_startup channels-pg)
 unit_test(pg_prepared channels-pg)

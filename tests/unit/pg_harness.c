@@ -4,8 +4,9 @@
  *   pg_harness PORT SERVER_SOCKET DATABASE LOGIN RECORDING [OUTPUT_LIMIT]
  *
  * `drop`, `truncate` and unbounded writes are denied by the rule "no-drop"; the rest of SQL is allowed.
- * With PG_HARNESS_CATALOG set, names are resolved over a side connection, as a gate does.
- * Prints the reason of every session's end. SIGUSR1 breaks the recording: what happens when its disk is full.
+ * With PG_HARNESS_CATALOG set, names are resolved over a side connection, as a gate does; if it is "effects",
+ * statements are read from stdin, and their effects printed, instead (pg_effects.h). Prints the reason of
+ * every session's end. SIGUSR1 breaks the recording: what happens when its disk is full.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,6 +23,7 @@
 #include "channels/pg/catalog_link.h"
 #include "channels/pg/session.h"
 #include "channels/pg/wire.h"
+#include "pg_effects.h"
 #include "policy/sql.h"
 
 enum { MESSAGE_MAX = 65536, WAIT_MS = 10000, SETTINGS_MAX = 64 };
@@ -337,6 +339,8 @@ int main(int argc, char **argv)
     if (source_new(h.host.loop, h.listener, LOOP_READ, accept_one, &h, &source) < 0)
         return 70;
     printf("READY\n");
+    if (h.host.catalog && strcmp(getenv("PG_HARNESS_CATALOG"), "effects") == 0)
+        pg_effects_begin(h.host.loop, h.host.catalog);
     int status = loop_run(h.host.loop);
     while (h.clients)
         client_free(h.clients);

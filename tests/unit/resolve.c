@@ -12,8 +12,11 @@ enum { WORDS_MAX = 4096 };
 static const struct catalog_schema schemas[] = {
     { "pg_catalog", true }, { "public", true }, { "hr", true }, { "evil", true }
 };
-static const struct catalog_hook operators[] = { { "|+|", { "public", "merge_rows" }, true } };
-static const struct catalog_hook casts[] = { { "", { "public", "to_mood" }, true } };
+static const struct catalog_hook operators[] = {
+    { "public", "|+|", { "public", "merge_rows" }, true },
+    { "evil", "=", { "evil", "compare" }, true },
+};
+static const struct catalog_hook casts[] = { { "", "", { "public", "to_mood" }, true } };
 
 static const struct catalog_column order_columns[] = { { "id", 1, 23, false }, { "total", 2, 1700, false } };
 static const struct catalog_column mood_columns[] = { { "mood", 1, 20100, true } };
@@ -132,7 +135,7 @@ static void answer(const struct house *house)
                                                    .schemas = schemas,
                                                    .n_schemas = COUNT(schemas),
                                                    .operators = operators,
-                                                   .n_operators = 1,
+                                                   .n_operators = COUNT(operators),
                                                    .casts = casts,
                                                    .n_casts = house->casts };
             assert_int_equal(catalog_put_basics(catalog, &basics, 1), 0);
@@ -228,8 +231,9 @@ static void a_view_is_itself_and_what_it_reads(void **state)
 #define PAID "hr.salaries; function public.volatile_one(): volatile, plpgsql, of app; select lower()~"
     expect("SELECT * FROM paid", "select public.paid; select " PAID);
     expect("SELECT * FROM paid_twice", "select public.paid_twice; select public.paid; select " PAID);
-    expect("EXPLAIN SELECT * FROM paid", "explain public.paid; explain hr.salaries; function "
-                                         "public.volatile_one(): volatile, plpgsql, of app; explain lower()~");
+    expect("EXPLAIN SELECT * FROM paid",
+           "explain public.paid; explain hr.salaries; function "
+           "public.volatile_one(): volatile, plpgsql, of app; explain lower()~");
     expect("DELETE FROM paid",
            "delete public.paid (unbounded); select hr.salaries; delete hr.salaries (unbounded); "
            "function public.volatile_one(): volatile, plpgsql, of app; select lower()~");
@@ -280,13 +284,16 @@ static void the_search_path_is_followed(void **state)
 {
     (void)state;
     expect("SET search_path = evil, pg_catalog; SELECT lower('a')",
-           "function evil.lower(): volatile, sql, of app; select");
-    expect("SET search_path = 'evil'; SELECT * FROM orders", "select public.orders; select evil.orders");
+           "function evil.lower(): volatile, sql, of app; select; function evil.compare(): an operator calls "
+           "it");
+    expect("SET search_path = 'evil'; SELECT * FROM orders",
+           "select public.orders; select evil.orders; function evil.compare(): an operator calls it");
     expect("SELECT set_config('search_path', 'evil, hr', false); SELECT * FROM salaries",
-           "select hr.salaries");
+           "select hr.salaries; function evil.compare(): an operator calls it");
     expect("SELECT set_config('search_path', a, false) FROM orders; SELECT * FROM orders",
-           "select public.orders; select evil.orders");
-    expect("DO ''; SELECT lower('a')", "function evil.lower(): volatile, sql, of app; select");
+           "select public.orders; select evil.orders; function evil.compare(): an operator calls it");
+    expect("DO ''; SELECT lower('a')", "function evil.lower(): volatile, sql, of app; select; function "
+                                       "evil.compare(): an operator calls it");
 }
 
 static void operators_and_casts_call_what_backs_them(void **state)
@@ -296,6 +303,9 @@ static void operators_and_casts_call_what_backs_them(void **state)
            "select public.orders; function public.merge_rows(): an operator calls it");
     expect("SELECT id + 1 FROM orders", "select public.orders");
     expect("SELECT OPERATOR(public.|+|) 1", "function public.merge_rows(): an operator calls it; select");
+    expect("SELECT id = 1 FROM hr.salaries", "select hr.salaries");
+    expect("SET search_path = evil; SELECT id = 1 FROM hr.salaries",
+           "select hr.salaries; function evil.compare(): an operator calls it");
     expect_casting("SELECT 'x'::mood", "select; function public.to_mood(): a cast or a domain calls it");
     expect_casting("SELECT * FROM moods",
                    "select public.moods; function public.to_mood(): a cast or a domain calls it");
