@@ -266,6 +266,30 @@ def test_without_a_certificate_the_reason_stands_before_what_ssh_says(machine):
     assert said < done.stderr.index("Permission denied")
 
 
+EXAMPLES = [line.lstrip("# ") for line in (TOP / "contrib" / "ssh_config").read_text(encoding="utf-8").splitlines()
+            if line.lstrip("# ").startswith("Match originalhost")]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_line_of_the_example_asks_for_something_that_there_is(tmp_path, example):
+    """contrib/ssh_config, with a gatehouse-login in PATH that goes as far as its options."""
+    stub = tmp_path / "gatehouse-login"
+    stub.write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" >'{tmp_path}/words'\n")
+    stub.chmod(0o755)
+    plain = [line for line in (TOP / "contrib" / "ssh_config").read_text(encoding="utf-8").splitlines()
+             if not line.startswith("Match")]
+    (tmp_path / "config").write_text("\n".join([*plain, example]) + "\n", encoding="utf-8")
+    name = example.split()[2]
+    done = run("ssh", "-G", "-F", tmp_path / "config", name, env={"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    assert "certificatefile ~/.ssh/gatehouse/bastion-cert.pub" in done.stdout
+    words = (tmp_path / "words").read_text().splitlines()
+    assert words[-1] == "bastion"
+    # What is wrong with these words would be told before the recursion is noticed.
+    known = run(LOGIN, *words, env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "GATEHOUSE_LOGIN": "bastion"})
+    assert (known.returncode, known.stdout, known.stderr) == (0, "", "")
+
+
 # ---------------------------------------------------------------- many at once
 
 def twenty(machine):
