@@ -2,6 +2,7 @@
  * not there and what may not be seen look the same. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,6 +22,11 @@ static bool sees_all(const Ipc__Identity *who)
 
 /* ---- sessions ---- */
 
+static const char *or_null(const char *text)
+{
+    return text[0] ? text : NULL;
+}
+
 static void json_time(struct json *j, const char *key, uint64_t unix_ms)
 {
     char text[32];
@@ -36,6 +42,8 @@ static int write_session(void *owner, const struct store_session *s)
     json_time(&j, "ended", s->ended_ms);
     json_text(&j, "state", s->state);
     json_text(&j, "identity", s->identity);
+    json_text(&j, "actor", or_null(s->actor));
+    json_text(&j, "authorized_party", or_null(s->party));
     json_text(&j, "source", s->source);
     json_text(&j, "target", s->target);
     json_text(&j, "target_kind", s->target_kind);
@@ -53,10 +61,11 @@ static int write_session(void *owner, const struct store_session *s)
 /* A row for people. What others have chosen (identity, command) is escaped, and cut to its column. */
 static int write_row(void *owner, const struct store_session *s)
 {
-    char started[32], identity[80], command[160];
+    char started[32], who[256], identity[80], command[160];
     (void)text_time(started, s->started_ms);
     started[19] = 0; /* seconds are enough */
-    (void)text_escape(identity, sizeof identity, s->identity, strlen(s->identity), false);
+    (void)snprintf(who, sizeof who, s->actor[0] ? "%s for %s" : "%s%s", s->actor, s->identity);
+    (void)text_escape(identity, sizeof identity, who, strlen(who), false);
     const char *what = s->command[0] ? s->command : s->kind;
     (void)text_escape(command, sizeof command, what, strlen(what), false);
     return buffer_printf(owner, "%-12s  %s  %-11s  %-20s  %-12s  %5llu  %6llu  %s\n", s->id, started,
@@ -67,11 +76,6 @@ static int write_row(void *owner, const struct store_session *s)
 static const char heading[] =
     "ID            STARTED (UTC)        STATE        IDENTITY              TARGET        "
     "REQS   DENIED  WHAT\n";
-
-static const char *or_null(const char *text)
-{
-    return text[0] ? text : NULL;
-}
 
 int ledger_sessions(struct ledger *ledger, const Ipc__Identity *who, const Ipc__AskSessions *ask, int *ret_fd)
 {

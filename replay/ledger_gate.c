@@ -58,18 +58,21 @@ static void enter_login(struct gate *gate)
     const Ipc__Identity *who = gate->identity;
     for (size_t i = 0, at = 0; i < who->n_roles && at < sizeof roles; i++)
         at += (size_t)snprintf(roles + at, sizeof roles - at, "%s%s", i ? "," : "", who->roles[i]);
+    const Ipc__Claims *claims = who->claims;
     Ipc__Variable all[] = {
         lent_variable("roles", roles),
         lent_variable("key", who->fingerprint),
         lent_variable("serial", text_u64(serial, who->serial)),
         lent_variable("ca", who->ca_fingerprint),
+        lent_variable("actor", claims ? claims->actor : ""),
+        lent_variable("authorized_party", claims ? claims->authorized_party : ""),
     };
-    Ipc__Variable *fields[] = { &all[0], &all[1], &all[2], &all[3] };
+    Ipc__Variable *fields[] = { &all[0], &all[1], &all[2], &all[3], &all[4], &all[5] };
     Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
     event.event = lent("login");
     event.by = lent("ledger");
     event.fields = fields;
-    event.n_fields = sizeof fields / sizeof *fields;
+    event.n_fields = sizeof fields / sizeof *fields - (claims ? 0 : 2);
     describe(gate, &event);
     /* When it can't be entered (a full disk) no recording can be opened either, and that is told properly. */
     if (ledger_enter(gate->ledger, &event))

@@ -106,6 +106,8 @@ static void put_in_index(struct ledger *ledger, const Ipc__Header *header)
         .login = header->login,
         .command = header->command,
         .state = "live",
+        .actor = header->identity->claims ? header->identity->claims->actor : "",
+        .party = header->identity->claims ? header->identity->claims->authorized_party : "",
         .started_ms = header->started_ms,
     };
     int r = store_put(ledger->store, &session);

@@ -29,6 +29,10 @@ static void put_identity(struct json *j, const Ipc__Identity *who)
 {
     json_open_object(j, "identity");
     json_text(j, "name", who->name);
+    if (who->claims && who->claims->actor[0])
+        json_text(j, "actor", who->claims->actor);
+    if (who->claims && who->claims->authorized_party[0])
+        json_text(j, "authorized_party", who->claims->authorized_party);
     put_strings(j, "roles", who->roles, who->n_roles);
     json_text(j, "key", who->fingerprint);
     json_u64(j, "serial", who->serial);

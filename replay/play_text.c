@@ -27,6 +27,10 @@ static int print_header(const Ipc__Header *h, struct buffer *out)
         r = buffer_printf(out, "\n# started   %s\n", text_time(time, h->started_ms));
     if (r == 0)
         r = put(out, "# identity  ", who ? who->name : "");
+    if (r == 0 && who && who->claims && who->claims->actor[0])
+        r = put(out, "\n# actor     ", who->claims->actor);
+    if (r == 0 && who && who->claims && who->claims->authorized_party[0])
+        r = put(out, "\n# program   ", who->claims->authorized_party);
     for (size_t i = 0; who && i < who->n_roles && r == 0; i++)
         r = put(out, i ? ", " : "\n# roles     ", who->roles[i]);
     if (r == 0)

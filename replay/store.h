@@ -19,6 +19,7 @@ enum {
 struct store_session {
     const char *id, *identity, *source, *kind, *target, *target_kind, *login, *command;
     const char *state;             /* "live", or that of the seal */
+    const char *actor, *party;     /* who acted for the identity, and the program that had its token; or "" */
     uint64_t started_ms, ended_ms; /* unix; ended 0: not yet */
     uint64_t requests, denied, bytes;
     uint32_t status;

@@ -13,7 +13,9 @@
 #include "base/clock.h"
 
 enum {
-    SCHEMA_VERSION = 1,
+    SCHEMA_VERSION = 2,
+    TEXTS = 11, /* columns of a session: texts, then numbers */
+    NUMBERS = 6,
     STEPS_BETWEEN_CLOCKS = 10000, /* virtual machine instructions */
 };
 
@@ -31,9 +33,9 @@ enum statement {
 };
 
 static const char *const sql_of[STATEMENTS] = {
-    [PUT] = "INSERT INTO session VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)"
-            " ON CONFLICT (id) DO UPDATE SET state=?9, ended=?11, requests=?12, denied=?13, bytes=?14, "
-            "status=?15",
+    [PUT] = "INSERT INTO session VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17)"
+            " ON CONFLICT (id) DO UPDATE SET state=?9, ended=?13, requests=?14, denied=?15, bytes=?16, "
+            "status=?17",
     [PUT_STATEMENT] = "INSERT OR IGNORE INTO statement (session, text) VALUES (?1, ?2)",
     [REMOVE] = "DELETE FROM session WHERE id = ?1",
     [REMOVE_STATEMENTS] = "DELETE FROM statement WHERE session = ?1",
@@ -53,12 +55,13 @@ static const char schema[] =
     "CREATE TABLE session (id TEXT PRIMARY KEY, identity TEXT NOT NULL, source TEXT NOT NULL, kind TEXT NOT "
     "NULL,"
     " target TEXT NOT NULL, target_kind TEXT NOT NULL, login TEXT NOT NULL, command TEXT NOT NULL,"
-    " state TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER NOT NULL, requests INTEGER NOT NULL,"
+    " state TEXT NOT NULL, actor TEXT NOT NULL, party TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER "
+    "NOT NULL, requests INTEGER NOT NULL,"
     " denied INTEGER NOT NULL, bytes INTEGER NOT NULL, status INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX session_identity ON session (identity, id);"
     "CREATE TABLE statement (session TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (session, text)) WITHOUT "
     "ROWID;"
-    "PRAGMA user_version = 1;";
+    "PRAGMA user_version = 2;";
 
 struct store {
     sqlite3 *db;
@@ -229,15 +232,15 @@ static int finish(sqlite3_stmt *s)
 int store_put(struct store *store, const struct store_session *session)
 {
     sqlite3_stmt *s = store->statements[PUT];
-    const char *const texts[] = { session->id,    session->identity, session->source,
-                                  session->kind,  session->target,   session->target_kind,
-                                  session->login, session->command,  session->state };
+    const char *const texts[] = { session->id,     session->identity,    session->source, session->kind,
+                                  session->target, session->target_kind, session->login,  session->command,
+                                  session->state,  session->actor,       session->party };
     const uint64_t numbers[] = { session->started_ms, session->ended_ms, session->requests,
                                  session->denied,     session->bytes,    session->status };
-    for (int i = 0; i < 9; i++)
+    for (int i = 0; i < TEXTS; i++)
         bind_text(s, i + 1, texts[i]);
-    for (int i = 0; i < 6; i++)
-        bind_u64(s, i + 10, numbers[i]);
+    for (int i = 0; i < NUMBERS; i++)
+        bind_u64(s, i + TEXTS + 1, numbers[i]);
     return finish(s);
 }
 
@@ -286,14 +289,14 @@ int store_live(struct store *store, store_id_visit *visit, void *owner)
 
 static struct store_session session_of(sqlite3_stmt *s)
 {
-    const char *texts[9];
-    uint64_t numbers[6];
-    for (int i = 0; i < 9; i++) {
+    const char *texts[TEXTS];
+    uint64_t numbers[NUMBERS];
+    for (int i = 0; i < TEXTS; i++) {
         const char *text = (const char *)sqlite3_column_text(s, i);
         texts[i] = text ? text : "";
     }
-    for (int i = 0; i < 6; i++)
-        numbers[i] = (uint64_t)sqlite3_column_int64(s, i + 9);
+    for (int i = 0; i < NUMBERS; i++)
+        numbers[i] = (uint64_t)sqlite3_column_int64(s, i + TEXTS);
     return (struct store_session){
         .id = texts[0],
         .identity = texts[1],
@@ -304,6 +307,8 @@ static struct store_session session_of(sqlite3_stmt *s)
         .login = texts[6],
         .command = texts[7],
         .state = texts[8],
+        .actor = texts[9],
+        .party = texts[10],
         .started_ms = numbers[0],
         .ended_ms = numbers[1],
         .requests = numbers[2],

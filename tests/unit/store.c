@@ -53,6 +53,8 @@ static struct store_session session(const char *id, const char *identity, const 
         .login = "app",
         .command = "psql",
         .state = "live",
+        .actor = "coder",
+        .party = "",
         .started_ms = started_ms,
     };
 }
@@ -70,6 +72,41 @@ static const char *search(struct store *store, const struct store_query *query)
     found[0] = 0;
     assert_int_equal(store_search(store, query, gather, found, NULL), 0);
     return found;
+}
+
+static int compare_whole(void *owner, const struct store_session *s)
+{
+    const struct store_session *put = owner;
+    assert_string_equal(s->identity, put->identity);
+    assert_string_equal(s->actor, put->actor);
+    assert_string_equal(s->party, put->party);
+    assert_string_equal(s->state, put->state);
+    assert_int_equal(s->started_ms, put->started_ms);
+    assert_int_equal(s->ended_ms, put->ended_ms);
+    assert_int_equal(s->requests, put->requests);
+    assert_int_equal(s->denied, put->denied);
+    assert_int_equal(s->bytes, put->bytes);
+    assert_int_equal(s->status, put->status);
+    return 0;
+}
+
+static void what_was_put_comes_back_whole(void **state)
+{
+    (void)state;
+    CLEANUP(store_free) struct store *store = open_store(true);
+    struct store_session a = session("a", "ann", "orders", 1000);
+    struct store_query anything = { 0 };
+    a.party = "ci";
+    for (int i = 0; i < 2; i++) { /* added, then replaced */
+        assert_int_equal(store_put(store, &a), 0);
+        assert_int_equal(store_search(store, &anything, compare_whole, &a, NULL), 0);
+        a.state = "complete";
+        a.ended_ms = 2000;
+        a.requests = 3;
+        a.denied = 4;
+        a.bytes = 5;
+        a.status = 6;
+    }
 }
 
 static void sessions_are_found_by_each_condition(void **state)
@@ -193,6 +230,7 @@ int main(void)
 {
 #define STORE_TEST(name) cmocka_unit_test_setup_teardown(name, make_directory, remove_directory)
     const struct CMUnitTest tests[] = {
+        STORE_TEST(what_was_put_comes_back_whole),
         STORE_TEST(sessions_are_found_by_each_condition),
         STORE_TEST(grep_takes_its_text_literally),
         STORE_TEST(only_the_newest_are_given_and_oldest_first),
