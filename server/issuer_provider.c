@@ -122,6 +122,18 @@ static void tell_all(struct provider *p, bool endpoints_only)
         tell(wait);
 }
 
+/* The provider takes its time: who can do with older keys gets them. Those who wait because these lack a kid
+ * wait on, and so does the fetch. */
+static void patience_over(void *owner)
+{
+    struct provider *p = owner;
+    struct provider_wait *wait;
+    for (wait = p->waits; wait; wait = wait->next)
+        wait->due = wait->want == WANT_KEYS && !wait->refresh && is_usable(&p->keys_age);
+    while ((wait = first_due(p)))
+        tell(wait);
+}
+
 static int wait_new(struct provider *p, struct provider_wait what, struct provider_wait **ret)
 {
     struct provider_wait *wait = malloc(sizeof *wait);
@@ -142,6 +154,7 @@ static void start_jwks(struct provider *p);
 
 static void be_idle(struct provider *p)
 {
+    timer_stop(p->patience);
     p->phase = PHASE_IDLE;
     p->tried_ms = clock_ms();
 }
@@ -264,6 +277,8 @@ static void start_discovery(struct provider *p)
 static void start(struct provider *p, bool keys)
 {
     p->wants_keys = keys;
+    p->started_ms = clock_ms();
+    timer_set(p->patience, PROVIDER_PATIENCE_MS);
     if (keys && is_fresh(&p->discovery_age))
         start_jwks(p);
     else
@@ -287,6 +302,9 @@ void provider_keys(struct provider *p, bool refresh, provider_keys_handler *hand
     *ret_wait = NULL;
     bool is_coming = p->phase != PHASE_IDLE;
     bool is_needed = refresh ? is_coming || !refreshed_lately(p) : !is_fresh(&p->keys_age);
+    bool is_late = is_coming && clock_ms() - p->started_ms >= PROVIDER_PATIENCE_MS;
+    if (is_late && !refresh && is_usable(&p->keys_age))
+        is_needed = false;
     if (p->own || !is_needed || (!is_coming && failed_lately(p))) {
         tell_keys(p, refresh, handler, owner);
         return;
@@ -342,6 +360,7 @@ void provider_free(struct provider *p)
     while (p->waits)
         wait_free(p->waits);
     fetch_free(p->fetch);
+    timer_free(p->patience);
     jwks_free(p->own);
     jwks_free(p->keys);
     discovery_free(&p->discovery);
@@ -371,6 +390,8 @@ int provider_new(struct providers *all, const Ipc__Issuer *issuer, struct provid
     p->all = all;
     p->last_wait = &p->waits;
     int r = copy_issuer(p, issuer);
+    if (r == 0)
+        r = timer_new(all->loop, patience_over, p, &p->patience);
     if (r == 0 && issuer->jwks[0]) {
         r = jwks_parse(issuer->jwks, strlen(issuer->jwks), &p->own, &fault);
         if (r)

@@ -13,6 +13,7 @@ enum {
     PROVIDER_STALE_MS = 24 * 3600 * 1000, /* beyond its age: for which a document serves on while the provider
                                              can't be reached */
     PROVIDER_REFRESH_MS = 10 * 1000, /* between two fetches because of an unknown kid, or after a failure */
+    PROVIDER_PATIENCE_MS = 3 * 1000, /* for which newer keys are waited for while older ones are of use */
     PROVIDER_WAIT_MS = 2 * (PROVIDER_FETCH_MS + FETCH_GRACE_MS), /* the longest that a wait lasts */
 };
 

@@ -36,6 +36,8 @@ struct provider {
     struct age keys_age, discovery_age;
     enum phase phase;
     struct fetch *fetch;
+    uint64_t started_ms; /* when it began */
+    struct timer *patience;
     bool wants_keys;       /* the fetch goes on to the JWKS */
     bool failed;           /* the last fetch */
     uint64_t tried_ms;     /* when that was over */

@@ -187,6 +187,34 @@ static void old_keys_serve_while_the_provider_is_away(void **state)
     assert_non_null(login.keys);
 }
 
+static void a_provider_that_hangs_holds_up_nobody_whose_key_is_known(void **state)
+{
+    struct login login, needy, later;
+    (void)state;
+    serve_keys(3600);
+    const struct jwks *first = keys_at_once(false);
+    pass_ms(HOUR + SECOND);
+    ask_keys(&login, false);
+    ask_keys(&needy, true);
+    uint32_t request = expect_fetch(CORP_WELL);
+    pass_ms(PROVIDER_PATIENCE_MS - SECOND / 2);
+    assert_int_equal(login.answers, 0);
+    pass_ms(SECOND);
+    assert_int_equal(login.answers, 1);
+    assert_ptr_equal(login.keys, first);
+    assert_ptr_equal(keys_at_once(false), first); /* nor those who come now */
+    assert_int_equal(needy.answers, 0);
+    expect_no_fetch();
+    answer_fetch(request, 200, DISCOVERY, 0);
+    ask_keys(&later, true);
+    answer_fetch(expect_fetch(CORP_JWKS), 200, JWKS, 0);
+    assert_int_equal(needy.answers, 1);
+    assert_ptr_not_equal(needy.keys, first);
+    assert_ptr_equal(later.keys, needy.keys);
+    assert_ptr_equal(keys_at_once(false), needy.keys);
+    assert_int_equal(login.answers, 1);
+}
+
 static void an_unknown_key_while_the_provider_is_away_is_said_so(void **state)
 {
     struct login login;
@@ -468,6 +496,7 @@ int main(void)
         TEST(keys_age_by_max_age_within_bounds),
         TEST(an_unknown_key_fetches_anew_but_not_too_often),
         TEST(old_keys_serve_while_the_provider_is_away),
+        TEST(a_provider_that_hangs_holds_up_nobody_whose_key_is_known),
         TEST(an_unknown_key_while_the_provider_is_away_is_said_so),
         TEST(a_failure_is_told_at_once_to_those_who_come_soon),
         TEST(an_answer_that_comes_without_its_body_or_with_too_much_is_none),
