@@ -1,5 +1,6 @@
 /* E-mail addresses, and passwords in URLs: both begin before the bytes that point at them. */
 #include <string.h>
+#include "base/text.h"
 #include "policy/detect_parts.h"
 
 enum {
@@ -139,11 +140,18 @@ bool recognise_email(struct detect_view *v, size_t at, struct detect_span *ret)
     while (start < at && !class_has(v->bytes[start], CLASS_ALNUM) && v->bytes[start] != '_' &&
            (v->bytes[start] & 0xc0) != 0xc0)
         start++; /* dots and the like at the beginning, half a character of UTF-8 */
+    if (!text_is_utf8(v->bytes + start, at - start))
+        for (size_t i = start; i < at; i++)
+            if (v->bytes[i] >= 0x80)
+                start = i + 1; /* Latin-1, or no text at all: what is ASCII counts */
     if (start == at || v->bytes[at - 1] == '.')
         return false;
     size_t end = domain_end(v, at + 1, false);
-    if (end == 0)
+    if (end == 0) {
         end = domain_end(v, at + 1, true);
+        if (end > 0 && !text_is_utf8(v->bytes + at + 1, end - at - 1))
+            end = 0;
+    }
     if (end == 0 || v->starved || is_user_of_url(v, start, at, end))
         return false;
     ret->start = start;

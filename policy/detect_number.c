@@ -25,24 +25,24 @@ bool number_is_luhn(const uint8_t *bytes, size_t n)
 }
 
 /* Issuer identification numbers (ISO/IEC 7812-1, as the schemes publish them) and the lengths of their cards.
- */
+ * 19 digits for few of them: numbers of 64 bits, as hashes and identifiers are, have 19 as well. */
 static const struct {
     unsigned first, last; /* of the first four digits */
     unsigned lengths;     /* bit n: n digits */
 } ISSUERS[] = {
-    { 4000, 4999, 1u << 16 | 1u << 19 },                       /* Visa */
+    { 4000, 4999, 1u << 16 },                                  /* Visa */
     { 5100, 5599, 1u << 16 },                                  /* Mastercard */
     { 2221, 2720, 1u << 16 },                                  /* Mastercard */
     { 3400, 3499, 1u << 15 },                                  /* American Express */
     { 3700, 3799, 1u << 15 },                                  /* American Express */
-    { 6011, 6011, 1u << 16 | 1u << 19 },                       /* Discover */
-    { 6440, 6599, 1u << 16 | 1u << 19 },                       /* Discover */
+    { 6011, 6011, 1u << 16 },                                  /* Discover */
+    { 6440, 6599, 1u << 16 },                                  /* Discover, RuPay */
     { 6200, 6299, 1u << 16 | 1u << 17 | 1u << 18 | 1u << 19 }, /* UnionPay */
     { 3000, 3059, 1u << 14 | 1u << 16 },                       /* Diners Club */
     { 3095, 3095, 1u << 14 | 1u << 16 },                       /* Diners Club */
     { 3600, 3699, 1u << 14 | 1u << 16 },                       /* Diners Club */
     { 3800, 3999, 1u << 14 | 1u << 16 },                       /* Diners Club */
-    { 3528, 3589, 1u << 16 | 1u << 17 | 1u << 18 | 1u << 19 }, /* JCB */
+    { 3528, 3589, 1u << 16 },                                  /* JCB */
     { 2200, 2204, 1u << 16 | 1u << 17 | 1u << 18 | 1u << 19 }, /* Mir */
     { 5018, 5018, 1u << 16 | 1u << 18 | 1u << 19 },            /* Maestro */
     { 5020, 5020, 1u << 16 | 1u << 18 | 1u << 19 },            /* Maestro */
