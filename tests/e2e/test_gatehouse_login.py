@@ -52,7 +52,8 @@ class Machine:
             if name in without:
                 continue
             script = self.programs / name
-            script.write_text(f"#!/bin/sh\nprintf '%s\\n' \"{name} $*\" >>'{self.calls_path}'\nexec {shutil.which(name)} \"$@\"\n")
+            script.write_text(f"#!/bin/sh\nprintf '%s\\n' \"{name} $*\" >>'{self.calls_path}'\n"
+                              f"exec {shutil.which(name)} \"$@\"\n")
             script.chmod(0o755)
 
     def _write_config(self, *exec_words):
@@ -184,7 +185,8 @@ def test_a_certificate_without_an_end_is_left_alone(machine):
     assert machine.calls("ssh") == []
 
 
-@pytest.mark.parametrize("garbage", ["", "1", "1 99999999999 99999999999", "1 x y\na\nb", "2 1 1\nk\nc", "\0\1\2", "1 999999999999999999999 9\n"])
+@pytest.mark.parametrize("garbage", ["", "1", "1 99999999999 99999999999", "1 x y\na\nb", "2 1 1\nk\nc", "\0\1\2",
+                                     "1 999999999999999999999 9\n"])
 def test_a_state_that_is_garbage_is_made_anew(machine, garbage):
     machine.must()
     machine.put_certificate("-10m:+1m")
@@ -311,6 +313,17 @@ def test_twenty_parallel_calls_make_one_enrolment_without_flock_too(machine_with
     twenty(machine)
     assert len(machine.calls("ssh")) == 1
     assert machine.left() == ["bastion", "bastion-cert.pub", "bastion.pub", "bastion.state"]
+
+
+def test_many_plain_logins_at_once_enrol_once_and_all_come_in(machine):
+    machine.renew_by_itself()
+    running = [subprocess.Popen(["ssh", "-F", str(machine.config), "bastion", "whoami"], env=machine.environment(),
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+               for _ in range(10)]
+    for process in running:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0 and "local/agent-7" in out, err
+    assert len([line for line in machine.calls("ssh") if " enroll " in line]) == 1
 
 
 def test_a_lock_of_a_dead_process_is_taken_over(machine_without_flock):
@@ -481,7 +494,8 @@ def test_secrets_are_on_no_command_line_and_in_no_file(machine, github):
     ["--token-env", "", "bastion"], ["--device", "-oProxyCommand=x"], ["--device", "--", "-oProxyCommand=x"],
     ["--device", "a/b"], ["--device", ".."], ["--device", "a b"], ["--device", "one", "two"], ["--nonsense", "bastion"],
     ["--github", "--audience", "a&b", "bastion"], ["--github", "--issuer", "corp", "bastion"],
-    ["--device", "--issuer", "-v", "bastion"], ["--device", "--directory", "/tmp/100%", "bastion"], ["--token-file", "", "bastion"],
+    ["--device", "--issuer", "-v", "bastion"], ["--device", "--directory", "/tmp/100%", "bastion"],
+    ["--token-file", "", "bastion"],
 ])
 def test_wrong_usage_is_told(machine, words):
     done = run(LOGIN, *words, env=machine.environment())

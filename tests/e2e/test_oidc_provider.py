@@ -8,7 +8,7 @@ import pytest
 
 from harness import enrol, keys
 from harness.bastion import Bastion, settings
-from harness.oidc import Provider, new_tls_files
+from harness.oidc import Provider, other_ca
 from harness.system import wait_until
 
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
@@ -227,7 +227,7 @@ def test_without_keys_an_absent_provider_is_said_to_be_away(new_bastion, new_pro
 
 def test_a_provider_whose_certificate_nobody_vouches_for_is_not_believed(new_bastion, new_provider, tmp_path):
     provider = new_provider()
-    bastion = new_bastion(**enrol.keywords(provider.configuration(tls_ca=str(new_tls_files(tmp_path)))))
+    bastion = new_bastion(**enrol.keywords(provider.configuration(tls_ca=str(other_ca(tmp_path)))))
     refused(bastion, provider.token(), 69)
     assert provider.requests("/jwks") == []
     bastion.wait_log("certificate")

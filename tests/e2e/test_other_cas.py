@@ -40,8 +40,9 @@ def house(postgres, cas):
     changes = {
         "identity": {"user_ca": "user_ca", "issuers": [enrol.LOCAL],
                      "trusted_cas": [f"{ca}.pub" for ca in cas.values()]},
-        "roles": [{"name": "ops"}, {"name": "dba", "match": {"issuer": "local", "groups": ["dba"]}}] + [{"name": f"agent-{kind}", "match": {"ca": f"{ca}.pub", "principals": ["alice"]}}
-                                      for kind, ca in cas.items()],
+        "roles": [{"name": "ops"}, {"name": "dba", "match": {"issuer": "local", "groups": ["dba"]}},
+                  *({"name": f"agent-{kind}", "match": {"ca": f"{ca}.pub", "principals": ["alice"]}}
+                    for kind, ca in cas.items())],
         "rules": [{"name": "agents", "roles": [f"agent-{kind}" for kind in CAS], "targets": ["orders"], "action": "allow",
                    "match": {"statements": ["select"]}}],
     }

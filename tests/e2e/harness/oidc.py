@@ -33,8 +33,8 @@ def modules():
             fresh = Path(tempfile.mkdtemp(prefix="new-", dir=cache))
             try:
                 (fresh / "package.json").write_bytes(package)
-                done = run("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error",
-                           cwd=fresh, timeout=300)
+                done = run("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts",
+                           "--loglevel=error", cwd=fresh, timeout=300)
                 assert done.returncode == 0, f"npm install: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
                 shutil.rmtree(place, ignore_errors=True)
                 fresh.rename(place)
@@ -124,7 +124,8 @@ class Provider:
 
     def _opener(self, *handlers):
         context = ssl.create_default_context(cafile=str(self.ca))
-        return urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), *handlers)
+        https = urllib.request.HTTPSHandler(context=context)
+        return urllib.request.build_opener(urllib.request.ProxyHandler({}), https, *handlers)
 
     def person(self):
         return Person(self._opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())))
@@ -189,9 +190,8 @@ class Form(html.parser.HTMLParser):
             self.fields[attributes["name"]] = attributes["value"]
 
 
-def new_tls_files(directory):
-    """(ca, certificate, key) for localhost."""
-    directory.mkdir(parents=True, exist_ok=True)
-    must("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", directory / "ca.key", "-out", directory / "ca.crt",
-         "-subj", "/CN=Other CA", "-days", "2")
+def other_ca(directory):
+    """The certificate of a CA that has signed nothing here."""
+    must("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", directory / "ca.key", "-out",
+         directory / "ca.crt", "-subj", "/CN=Other CA", "-days", "2")
     return directory / "ca.crt"
