@@ -76,7 +76,9 @@ static const struct jail jails[PROCESS_KINDS] = {
                          .landlocked = true,
                          .no_tcp = true,
                          .sealed = true,
-                         .files = 1024 },
+                         .files = 1024,
+                         .data_mib = 1024,
+                         .no_processes = true },
     [PROCESS_COURIER] = { .name = "courier", .landlocked = true, .sealed = true, .files = 1024 },
 };
 
