@@ -3,10 +3,12 @@ import base64
 import hmac
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -413,3 +415,31 @@ def test_issuer_and_courier_run_without_any_issuer_configured(new_bastion):
     bastion = new_bastion()
     assert bastion.one("issuer").memory_kib() < 20 * 1024
     assert bastion.one("courier").memory_kib() < 20 * 1024
+
+
+# ---- security keys, of software
+
+@pytest.fixture(scope="module")
+def security_key(tmp_path_factory):
+    """The library by which ssh reaches it."""
+    helper = Path("/usr/lib/openssh/ssh-sk-helper")
+    if not helper.exists() or not shutil.which("cc"):
+        pytest.skip("no ssh-sk-helper, or no compiler")
+    library = tmp_path_factory.mktemp("sk") / "sk_dummy.so"
+    must("cc", "-shared", "-fPIC", "-Wno-deprecated-declarations", "-o", library,
+         Path(__file__).parent / "harness" / "sk_dummy.c", "-lcrypto")
+    return library
+
+
+@pytest.mark.parametrize("kind", ["ed25519-sk", "ecdsa-sk"])
+def test_keys_of_hardware_are_certified_and_log_in(house, security_key, kind):
+    path = house.home / f"key-{kind}"
+    must("ssh-keygen", "-q", "-t", kind, "-w", security_key, "-N", "", "-f", path)
+    client = house.client_with(path)
+    provider = ("-o", f"SecurityKeyProvider={security_key}")
+    done = client.ssh(options=("-T", "-l", "enroll", *provider), input=enrol.mint(house))
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"sk-(ssh-ed25519|ecdsa-sha2-nistp256)-cert-v01@openssh\.com ", done.stdout)
+    path.with_name(path.name + "-cert.pub").write_text(done.stdout)
+    done = client.ssh("whoami", options=provider)
+    assert done.returncode == 0 and "local/agent-7" in done.stdout, done.stderr
