@@ -36,7 +36,7 @@ def orphans():
     from harness import processes
     left = [p for p in processes.below(os.getpid()) if p.kind in ("front", "gate", "vault", "ledger", "listener",
                                                                    "connector", "launcher", "issuer", "courier", "gatehouse", "postgres",
-                                                                   "ssh")
+                                                                   "ssh", "node")
             and p.alive()]
     for process in left:
         process.kill(signal.SIGKILL)

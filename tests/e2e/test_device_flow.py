@@ -16,14 +16,9 @@ LOGIN = TOP / "contrib" / "gatehouse-login"
 CODE = r"\b([BCDFGHJKLMNPQRSTVWXZ]{4}-[BCDFGHJKLMNPQRSTVWXZ]{4})\b"
 
 
-@pytest.fixture(scope="module")
-def tls(tls_files):
-    return tls_files
-
-
 @pytest.fixture
-def provider(tls):
-    made = Provider(tls).start()
+def provider(tls_files):
+    made = Provider(tls_files).start()
     yield made
     made.remove()
 
@@ -132,8 +127,8 @@ def test_who_says_no_is_obeyed(house, provider):
 
 
 @pytest.mark.slow
-def test_a_provider_that_wants_to_be_asked_less_often_is(new_bastion, tls):
-    provider = Provider(tls, slow_downs=1).start()
+def test_a_provider_that_wants_to_be_asked_less_often_is(new_bastion, tls_files):
+    provider = Provider(tls_files, slow_downs=1).start()
     try:
         house = new_bastion(**enrol.keywords(provider.configuration()))
         with Enrolment(enrol.new_client(house)) as enrolment:
@@ -150,8 +145,8 @@ def test_a_provider_that_wants_to_be_asked_less_often_is(new_bastion, tls):
 
 
 @pytest.mark.slow
-def test_the_interval_of_the_provider_is_kept(new_bastion, tls):
-    provider = Provider(tls, interval=2).start()
+def test_the_interval_of_the_provider_is_kept(new_bastion, tls_files):
+    provider = Provider(tls_files, interval=2).start()
     try:
         house = new_bastion(**enrol.keywords(provider.configuration()))
         with Enrolment(enrol.new_client(house)) as enrolment:
@@ -164,8 +159,8 @@ def test_the_interval_of_the_provider_is_kept(new_bastion, tls):
 
 
 @pytest.mark.slow
-def test_a_code_that_nobody_enters_runs_out(new_bastion, tls):
-    provider = Provider(tls, ttl={"DeviceCode": 3}).start()
+def test_a_code_that_nobody_enters_runs_out(new_bastion, tls_files):
+    provider = Provider(tls_files, ttl={"DeviceCode": 3}).start()
     try:
         house = new_bastion(**enrol.keywords(provider.configuration()))
         with Enrolment(enrol.new_client(house)) as enrolment:
