@@ -197,6 +197,29 @@ static void a_gate_asks_once(void **unused)
     end_issuer();
 }
 
+/* Those that are served go on. */
+static void more_gates_than_the_limit_are_turned_away(void **unused)
+{
+    enum { GATES_MAX = 512 }; /* ISSUER_GATES_MAX */
+    const struct variant variant = { .bind = false };
+    CLEANUP(free) char *token = token_of(ALICE, 300);
+    static int gates[GATES_MAX];
+
+    (void)unused;
+    start_issuer(&variant);
+    for (size_t i = 0; i < GATES_MAX; i++)
+        gates[i] = new_gate();
+    CLEANUP(fd_close) int late = new_gate();
+    expect_end(late, ANSWER_MS);
+    send_token(gates[GATES_MAX - 1], token, key, key_n);
+    Ipc__Message *message = expect(gates[GATES_MAX - 1], IPC__MESSAGE__BODY_CERTIFIED, ANSWER_MS, NULL);
+    assert_null(message->certified->refusal);
+    ipc_message_free(message);
+    for (size_t i = 0; i < GATES_MAX; i++)
+        close(gates[i]);
+    end_issuer();
+}
+
 static void without_the_ledger_nothing_is_issued(void **unused)
 {
     const struct variant variant = { .bind = false };
@@ -440,6 +463,7 @@ int main(void)
         CASE(keys_that_are_too_weak_get_no_certificate),
         CASE(every_kind_of_key_gets_a_certificate),
         CASE(a_gate_asks_once),
+        CASE(more_gates_than_the_limit_are_turned_away),
         CASE(without_the_ledger_nothing_is_issued),
         CASE(an_openpubkey_certificate_is_exchanged),
         CASE(the_id_token_of_an_openpubkey_certificate_is_no_token_to_enrol_with),
