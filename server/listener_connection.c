@@ -248,13 +248,12 @@ static void penalise(struct connection *c, uint64_t ms)
 
 static void judge_front(struct connection *c, int status)
 {
-    if (c->phase == CONNECTION_ENROLLING)
-        penalise(c, PENALTY_NO_LOGIN_MS); /* no certificate came of it */
-    if (c->phase != CONNECTION_LOGIN)
+    bool enrols = c->phase == CONNECTION_ENROLLING; /* and no certificate came of it */
+    if (c->phase != CONNECTION_LOGIN && !enrols)
         return;
     if (status == FRONT_EXIT_LOGIN_FAILED)
         penalise(c, PENALTY_LOGIN_FAILED_MS);
-    else if (status == FRONT_EXIT_NO_LOGIN)
+    else if (status == FRONT_EXIT_NO_LOGIN || enrols)
         penalise(c, PENALTY_NO_LOGIN_MS);
 }
 
