@@ -85,14 +85,14 @@ static int add_pattern(struct detectors *d, const struct detect_pattern *pattern
     struct detail about;
     size_t at = 0;
 
-    int r = detect_user_read(pattern, &user, &about, &at);
-    if (r)
-        return detail_fail(why, r, "%.64s: %.400s", pattern->name, about.text);
     for (size_t i = 0; i < d->count; i++)
         if (strcmp(d->list[i].name, pattern->name) == 0)
             return detail_fail(why, -EINVAL, "the detector \"%s\" is named twice", pattern->name);
     if (d->count == DETECTORS_MAX)
         return detail_fail(why, -EINVAL, "there can be %d detectors", DETECTORS_MAX);
+    int r = detect_user_read(pattern, &user, &about, &at);
+    if (r)
+        return detail_fail(why, r, "%.64s: %.400s", pattern->name, about.text);
     d->width = user.width > d->width ? user.width : d->width;
     struct detector *detector = &d->list[d->count++];
     detector->builtin = -1;
@@ -144,6 +144,17 @@ static void add_triggers(struct detectors *d, const struct detect_pattern *patte
     d->n_triggers = n;
 }
 
+/* For the search that asks only whether anything may be there. */
+static void loosen(const struct detectors *d, struct compilation *c)
+{
+    for (size_t i = 0; i < d->n_triggers; i++) {
+        const char *loose = d->list[d->triggers[i].detector].user.loose;
+        c->patterns[i].with_start = false;
+        if (!d->triggers[i].anchor && loose)
+            c->patterns[i].text = loose;
+    }
+}
+
 static int compile(struct detectors *d, const struct detect_pattern *patterns, struct detail *why)
 {
     size_t most = detect_anchors_count + d->count, bad = 0;
@@ -160,6 +171,10 @@ static int compile(struct detectors *d, const struct detect_pattern *patterns, s
     if (d->n_triggers == 0)
         return 0;
     int r = engine_new(c.patterns, d->n_triggers, &d->engine, &bad, &about);
+    if (r == 0 && d->width > 0) {
+        loosen(d, &c);
+        r = engine_new(c.patterns, d->n_triggers, &d->loose, &bad, &about);
+    }
     return r == -EINVAL
                ? detail_fail(why, r, "%s: %.400s", d->list[d->triggers[bad].detector].name, about.text)
                : r;
@@ -190,7 +205,10 @@ void detectors_free(struct detectors *detectors)
 {
     if (!detectors)
         return;
+    for (size_t i = 0; i < detectors->count; i++)
+        free(detectors->list[i].user.loose);
     engine_free(detectors->engine);
+    engine_free(detectors->loose);
     free(detectors->triggers);
     free(detectors->search.found);
     free(detectors->spans);

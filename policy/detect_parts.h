@@ -166,9 +166,12 @@ size_t tail_end(struct detect_view *v, size_t at, struct detect_open *open, bool
 /* A detector of the configuration, read. */
 struct detect_user {
     struct byte_set alphabet; /* every byte that a match can hold, and maybe others */
-    bool looks_around;        /* \b, ^, $ …: what stands beside a match matters */
+    /* The pattern without \b, ^, $ …: what stands beside a match does not matter to it. NULL when it can't be
+     * had: then nothing is surely clean. */
+    char *loose;
     unsigned width;
     detect_validator *validator;
 };
+/* loose is the caller's to free. */
 int detect_user_read(const struct detect_pattern *pattern, struct detect_user *ret, struct detail *why,
                      size_t *ret_at);

@@ -230,6 +230,11 @@ static bool is_plausible(const struct detect_anchor *anchor, const uint8_t *byte
                 return false;
         return end < n;
     }
+    if (anchor->recognise == recognise_jwt) {
+        struct detect_view v = { .bytes = bytes + at, .n = n - at, .ended = true };
+        struct detect_span span;
+        return recognise_jwt(&v, 0, &span);
+    }
     if (anchor->recognise != recognise_ssn_named)
         return true;
     for (end = at + 3; end < n && end < at + SSN_LOOKED_AT; end++)
@@ -270,7 +275,7 @@ bool detect_is_clean(struct detectors *detectors, const struct detect_how *how, 
     size_t overlap = d->width > DETECT_LITERAL_MAX ? d->width : DETECT_LITERAL_MAX;
 
     for (size_t i = 0; i < d->count; i++)
-        if (d->list[i].builtin < 0 && how->kinds[i] != MASK_NONE && d->list[i].user.looks_around)
+        if (d->list[i].builtin < 0 && how->kinds[i] != MASK_NONE && !d->list[i].user.loose)
             return false;
     d->search.how = how;
     d->search.bytes = bytes;
@@ -281,7 +286,8 @@ bool detect_is_clean(struct detectors *detectors, const struct detect_how *how, 
         d->search.slice = at > overlap ? at - overlap : 0;
         size_t end = n - at < SLICE_MAX ? n : at + SLICE_MAX;
         if (d->engine)
-            engine_search(d->engine, d->search.bytes + d->search.slice, end - d->search.slice, on_suspect, d);
+            engine_search(d->loose ? d->loose : d->engine, d->search.bytes + d->search.slice,
+                          end - d->search.slice, on_suspect, d);
     }
     if (kinds && !d->search.unclean)
         digits_search(bytes, 0, n, kinds, true, on_suspect_digits, d);

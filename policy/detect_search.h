@@ -20,6 +20,7 @@ struct detectors {
     struct detector list[DETECTORS_MAX];
     size_t count;
     struct engine *engine; /* NULL: nothing for it to do */
+    struct engine *loose;  /* the same triggers, for detect_is_clean(); NULL: as engine */
     struct detect_trigger *triggers;
     size_t n_triggers;
     int index[BUILTIN_COUNT]; /* of built-in detectors; -1 */

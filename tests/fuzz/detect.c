@@ -75,8 +75,6 @@ static void search_pieces(struct detectors *d, const struct detect_how *how, con
 static void check_clean(struct detectors *d, struct detect_how *how, const uint8_t *cuts,
                         const uint8_t *bytes, size_t n)
 {
-    how->kinds[detectors_count(d) - 2] = MASK_NONE; /* \b and $: never clean */
-    how->kinds[detectors_count(d) - 4] = MASK_NONE;
     if (!detect_is_clean(d, how, bytes, n))
         return;
     for (size_t i = 0; i + 1 < CUTS; i++) {

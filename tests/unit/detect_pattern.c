@@ -31,6 +31,7 @@ static void a_faulty_pattern_is_refused_with_its_place(void **state)
     refused("x", "(?<=a)b", NULL, "Zero-width assertions", 0);
     refused("x", "(a)\\1", NULL, "Back-references", 0);
     refused("x", "", NULL, "1 to 1024 bytes", 0);
+    refused("x", "(*UTF8)abc", NULL, "patterns match bytes", 0);
 }
 
 static void a_pattern_must_not_match_nothing_nor_without_end(void **state)
@@ -193,25 +194,37 @@ static void what_is_outside_of_the_alphabet_is_not_held(void **state)
     detectors_free(d);
 }
 
-static void what_looks_around_is_never_taken_for_clean(void **state)
+static void check_clean(const char *pattern, const char *text, bool clean)
 {
-    const struct detect_pattern free_one = { "p", "EMP-[0-9]{6}", NULL },
-                                bound = { "p", "\\bEMP-[0-9]{6}", NULL };
+    const struct detect_pattern p = { "p", pattern, NULL };
     struct detectors *d = NULL;
     struct detail why;
 
-    (void)state;
-    assert_int_equal(detectors_new(NULL, 0, &free_one, 1, &d, &why), 0);
+    if (detectors_new(NULL, 0, &p, 1, &d, &why))
+        fail_msg("%s: %s", pattern, why.text);
     struct detect_how how = fixture_redact(d, -1);
-    assert_true(detect_is_clean(d, &how, "nothing here", 12));
-    assert_false(detect_is_clean(d, &how, "xEMP-123456", 11));
+    if (detect_is_clean(d, &how, text, strlen(text)) != clean)
+        fail_msg("%s in %s: clean should be %d", pattern, text, clean);
     how.kinds[0] = MASK_NONE;
-    assert_true(detect_is_clean(d, &how, "xEMP-123456", 11));
+    assert_true(detect_is_clean(d, &how, text, strlen(text)));
     detectors_free(d);
-    assert_int_equal(detectors_new(NULL, 0, &bound, 1, &d, &why), 0);
-    how = fixture_redact(d, -1);
-    assert_false(detect_is_clean(d, &how, "xEMP-123456", 11));
-    detectors_free(d);
+}
+
+static void what_is_around_a_match_does_not_make_it_clean(void **state)
+{
+    (void)state;
+    check_clean("EMP-[0-9]{6}", "nothing here", true);
+    check_clean("EMP-[0-9]{6}", "xEMP-123456", false);
+    check_clean("\\bEMP-[0-9]{6}\\b", "nothing here EMP-12345", true);
+    check_clean("\\bEMP-[0-9]{6}\\b", "xEMP-1234567", false);
+    check_clean("^(?:a|\\bb)cd$", "xacdx", false);
+    check_clean("^(?:a|\\bb)cd$", "xxcdx", true);
+    check_clean("[$^]{2}x\\b", "a $^xx", false);
+    check_clean("[$^]{2}x\\b", "a xx", true);
+    /* Not read through: nothing is surely clean. */
+    check_clean("\\Q[\\E\\bx", "abc", false);
+    check_clean("(?x)abc \\b -", "xxx", false);
+    check_clean("ab(?#[)\\b-", "xxx", false);
 }
 
 static void a_pattern_may_overlap_a_built_in(void **state)
@@ -247,7 +260,7 @@ int main(void)
         cmocka_unit_test(a_pattern_matches_the_same_for_every_split),
         cmocka_unit_test(a_pattern_of_the_greatest_width_is_found_across_pieces),
         cmocka_unit_test(what_is_outside_of_the_alphabet_is_not_held),
-        cmocka_unit_test(what_looks_around_is_never_taken_for_clean),
+        cmocka_unit_test(what_is_around_a_match_does_not_make_it_clean),
         cmocka_unit_test(a_pattern_may_overlap_a_built_in),
     };
 
