@@ -71,7 +71,9 @@ static struct pg_host *host_of(struct gate *gate, const Ipc__Target *target)
                                           .n_roles = gate->identity->n_roles,
                                           .target = target->name,
                                           .database = target->database },
-                                 .calls = &calls };
+                                 .calls = &calls,
+                                 .read_only = roles_are_read_only(gate->config, gate->identity->roles,
+                                                                  gate->identity->n_roles) };
     bool asks =
         rulebook_asks_names(gate->rules, gate->identity->roles, gate->identity->n_roles, target->name);
     if (asks && catalog_link_new(gate->loop, &side_calls, host, &host->pg.catalog))

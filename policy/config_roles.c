@@ -10,6 +10,7 @@ static const struct config_key KEYS[] = {
     { "match", CONFIG_OPTIONAL },
     { "may", CONFIG_OPTIONAL },
     { "extensions", CONFIG_OPTIONAL },
+    { "read_only", CONFIG_OPTIONAL },
 };
 /* Either the first two, or some of the others. */
 static const struct config_key MATCH_KEYS[] = {
@@ -196,6 +197,10 @@ static void read_role(struct config_reader *reader, const struct config_node *no
     if (!config_map(reader, node, CONFIG_KEYS(KEYS), what))
         return;
     read_match(reader, config_node_get(node, "match"), what, role);
+    const struct config_node *read_only = config_node_get(node, "read_only");
+    bool is_read_only = false;
+    if (read_only && config_flag(reader, read_only, &is_read_only))
+        role->read_only = is_read_only;
     read_may(reader, config_node_get(node, "may"), role);
     read_extensions(reader, config_node_get(node, "extensions"), what, role);
 }

@@ -250,6 +250,15 @@ bool rulebook_reaches(const struct rulebook *rulebook, char *const *roles, size_
     return false;
 }
 
+bool roles_are_read_only(const Ipc__Config *config, char *const *roles, size_t n_roles)
+{
+    for (size_t i = 0; i < config->n_roles; i++)
+        for (size_t k = 0; k < n_roles; k++)
+            if (config->roles[i]->read_only && strcmp(config->roles[i]->name, roles[k]) == 0)
+                return true;
+    return false;
+}
+
 bool rulebook_asks_names(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                          const char *target)
 {

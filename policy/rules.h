@@ -46,6 +46,8 @@ struct verdict rulebook_decide_effect(const struct rulebook *rulebook, const str
  */
 bool rulebook_reaches(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                       const char *target);
+/* Whether one of the roles is marked read_only: then the whole session is. */
+bool roles_are_read_only(const Ipc__Config *config, char *const *roles, size_t n_roles);
 /* Whether what names mean may decide: false when one rule decides everything that has a name. */
 bool rulebook_asks_names(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                          const char *target);

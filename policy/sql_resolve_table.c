@@ -223,12 +223,8 @@ void resolve_table(struct resolver *r, const struct effect *effect, const struct
         r->wants = true;
         return;
     }
-    if (answer == CATALOG_ABSENT && effect->kind == EFFECT_CREATE) {
-        put_unseen(r, effect, name);
-        return;
-    }
     if (answer == CATALOG_ABSENT) {
-        resolve_copy(r, effect); /* it will fail, in the server's own words */
+        put_unseen(r, effect, name); /* made now, or it will fail, in the server's own words */
         return;
     }
     for (size_t i = 0; i < meaning.n; i++)

@@ -133,7 +133,8 @@ static void answer_login(struct client *client, uint32_t request, struct refusal
 
 /* The target, when this client may reach it now. One answer for a target that is not there and for one that
  * is not for these roles: names of targets are nobody else's business. */
-static const Ipc__Target *reach(const struct client *client, const char *name, struct refusal *refused)
+static const Ipc__Target *reach(const struct client *client, const char *name, struct refusal *refused,
+                                bool *ret_read_only)
 {
     CLEANUP(identity_free) Ipc__Identity *identity = NULL;
     const Ipc__Target *target = vault_target(client->vault, name);
@@ -153,6 +154,7 @@ static const Ipc__Target *reach(const struct client *client, const char *name, s
         refused->code = "denied";
         return NULL;
     }
+    *ret_read_only = roles_are_read_only(client->vault->config, identity->roles, identity->n_roles);
     return target;
 }
 
@@ -186,7 +188,7 @@ static void unlock(struct vault *vault, const Ipc__Target *target, struct secret
 }
 
 static int send_connector(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
-                          struct refusal *refused, int *ret_gate)
+                          bool read_only, struct refusal *refused, int *ret_gate)
 {
     CLEANUP(secret_free) struct secret *password = NULL;
     int r;
@@ -194,7 +196,7 @@ static int send_connector(struct client *client, const Ipc__Target *target, cons
     unlock(client->vault, target, &password, refused);
     if (refused->code)
         return -EACCES;
-    r = errand_login(client, target, asked, password, ret_gate);
+    r = errand_login(client, target, asked, read_only, password, ret_gate);
     if (r == -EBUSY) {
         detail_set(&refused->message, "too many logins to targets are under way; try again in a moment");
         detail_set(&refused->log, "too many logins under way");
@@ -227,12 +229,13 @@ static int on_ask_login(void *owner, const Ipc__Message *message, int *fds, size
     CLEANUP(fd_close) int gate = -1;
     CLEANUP(secret_free) struct secret *mask_key = NULL;
     const Ipc__Target *target;
+    bool read_only = true;
 
     (void)fds, (void)n_fds;
     if (!settings_fit(asked))
         return -E2BIG;
-    target = reach(client, asked->target, &refused);
-    if (target && send_connector(client, target, asked, &refused, &gate) != 0 && !refused.code)
+    target = reach(client, asked->target, &refused, &read_only);
+    if (target && send_connector(client, target, asked, read_only, &refused, &gate) != 0 && !refused.code)
         return -EIO;
     if (refused.code)
         log_event(LOG_WARNING, "login_refused", "connection", U64(client->connection), "identity",

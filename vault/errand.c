@@ -145,9 +145,27 @@ static int send_off(struct errand *errand, Ipc__Job *job, int gate)
     return r ? r : ipc_peer_send(errand->peer, &message, NULL, 0);
 }
 
-int errand_login(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
+/* The last one wins: whatever the gate asked for, it begins read-only. */
+static Ipc__Variable **with_read_only(const Ipc__AskLogin *asked, Ipc__Variable *last)
+{
+    static char name[] = "default_transaction_read_only", on[] = "on";
+    Ipc__Variable **options = calloc(asked->n_options + 1, sizeof(*options));
+
+    if (!options)
+        return NULL;
+    if (asked->n_options)
+        memcpy(options, asked->options, asked->n_options * sizeof(*options));
+    last->name = name;
+    last->value = on;
+    options[asked->n_options] = last;
+    return options;
+}
+
+int errand_login(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked, bool read_only,
                  const struct secret *password, int *ret_gate)
 {
+    CLEANUP(free) Ipc__Variable **options = NULL;
+    Ipc__Variable last = IPC__VARIABLE__INIT;
     CLEANUP(errand_free) struct errand *errand = NULL;
     CLEANUP(fd_close) int gate = -1;
     CLEANUP(fd_close) int connector = -1;
@@ -167,6 +185,13 @@ int errand_login(struct client *client, const Ipc__Target *target, const Ipc__As
     job.secret.len = secret_size(password);
     job.options = asked->options;
     job.n_options = asked->n_options;
+    if (read_only) {
+        options = with_read_only(asked, &last);
+        if (!options)
+            return -ENOMEM;
+        job.options = options;
+        job.n_options++;
+    }
     r = send_off(errand, &job, connector);
     if (r)
         return r;

@@ -35,7 +35,6 @@ struct front {
     bool cancelled;      /* the client does not want the held message any more */
     uint64_t rounds_due; /* ReadyForQuery that the server owes for what was passed so far */
     uint64_t unsettled_until; /* the one behind which the catalog may tell all again; 0: it does */
-    bool read_only;           /* the session stays read-only */
     bool asked;               /* something went to the server since it was last ready for queries */
     bool terminated;          /* the client said Terminate */
     struct {

@@ -36,6 +36,7 @@ struct pending {
 struct inspector {
     const struct rulebook *rulebook;
     struct scope *scope; /* or NULL */
+    bool read_only;
     struct pending pending;
     struct circumstances who; /* search_path_set is the session's own */
     struct table table;
@@ -149,6 +150,22 @@ static bool is_harmful(const struct sql_statement *statement)
     return guarded && unknown;
 }
 
+/* Whether it may make a session that was opened read-only a writing one. The server's own check is the second
+ * wall, and would be gone with it. */
+static bool ends_read_only(const struct sql_statement *statement)
+{
+    static const char *const settings[] = { "transaction_read_only", "default_transaction_read_only" };
+    bool ends = statement->asks_read_write;
+    for (size_t i = 0; i < statement->effects.count; i++) {
+        const struct effect *effect = &statement->effects.items[i];
+        ends = ends || effect->kind == EFFECT_UNKNOWN || effect->kind == EFFECT_DO ||
+               effect->kind == EFFECT_CALL;
+        for (size_t k = 0; effect->object_kind == OBJECT_SETTING && effect->object && k < 2; k++)
+            ends = ends || (effect->kind == EFFECT_SET && strcmp(effect->object, settings[k]) == 0);
+    }
+    return ends;
+}
+
 /* Statement by statement, since one may move the search_path for those behind it; the strictest verdict is
  * the request's. */
 static int judge(const struct inspector *inspector, struct decision *d, const struct sql_request *request)
@@ -165,6 +182,9 @@ static int judge(const struct inspector *inspector, struct decision *d, const st
             verdict =
                 verdict_built_in("denied", "client_encoding stays UTF8 and standard_conforming_strings on "
                                            "(or as set at connection start): statements are inspected");
+        if (inspector->read_only && verdict.action != ACTION_DENY && ends_read_only(&request->statements[i]))
+            verdict = verdict_built_in("denied",
+                                       "your role is read-only, and this may make the session read-write");
         if (i == 0 || verdict.action > d->verdict.action) {
             d->verdict = verdict;
             d->verdict.effect += before;
@@ -506,6 +526,11 @@ int inspector_new(const struct rulebook *rulebook, const struct circumstances *w
     table_init(&inspector->table);
     *ret = inspector;
     return 0;
+}
+
+void inspector_keep_read_only(struct inspector *inspector)
+{
+    inspector->read_only = true;
 }
 
 void inspector_set_path(struct inspector *inspector)

@@ -55,6 +55,9 @@ MUST_USE int inspector_new(const struct rulebook *rulebook, const struct circums
  * was decided before is forgotten, and the caller forgets what was prepared: the server plans prepared
  * statements again when the path has changed (plancache.c, RevalidateCachedQuery). */
 void inspector_set_path(struct inspector *inspector);
+/* The session was opened read-only and stays so: statements that would change that are refused, and what
+ * can't be looked into. */
+void inspector_keep_read_only(struct inspector *inspector);
 bool inspector_has_path(const struct inspector *inspector);
 void inspector_free(struct inspector *inspector);
 DEFINE_CLEANUP(struct inspector *, inspector_free)

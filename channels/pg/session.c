@@ -404,7 +404,8 @@ static int build(struct pg_session *s, struct recorder *recorder, uint32_t strea
     r = r ? r : front_init(&s->front, s->host->rulebook, &s->host->who, s->scope, recorder, stream);
     if (r)
         return r;
-    s->front.read_only = s->host->read_only;
+    if (s->host->read_only)
+        inspector_keep_read_only(s->front.inspector);
     back_init(&s->back, &s->front, record_output);
     r = timer_new(s->host->loop, time_is_up, s, &s->timer);
     r = r ? r : source_new(s->host->loop, s->client_fd, LOOP_READ, client_ready, s, &s->client);

@@ -217,7 +217,7 @@ static void names_get_their_schemas(void **state)
     expect("SELECT id FROM orders", "select public.orders");
     expect("SELECT rolpassword FROM pg_authid", "select pg_catalog.pg_authid");
     expect("SELECT * FROM hr.salaries", "select hr.salaries");
-    expect("SELECT * FROM \"Orders\"", "select Orders");
+    expect("SELECT * FROM \"Orders\"", "select public.Orders");
     expect("WITH orders AS (SELECT 1) SELECT * FROM orders", "select");
     expect("CREATE TABLE fresh (a int)", "create public.fresh");
     expect("CREATE TEMP TABLE fresh (a int)", "create pg_temp.fresh");
