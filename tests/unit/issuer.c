@@ -329,8 +329,11 @@ static void the_id_token_of_an_openpubkey_certificate_is_no_token_to_enrol_with(
 
     (void)unused;
     start_issuer(&variant);
+    Ipc__Message *message = exchange(packet);
+    assert_null(message->certified->refusal);
+    ipc_message_free(message);
     expect_refusal(id, "denied", "may be out of an OpenPubkey certificate");
-    Ipc__Message *message = ask(plain);
+    message = ask(plain);
     assert_null(message->certified->refusal);
     ipc_message_free(message);
     end_issuer();
