@@ -2,8 +2,8 @@
 #pragma once
 #include "vault/client.h"
 
-/* Starts a login: the gate's end of the connector is *ret_gate. read_only: the session begins read-only. -EBUSY when
- * there are too many. */
+/* Starts a login: the gate's end of the connector is *ret_gate. read_only: the session begins read-only.
+ * -EBUSY when there are too many. */
 MUST_USE int errand_login(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
                           bool read_only, const struct secret *password, int *ret_gate);
 /* Starts a CancelRequest; nobody waits for its end. */

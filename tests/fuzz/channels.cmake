@@ -1,2 +1,3 @@
 fuzz_target(pg channels-pg)
 fuzz_target(veil channels-veil)
+fuzz_target(catalog channels-pg)
