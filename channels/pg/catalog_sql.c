@@ -32,12 +32,12 @@ const char catalog_sql_relations[] =
     /* columns */
     "ARRAY(SELECT attname::text FROM pg_attribute a WHERE attrelid = c.oid AND attnum > 0 AND NOT "
     "attisdropped "
-    "ORDER BY attnum), "
+    "ORDER BY a.attnum), "
     "ARRAY(SELECT attnum::text FROM pg_attribute a WHERE attrelid = c.oid AND attnum > 0 AND NOT "
     "attisdropped "
-    "ORDER BY attnum), "
+    "ORDER BY a.attnum), "
     "ARRAY(SELECT atttypid::oid::text FROM pg_attribute a WHERE attrelid = c.oid AND attnum > 0 AND NOT "
-    "attisdropped ORDER BY attnum), "
+    "attisdropped ORDER BY a.attnum), "
     /* what a view's definition depends on: oid, schema, name, column, number by turns */
     "CASE WHEN c.relkind IN ('v', 'm') AND c.oid >= 16384 THEN ARRAY(SELECT u FROM (SELECT DISTINCT rc.oid, "
     "rn.nspname, rc.relname, coalesce(ra.attname, '') AS attname, d.refobjsubid FROM pg_rewrite w JOIN "
