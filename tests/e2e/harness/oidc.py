@@ -1,10 +1,7 @@
 """A real OpenID provider (npm's oidc-provider, in Node) on loopback with TLS, and a person in front of its pages."""
-import fcntl
-import hashlib
 import html.parser
 import http.cookiejar
 import json
-import os
 import shutil
 import ssl
 import subprocess
@@ -14,33 +11,12 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
+from .node import modules
 from .system import free_port, must, run, stop, wait_until
 
 HERE = Path(__file__).resolve().parents[1] / "oidc"
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 SECRET = "of-the-test-client-0123456789"
-
-
-def modules():
-    """Where oidc-provider and what it needs are: outside of the tree, one directory for each package.json."""
-    package = (HERE / "package.json").read_bytes()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gatehouse-tests"
-    place = cache / f"oidc-{hashlib.sha256(package).hexdigest()[:16]}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with open(cache / "lock", "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (place / "node_modules").is_dir():
-            fresh = Path(tempfile.mkdtemp(prefix="new-", dir=cache))
-            try:
-                (fresh / "package.json").write_bytes(package)
-                done = run("npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts",
-                           "--loglevel=error", cwd=fresh, timeout=300)
-                assert done.returncode == 0, f"npm install: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-                shutil.rmtree(place, ignore_errors=True)
-                fresh.rename(place)
-            finally:
-                shutil.rmtree(fresh, ignore_errors=True)
-    return place / "node_modules"
 
 
 class Provider:
@@ -54,7 +30,7 @@ class Provider:
         self.log_path = self.directory / "log"
         self.process = None
         self.settings = {
-            "modules": str(modules()), "port": self.port, "issuer": self.issuer, "keys": str(self.directory / "keys.json"),
+            "modules": str(modules(HERE)), "port": self.port, "issuer": self.issuer, "keys": str(self.directory / "keys.json"),
             "tls_certificate": str(certificate), "tls_key": str(key), "audience": "gatehouse", "interval": 1, "slow_downs": 0,
             "accounts": {"alice": {"email": "alice@example.com", "groups": ["agents", "dba"]},
                          "carol": {"email": "carol@example.com", "groups": ["dba"]},
