@@ -1,6 +1,7 @@
 """enroll@: a token becomes a certificate for the key that was proven, and nothing else happens there."""
 import base64
 import hmac
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness import enrol, keys, tokens
-from harness.system import is_sanitized, must, stop, wait_until
+from harness.system import GATEHOUSE, is_sanitized, must, stop, wait_until
 
 KINDS = ["ed25519", "ecdsa", "ecdsa-384", "ecdsa-521", "rsa"]
 
@@ -116,6 +117,20 @@ def test_who_acts_for_whom_is_shown(house, provider):
     assert "coder-9" in client.must("whoami")
     assert '"actor":"coder-9"' in client.must("whoami", "--json")
     assert '"authorized_party":"ci-runner"' in client.must("describe", "--json")
+
+
+def test_who_acted_for_whom_is_in_recordings(house):
+    token = must(GATEHOUSE, "token", "-c", house.file, "--issuer", "local", "--sub", "alice", "--claim", "groups=agents",
+                 "--claim", "azp=ci-runner", "--claim-json", 'act={"sub":"coder-9"}')
+    client = enrol.enrolled(house, token)
+    assert client.psql("-Atc", "select 'acted'").stdout == "acted\n"
+    one = json.loads(client.must("sessions", "--json", "--grep", "acted").splitlines()[-1])
+    assert (one["identity"], one["actor"], one["authorized_party"]) == ("local/alice", "coder-9", "ci-runner")
+    assert "coder-9 for local/alice" in client.must("sessions")
+    header = json.loads(client.must("replay", one["id"], "--events").splitlines()[0])
+    assert header["identity"]["actor"] == "coder-9"
+    assert "coder-9" in client.must("replay", one["id"], "--text")
+    assert b"coder-9" in (house.state / "audit" / "chain.ghaud").read_bytes()
 
 
 def test_white_space_around_a_token_is_no_fault(house):
