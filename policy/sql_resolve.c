@@ -276,6 +276,10 @@ int sql_changes(const struct sql_statement *statement,
         else if (fact == SQL_FACT_PATH)
             r = to(owner, SCOPE_PATH, text);
     }
+    /* Another role has another "$user", and other schemas that it may use. */
+    for (size_t i = 0; r >= 0 && i < statement->effects.count; i++)
+        if (statement->effects.items[i].kind == EFFECT_ROLE)
+            r = to(owner, SCOPE_PATH, NULL);
     if (r >= 0 && (statement->any_path || statement->facts.overflow))
         r = to(owner, SCOPE_PATH, NULL);
     if (r >= 0 && (statement->change == SQL_CHANGES_EVERYTHING || statement->facts.overflow))

@@ -128,6 +128,7 @@ static int renew(struct front *f, struct decision **slot, const char **ret_gone)
     if (inspector_is_current(f->inspector, old))
         return 0;
     if (old->text_n < old->text_size) {
+        /* Drivers prepare anew when they are told that it is not there. */
         *ret_gone = "the catalog has changed since this long statement was prepared: prepare it again";
         return 0;
     }
@@ -304,7 +305,10 @@ static int take_bind(struct front *f, const struct pg_header *header, struct rea
     if (!runnable || verdict.action != ACTION_ALLOW)
         return refuse(f, header,
                       &(struct refused){ "bind", d ? d->text : "", d ? d->text_n : 0, 0, &verdict, d,
-                                         gone || f->cancelled ? NULL : unknown, "gatehouse", f->cancelled });
+                                         f->cancelled ? NULL
+                                         : gone       ? bind.statement
+                                                      : unknown,
+                                         "gatehouse", f->cancelled });
     r = front_settle(f);
     if (r)
         return r;

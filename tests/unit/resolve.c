@@ -286,6 +286,8 @@ static void the_search_path_is_followed(void **state)
     expect("SET search_path = evil, pg_catalog; SELECT lower('a')",
            "function evil.lower(): volatile, sql, of app; select; function evil.compare(): an operator calls "
            "it");
+    expect("SET ROLE other; SELECT * FROM salaries",
+           "select hr.salaries; function evil.compare(): an operator calls it");
     expect("SET search_path = 'evil'; SELECT * FROM orders",
            "select public.orders; select evil.orders; function evil.compare(): an operator calls it");
     expect("SELECT set_config('search_path', 'evil, hr', false); SELECT * FROM salaries",
