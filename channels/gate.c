@@ -20,6 +20,7 @@
 #include "channels/enrol.h"
 #include "channels/lifetime.h"
 #include "channels/login.h"
+#include "channels/masking.h"
 #include "channels/stream.h"
 #include "channels/tool.h"
 #include "policy/certificate.h"
@@ -37,6 +38,7 @@ enum {
 struct shared {
     Ipc__Config *config;
     struct rulebook *rules;
+    struct detectors *detectors;      /* their children have copies of their own, by copy on write */
     Ipc__RevocationList *revocations; /* the newest; NULL: none came yet */
 };
 
@@ -252,6 +254,7 @@ static int gate_child(void *owner, const Ipc__Spawn *spawn, int *fds, size_t n_f
     const struct shared *shared = owner;
     struct gate gate = { .config = shared->config,
                          .rules = shared->rules,
+                         .detectors = shared->detectors,
                          .revocations = shared->revocations,
                          .connection = spawn->connection,
                          .source_address = spawn->source_address,
@@ -292,7 +295,8 @@ int main(void)
     struct shared shared = { 0 };
     struct detail detail = { "" };
     bool landlocked = false;
-    if (process_config(fds[0], &shared.config) || rulebook_new(shared.config, &shared.rules)) {
+    if (process_config(fds[0], &shared.config) || rulebook_new(shared.config, &shared.rules) ||
+        masking_compile(shared.config, &shared.detectors)) {
         log_event(LOG_ERROR, "start_failed", "detail", "the configuration can't be taken over", NULL);
         return 78;
     }

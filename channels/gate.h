@@ -8,6 +8,7 @@
 
 struct certificate;
 struct channel;
+struct detectors;
 struct enrolment;
 struct login;
 struct refusal;
@@ -21,8 +22,9 @@ struct gate {
     struct ipc_peer *issuer; /* NULL unless this is an enrolment, or while a certificate is exchanged */
     const Ipc__Config *config;
     const struct rulebook *rules;
-    struct timer *farewell; /* ends the connection a moment after it was stopped */
-    bool ending;            /* that moment */
+    struct detectors *detectors; /* of the configuration's masks; NULL: none */
+    struct timer *farewell;      /* ends the connection a moment after it was stopped */
+    bool ending;                 /* that moment */
     char goodbye[512];
     uint32_t drain_ms; /* as Disconnect.within_ms */
     struct channel *channels;

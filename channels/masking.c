@@ -76,7 +76,7 @@ int masking_init(struct masking *masking, const Ipc__Config *config, const struc
     int r = mask_set_new(config, who, &masking->masks);
     if (r < 0)
         return r;
-    masking->veil.columns = mask_set_has_columns(masking->masks);
+    masking->veil.worst = mask_set_worst(masking->masks);
     masking->veil.detectors = detectors;
     if (detectors)
         mask_set_detectors(masking->masks, use_detectors, masking);
@@ -102,5 +102,5 @@ void masking_set_key(struct masking *masking, const uint8_t *key, size_t n)
 
 bool masking_is_needed(const struct masking *masking)
 {
-    return masking->veil.columns || masking->veil.detectors;
+    return masking->veil.worst || masking->veil.detectors;
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "channels/audit.h"
+#include "channels/masking.h"
 #include "channels/pg/catalog_link.h"
 #include "channels/pg/session.h"
 #include "channels/recorder.h"
@@ -23,6 +24,7 @@ struct stream_host {
     struct gate *gate;
     const Ipc__Target *target;
     struct pg_host pg;
+    struct masking masking;
     uint32_t request;           /* to the vault, for the login of pg.catalog; else 0 */
     struct ipc_peer *connector; /* until that has answered */
 };
@@ -51,6 +53,8 @@ static void host_free(struct stream_host *host)
 {
     if (host)
         catalog_link_free(host->pg.catalog);
+    if (host)
+        masking_clear(&host->masking);
     free(host);
 }
 DEFINE_CLEANUP(struct stream_host *, host_free)
@@ -76,10 +80,25 @@ static struct pg_host *host_of(struct gate *gate, const Ipc__Target *target)
                                                                   gate->identity->n_roles) };
     bool asks =
         rulebook_asks_names(gate->rules, gate->identity->roles, gate->identity->n_roles, target->name);
-    if (asks && catalog_link_new(gate->loop, &side_calls, host, &host->pg.catalog))
+    if (masking_init(&host->masking, gate->config, &host->pg.who, gate->detectors))
+        return NULL;
+    if (masking_is_needed(&host->masking))
+        host->pg.veil = &host->masking.veil;
+    if (host->masking.veil.worst)
+        host->pg.masks = host->masking.masks;
+    if ((asks || host->pg.masks) && catalog_link_new(gate->loop, &side_calls, host, &host->pg.catalog))
         return NULL;
     gate->hosts = host;
     return &STEAL(host)->pg;
+}
+
+/* The one that host_of() has found or made for it. */
+static struct stream_host *host_of_stream(const struct stream *stream)
+{
+    struct stream_host *host = stream->channel->gate->hosts;
+    while (host && host->target != stream->channel->target)
+        host = host->next;
+    return host;
 }
 
 /* ---- a stream's life ---- */
@@ -296,6 +315,7 @@ int stream_answer_login(void *owner, const Ipc__Message *message, int *fds, size
     if (!stream)
         return 0; /* its client has gone meanwhile */
     stream->request = 0;
+    masking_set_key(&host_of_stream(stream)->masking, answer->mask_key.data, answer->mask_key.len);
     if (answer->refusal || n_fds != 1) {
         refuse_login(stream, answer->refusal ? answer->refusal->code : "target_unavailable",
                      answer->refusal ? answer->refusal->message : "the vault gave no login");

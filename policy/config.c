@@ -20,7 +20,7 @@
 static const struct config_key KEYS[] = {
     { "listen", CONFIG_REQUIRED },    { "state", CONFIG_REQUIRED },    { "host_keys", CONFIG_OPTIONAL },
     { "drain", CONFIG_OPTIONAL },     { "identity", CONFIG_OPTIONAL }, { "roles", CONFIG_OPTIONAL },
-    { "targets", CONFIG_OPTIONAL },   { "rules", CONFIG_OPTIONAL },    { "masks", CONFIG_LATER },
+    { "targets", CONFIG_OPTIONAL },   { "rules", CONFIG_OPTIONAL },    { "masks", CONFIG_OPTIONAL },
     { "recording", CONFIG_OPTIONAL }, { "notify", CONFIG_LATER },
 };
 
@@ -41,6 +41,7 @@ static void read_sections(struct config_reader *reader, const struct config_node
     config_read_roles(reader, config_node_get(root, "roles"));
     config_read_targets(reader, config_node_get(root, "targets"));
     config_read_rules(reader, config_node_get(root, "rules"));
+    config_read_masks(reader, config_node_get(root, "masks"));
     config_read_recording(reader, config_node_get(root, "recording"));
 }
 

@@ -76,8 +76,10 @@ static void check_pattern(struct config_reader *reader, const struct config_node
     struct detail why = { "" };
     size_t at = 0;
 
-    if (*pattern->name && is_taken(reader, mask, pattern->name))
+    if (*pattern->name && is_taken(reader, mask, pattern->name)) {
         config_fault(reader, name, "there are two detectors \"%s\"", pattern->name);
+        return;
+    }
     if (*pattern->validator && !detect_validator_exists(pattern->validator)) {
         config_fault(reader, validator, "there is no validator \"%.80s\"", pattern->validator);
         return;

@@ -273,6 +273,11 @@ int effects_append(struct effects *effects, const struct effects *from)
     return 0;
 }
 
+bool effect_is_ordinary(enum effect_kind kind)
+{
+    return kind != EFFECT_UNKNOWN && kind != EFFECT_UNPARSABLE && kind != EFFECT_UNMASK;
+}
+
 const char *effect_kind_name(enum effect_kind kind)
 {
     return (unsigned)kind < EFFECT_KINDS ? kind_names[kind] : "unknown";

@@ -98,6 +98,9 @@ MUST_USE int effect_add_also(struct effect *effect, const char *object);
 /* Appends copies of all of from's effects: what EXECUTE adds from its PREPARE. */
 MUST_USE int effects_append(struct effects *effects, const struct effects *from);
 
+/* Whether a rule may be about it without naming its kind: not what is unknown or unparsable, and not unmask.
+ */
+bool effect_is_ordinary(enum effect_kind kind);
 /* "select", "copy_to", … as in rules. */
 const char *effect_kind_name(enum effect_kind kind);
 /* True for a known name; "copy" is both copy_to and copy_from and is not one kind: see rules. */

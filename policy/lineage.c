@@ -94,10 +94,11 @@ static struct fate origin_fate(const struct lineage *lineage, uint32_t relation,
             continue;
         if (origin->number == number)
             return origin->fate;
-        followed = true;
+        followed = followed || (origin->number == 0 && number <= origin->last);
     }
-    /* A table that nobody has followed: the name led elsewhere than we thought. */
-    return followed ? (struct fate){ NULL, false, false } : (struct fate){ .mask = worst, .computed = true };
+    /* A table that nobody has followed, or a column that it did not have: the name led elsewhere than we
+     * thought. */
+    return followed ? (struct fate){ .mask = NULL } : (struct fate){ .mask = worst, .computed = true };
 }
 
 struct fate lineage_vote(const struct lineage *lineage, size_t i, size_t n, uint32_t relation,
@@ -205,7 +206,7 @@ static int follow_explain(struct follow *f, const ExplainStmt *explain)
 {
     (void)query_rows(f, NULL, explain->query);
     struct rows *plan = rows_new(true);
-    rows_add(plan, "QUERY PLAN", FATE_SHOWN);
+    rows_append(plan, "QUERY PLAN", FATE_SHOWN);
     return give_rows(f->out, LINEAGE_ROWS, plan);
 }
 
@@ -224,7 +225,7 @@ static struct rows *copied_rows(struct follow *f, const CopyStmt *copy)
         struct fate fate = FATE_SHOWN;
         const char *name = strVal(lfirst(cell));
         (void)rows_find(all, name, &fate);
-        rows_add(rows, name, fate);
+        rows_append(rows, name, fate);
     }
     return rows;
 }

@@ -24,12 +24,14 @@ struct fate {
     const struct mask *mask; /* NULL: shown as it is */
     bool computed; /* not the column itself but something made of it: nothing of its shape is kept */
     bool guessed;  /* only because a function may read anything: no reason to refuse a condition */
+    bool missing;  /* only because the catalog has no such column (yet): errors need not be hidden for it */
 };
 
 /* A column of a table that was followed, as RowDescription names it; number 0: the table itself. */
 struct origin {
     uint32_t relation; /* oid */
     uint16_t number;   /* pg_attribute.attnum */
+    uint16_t last;     /* of the table itself: the highest number that the catalog has told of */
     struct fate fate;
 };
 

@@ -25,7 +25,7 @@ static void append(struct rows *rows, const struct rows *more)
         rows->any = fate_either(rows->any, more->any);
     rows->known = rows->known && more->known;
     for (size_t i = 0; i < more->n; i++)
-        rows_add(rows, more->names[i], more->fates[i]);
+        rows_append(rows, more->names[i], more->fates[i]);
 }
 
 void nest_add(struct nest *nest, const char *alias, const char *schema, struct rows *rows)
@@ -99,7 +99,7 @@ static bool function_columns(struct follow *f, const RangeFunction *range, struc
     const ListCell *cell;
     if (definitions) {
         foreach (cell, definitions)
-            rows_add(rows, ((const ColumnDef *)lfirst(cell))->colname, rows->any);
+            rows_append(rows, ((const ColumnDef *)lfirst(cell))->colname, rows->any);
         return true;
     }
     const struct catalog_function *function, *found = NULL;
@@ -118,9 +118,9 @@ static bool function_columns(struct follow *f, const RangeFunction *range, struc
                                              found->result >= CATALOG_PINNED)))
         return false;
     for (size_t i = 0; i < found->n_results; i++)
-        rows_add(rows, pstrdup(found->results[i]), rows->any);
+        rows_append(rows, pstrdup(found->results[i]), rows->any);
     if (found->n_results == 0)
-        rows_add(rows, range->alias ? range->alias->aliasname : name, rows->any);
+        rows_append(rows, range->alias ? range->alias->aliasname : name, rows->any);
     return true;
 }
 
@@ -133,7 +133,7 @@ static struct rows *from_function(struct follow *f, struct nest *nest, const Ran
             rows->any = fate_mix(rows->any, expression_fate(f, nest, linitial((const List *)lfirst(cell))));
     rows->known = function_columns(f, range, rows);
     if (rows->known && range->ordinality)
-        rows_add(rows, "ordinality", FATE_SHOWN);
+        rows_append(rows, "ordinality", FATE_SHOWN);
     if (rows->known)
         rows->any = FATE_SHOWN;
     rows = renamed(rows, range->alias);
@@ -153,7 +153,7 @@ static struct rows *from_table_function(struct follow *f, struct nest *nest, con
         const RangeTableFuncCol *column = lfirst(cell);
         struct fate own =
             fate_mix(expression_fate(f, nest, column->colexpr), expression_fate(f, nest, column->coldefexpr));
-        rows_add(rows, column->colname, column->for_ordinality ? FATE_SHOWN : fate_mix(fate, own));
+        rows_append(rows, column->colname, column->for_ordinality ? FATE_SHOWN : fate_mix(fate, own));
     }
     rows = renamed(rows, range->alias);
     add_item(nest, range->alias ? range->alias->aliasname : NULL, NULL, rows);
@@ -204,7 +204,7 @@ static struct rows *merged_columns(struct follow *f, const List *names, const st
         (void)rows_find(left, name, &a);
         (void)rows_find(right, name, &b);
         compare(f, a, b, name);
-        rows_add(merged, name, fate_either(a, b));
+        rows_append(merged, name, fate_either(a, b));
     }
     return merged;
 }
@@ -216,7 +216,7 @@ static void append_rest(struct rows *rows, const struct rows *side, const List *
     rows->known = rows->known && side->known;
     for (size_t i = 0; i < side->n; i++)
         if (!is_listed(merged, side->names[i]))
-            rows_add(rows, side->names[i], side->fates[i]);
+            rows_append(rows, side->names[i], side->fates[i]);
 }
 
 static void hide(struct item **from)
@@ -383,6 +383,11 @@ struct fate nest_column(struct follow *f, const struct nest *nest, const ColumnR
         return name ? item_column(f, item, name) : rows_all(item->rows);
     if (n == 1 && name && nest_finds(nest, name, &fate))
         return fate;
+    if (n == 1 && name) {
+        fate = fate_worst(f);
+        fate.guessed = fate.missing = true;
+        return fate;
+    }
     return fate_worst(f); /* alias.column.field, and what the server would not find */
 }
 

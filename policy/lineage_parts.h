@@ -52,7 +52,7 @@ struct follow {
 /* ---- lineage_rows.c ---- */
 
 struct rows *rows_new(bool known);
-void rows_add(struct rows *rows, const char *name, struct fate fate);
+void rows_append(struct rows *rows, const char *name, struct fate fate);
 /* Gives them other names, as far as there are some. */
 void rows_rename(struct rows *rows, const List *names);
 struct rows *rows_copy(const struct rows *rows);
@@ -65,14 +65,14 @@ struct fate fate_either(struct fate a, struct fate b);
 struct fate fate_mix(struct fate a, struct fate b);
 /* The strictest there is: what nothing is known about. */
 struct fate fate_worst(struct follow *f);
-static const struct fate FATE_SHOWN = { NULL, false, false };
+static const struct fate FATE_SHOWN = { NULL, false, false, false };
 /* Goes one level deeper; false when it is time to assume the worst. */
 bool follow_enter(struct follow *f);
 void follow_leave(struct follow *f);
 /* A condition, an order or a grouping by this. */
 void follow_predicate(struct follow *f, struct fate fate, const char *what);
 /* Puts down what RowDescription may call this column by (lineage_vote). */
-void follow_origin(struct follow *f, uint32_t relation, uint16_t number, struct fate fate);
+void follow_origin(struct follow *f, uint32_t relation, uint16_t number, uint16_t last, struct fate fate);
 void follow_unmask(struct follow *f, struct fate fate, const char *what);
 
 /* ---- lineage_table.c: what the catalog knows ---- */

@@ -92,7 +92,7 @@ static void add_target(struct follow *f, const struct nest *nest, const ResTarge
         rows->any = fate_mix(rows->any, fate);
         return;
     }
-    rows_add(rows, target->name ? target->name : expression_name(value), fate);
+    rows_append(rows, target->name ? target->name : expression_name(value), fate);
 }
 
 static void add_targets(struct follow *f, const struct nest *nest, const List *targets, struct rows *rows)
@@ -168,7 +168,7 @@ static struct rows *values_rows(struct follow *f, const struct nest *nest, const
             if (i < rows->n)
                 rows->fates[i] = fate_either(rows->fates[i], fate);
             else
-                rows_add(rows, psprintf("column%zu", i + 1), fate);
+                rows_append(rows, psprintf("column%zu", i + 1), fate);
             i++;
         }
     }

@@ -27,7 +27,7 @@ static void grow(struct rows *rows)
     rows->capacity = capacity;
 }
 
-void rows_add(struct rows *rows, const char *name, struct fate fate)
+void rows_append(struct rows *rows, const char *name, struct fate fate)
 {
     if (rows->n ==
         LINEAGE_COLUMNS_MAX) { /* the server refuses it; so it does not matter which are left out */
@@ -46,7 +46,7 @@ struct rows *rows_copy(const struct rows *rows)
     struct rows *copy = rows_new(rows->known);
     copy->any = rows->any;
     for (size_t i = 0; i < rows->n; i++)
-        rows_add(copy, rows->names[i], rows->fates[i]);
+        rows_append(copy, rows->names[i], rows->fates[i]);
     return copy;
 }
 
@@ -58,7 +58,7 @@ void rows_rename(struct rows *rows, const List *names)
         if (i < rows->n)
             rows->names[i] = name;
         else if (!rows->known)
-            rows_add(rows, name, rows->any);
+            rows_append(rows, name, rows->any);
     }
 }
 
@@ -97,6 +97,7 @@ struct fate fate_either(struct fate a, struct fate b)
     struct fate fate = is_stricter(b.mask, a.mask) ? b : a;
     fate.computed = a.computed || b.computed;
     fate.guessed = a.guessed && b.guessed;
+    fate.missing = a.missing && b.missing;
     return fate;
 }
 
@@ -146,7 +147,7 @@ void follow_unmask(struct follow *f, struct fate fate, const char *what)
         note(&f->out->unmask, &f->out->unmask_what, fate, what);
 }
 
-void follow_origin(struct follow *f, uint32_t relation, uint16_t number, struct fate fate)
+void follow_origin(struct follow *f, uint32_t relation, uint16_t number, uint16_t last, struct fate fate)
 {
     struct lineage *out = f->out;
     for (size_t i = 0; i < out->n_origins; i++)
@@ -163,5 +164,5 @@ void follow_origin(struct follow *f, uint32_t relation, uint16_t number, struct 
         out->origins = origins;
         f->origins_room = room;
     }
-    out->origins[out->n_origins++] = (struct origin){ relation, number, fate };
+    out->origins[out->n_origins++] = (struct origin){ relation, number, last, fate };
 }

@@ -77,6 +77,7 @@ static struct rows *relation_rows(struct follow *f, const struct catalog_relatio
     bool system = relation->oid < CATALOG_PINNED;
     struct rows *definition = NULL;
     struct fate assumed = FATE_SHOWN;
+    uint16_t last = 0;
     if (relation->overflow)
         assumed = fate_worst(f);
     else if (is_view(relation) && !system && !(definition = definition_rows(f, relation)))
@@ -87,11 +88,12 @@ static struct rows *relation_rows(struct follow *f, const struct catalog_relatio
         struct fate fate = own_fate(f, relation, name);
         if (!fate.mask)
             fate = definition ? definition->fates[i] : shows_others(relation, name) ? fate_worst(f) : assumed;
-        rows_add(rows, pstrdup(name), fate);
+        rows_append(rows, pstrdup(name), fate);
         if (fate.mask)
-            follow_origin(f, relation->oid, relation->columns[i].number, fate);
+            follow_origin(f, relation->oid, relation->columns[i].number, 0, fate);
+        last = relation->columns[i].number > last ? relation->columns[i].number : last;
     }
-    follow_origin(f, relation->oid, 0, FATE_SHOWN);
+    follow_origin(f, relation->oid, 0, last, FATE_SHOWN);
     return rows;
 }
 

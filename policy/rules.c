@@ -120,7 +120,7 @@ static bool rule_matches(const struct rule *rule, const struct circumstances *wh
     if (rule->text->anything)
         return true;
     if (rule->n_blocks == 0)
-        return effect->kind != EFFECT_UNKNOWN && effect->kind != EFFECT_UNPARSABLE;
+        return effect_is_ordinary(effect->kind);
     for (size_t i = 0; i < rule->n_blocks; i++)
         if (block_matches(rule->blocks[i], who, effect, certainty))
             return true;
@@ -151,6 +151,8 @@ static const char *default_reason(const struct effect *effect, enum action actio
         return "the statement could not be parsed";
     if (effect->kind == EFFECT_UNKNOWN)
         return "what the statement does cannot be decided";
+    if (effect->kind == EFFECT_UNMASK)
+        return "it would take a masked value to where it is not masked";
     return "no rule allows it";
 }
 

@@ -210,8 +210,7 @@ static bool is_about_tables(const struct block *b)
 bool block_matches(const struct block *block, const struct circumstances *who, const struct effect *effect,
                    enum certainty certainty)
 {
-    bool nameless = effect->kind == EFFECT_UNKNOWN || effect->kind == EFFECT_UNPARSABLE;
-    if (nameless && !(block->kinds & kind_bit(effect->kind)))
+    if (!effect_is_ordinary(effect->kind) && !(block->kinds & kind_bit(effect->kind)))
         return false;
     if (effect->harmless_call && is_about_tables(block) && !is_about_functions(block))
         return false;

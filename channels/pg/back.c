@@ -10,10 +10,10 @@
 
 enum { SHORT = -1000 }; /* more bytes are needed; stays inside this file */
 
-void back_init(struct back *b, struct front *front, bool recorded)
+void back_init(struct back *b, struct front *front, bool veiled, bool recorded)
 {
     *b = (struct back){ .front = front, .recorded = recorded, .status = 'I' };
-    lane_init(&b->lane, PG_HEADER + PG_SMALL_MAX);
+    lane_init(&b->lane, PG_HEADER + (veiled ? (size_t)VEIL_MESSAGE_MAX : PG_SMALL_MAX));
 }
 
 void back_free(struct back *b)
@@ -53,10 +53,63 @@ static int pass(struct back *b, const struct pg_header *header)
     return 0;
 }
 
+static int drop(struct back *b, const struct pg_header *header);
+
+/* Another message goes out in its place. */
+static int replace(struct back *b, const struct pg_header *header, const struct buffer *with)
+{
+    int r = drop(b, header);
+    return r ? r : back_say(b, buffer_head(with), buffer_size(with));
+}
+
+static int by_verdict(struct back *b, const struct pg_header *header, int verdict, const struct buffer *shown)
+{
+    if (verdict == VEIL_UNEXPECTED)
+        return malformed(b, "an answer to nothing that was asked, or one that does not add up");
+    if (verdict == VEIL_REPLACED)
+        return replace(b, header, shown);
+    return verdict < 0 ? verdict : pass(b, header);
+}
+
+/* Through the veil, when there is one. */
+static int show(struct back *b, const struct pg_header *header, struct reader body)
+{
+    struct buffer shown;
+    if (!b->veil)
+        return pass(b, header);
+    buffer_init(&shown, PG_HEADER + VEIL_MESSAGE_MAX);
+    int r = by_verdict(b, header, veil_answer(b->veil, header->type, body, &shown), &shown);
+    buffer_free(&shown);
+    return r;
+}
+
+/* The bytes of whole rows at the head of what is undecided. */
+static size_t whole_rows(struct reader there)
+{
+    const uint8_t *start = there.next, *bytes = NULL;
+    struct pg_header header;
+    uint8_t type = *start;
+    while (pg_header_read(there.next, reader_left(&there), &header) == 0 && header.type == type &&
+           reader_bytes(&there, PG_HEADER + (size_t)header.body, &bytes))
+        ;
+    return (size_t)(there.next - start);
+}
+
+/* Rows, of which there may be many: those in which nothing is to be masked pass together. */
+static int take_row(struct back *b, const struct pg_header *header, struct reader body)
+{
+    struct reader there = lane_undecided(&b->lane);
+    size_t n = b->veil ? whole_rows(there) : 0;
+    if (n > 0 && veil_is_clean(b->veil, there.next, n)) {
+        lane_pass(&b->lane, n);
+        return 0;
+    }
+    return show(b, header, body);
+}
+
 static int take_any(struct back *b, const struct pg_header *header, struct reader body)
 {
-    (void)body;
-    return pass(b, header);
+    return show(b, header, body);
 }
 
 static int drop(struct back *b, const struct pg_header *header)
@@ -79,16 +132,17 @@ static int take_error(struct back *b, const struct pg_header *header, struct rea
     severity = severity ? severity : pg_error_field(body, 'S');
     if (severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
         b->fatal = true;
-    struct buffer ours;
+    struct buffer ours, shown;
     buffer_init(&ours, PG_SMALL_MAX);
+    buffer_init(&shown, PG_HEADER + VEIL_MESSAGE_MAX);
+    int verdict = b->veil ? veil_answer(b->veil, header->type, body, &shown) : VEIL_PASS;
     int r = refusals_answer(&b->front->refusals, body, &ours);
-    if (r == REFUSAL_ANSWERED) {
-        r = drop(b, header);
-        r = r ? r : back_say(b, buffer_head(&ours), buffer_size(&ours));
-    } else if (r == 0) {
-        r = pass(b, header);
-    }
+    if (r == REFUSAL_ANSWERED)
+        r = replace(b, header, &ours);
+    else if (r == 0)
+        r = by_verdict(b, header, verdict, &shown);
     buffer_free(&ours);
+    buffer_free(&shown);
     return r;
 }
 
@@ -122,7 +176,7 @@ static int take_ready(struct back *b, const struct pg_header *header, struct rea
     if (!pg_read_ready(body, &b->status))
         return malformed(b, "a ReadyForQuery that does not add up");
     b->rounds++;
-    return pass(b, header);
+    return show(b, header, body);
 }
 
 struct kind {
@@ -137,7 +191,7 @@ static const struct kind kinds[256] = {
     ['3'] = { take_any, 0, 0 }, /* CloseComplete */
     ['A'] = { take_any, 0, 0 }, /* NotificationResponse */
     ['C'] = { take_any, 0, 0 }, /* CommandComplete */
-    ['D'] = { take_any, 0, 0 }, /* DataRow */
+    ['D'] = { take_row, 0, 0 }, /* DataRow */
     ['E'] = { take_error, PG_SMALL_MAX, 0 },
     ['G'] = { take_any, 0, 0 }, /* CopyInResponse */
     ['H'] = { take_any, 0, 0 }, /* CopyOutResponse */
@@ -148,7 +202,7 @@ static const struct kind kinds[256] = {
     ['T'] = { take_any, 0, 0 }, /* RowDescription */
     ['Z'] = { take_ready, 1, 1 },
     ['c'] = { take_any, 0, 0 }, /* CopyDone */
-    ['d'] = { take_any, 0, 0 }, /* CopyData */
+    ['d'] = { take_row, 0, 0 }, /* CopyData */
     ['n'] = { take_any, 0, 0 }, /* NoData */
     ['s'] = { take_any, 0, 0 }, /* PortalSuspended */
     ['t'] = { take_any, 0, 0 }, /* ParameterDescription */
@@ -169,8 +223,15 @@ static int take_one(struct back *b)
         return r == PG_SHORT ? SHORT : malformed(b, "a message of an impossible length");
     if (kind->max > 0 && header.body > kind->max)
         return malformed(b, "a message that is too long for its type");
-    size_t body = reader_left(&there) - PG_HEADER;
-    if (body < (header.body < kind->whole ? header.body : kind->whole))
+    size_t body = reader_left(&there) - PG_HEADER, whole = kind->whole;
+    if (b->veil && veil_looks_into(b->veil, header.type)) {
+        if (header.body > VEIL_MESSAGE_MAX)
+            return detail_fail(&b->why, BACK_UNSAFE,
+                               "a row of more than %d MiB can't be masked: select fewer columns",
+                               VEIL_MESSAGE_MAX >> 20);
+        whole = header.body;
+    }
+    if (body < (header.body < whole ? header.body : whole))
         return SHORT;
     if (!reader_bytes(&there, PG_HEADER, &bytes))
         return -EINVAL;

@@ -8,6 +8,7 @@
 struct back {
     struct lane lane;
     struct front *front; /* borrowed: refusals, text_kind, recorder */
+    struct veil *veil;   /* borrowed; set before the session runs; NULL: everything is shown */
     bool recorded;       /* what the client gets goes into the recording */
     uint8_t status;      /* of the last ReadyForQuery */
     uint64_t rounds;     /* ReadyForQuery so far */
@@ -22,7 +23,7 @@ enum back_fault {
     BACK_UNRECORDED,    /* the recording can't be written */
 };
 
-void back_init(struct back *back, struct front *front, bool recorded);
+void back_init(struct back *back, struct front *front, bool veiled, bool recorded);
 void back_free(struct back *back);
 /* What the server said about one of its settings, at login or later. 0 or BACK_UNSAFE. */
 MUST_USE int back_setting(struct back *back, const char *name, const char *value);

@@ -31,6 +31,36 @@ static int flush(struct front *f)
     return r ? r : lane_flush(&f->lane);
 }
 
+/* ---- the veil ---- */
+
+static int veiled(int r)
+{
+    return r == VEIL_LIMIT ? -ENOBUFS : r;
+}
+
+static int veil_substitute(struct front *f, const char *statement)
+{
+    if (!f->veil)
+        return 0;
+    return veiled(statement ? veil_parse(f->veil, statement, NULL) : veil_query(f->veil, NULL, 0));
+}
+
+static const struct lineage *only_lineage(const struct decision *d)
+{
+    return d->lineages && d->lineages->count == 1 ? &d->lineages->items[0] : NULL;
+}
+
+static int veil_bound(struct front *f, const struct pg_bind *bind, bool cut, const struct decision *fresh)
+{
+    struct veil_formats formats = { .how = FORMATS_UNKNOWN };
+    if (!f->veil)
+        return 0;
+    int r = cut ? 0 : veil_formats_read(bind->results, bind->n_results, &formats);
+    return r ? r
+             : veiled(veil_bind(f->veil, bind->portal, bind->statement, fresh ? only_lineage(fresh) : NULL,
+                                &formats));
+}
+
 /* ---- refusals ---- */
 
 struct refused {
@@ -87,6 +117,7 @@ static int refuse(struct front *f, const struct pg_header *header, const struct 
     r = r ? r
           : front_record(f, refused->what, refused->verdict, refused->decision, refused->text, refused->n,
                          refused->missing);
+    r = r ? r : veil_substitute(f, refused->statement);
     r = r ? r : lane_flush(&f->lane);
     r = r ? r : buffer_append(&f->lane.out, buffer_head(&substitute), buffer_size(&substitute));
     buffer_free(&substitute);
@@ -232,6 +263,8 @@ static int take_query(struct front *f, const struct pg_header *header, struct re
     r = r ? r : front_record(f, "query", &verdict, d, text, n, 0);
     r = r ? r : prepared_run(&f->prepared, d, number);
     r = r ? r : run(f, d);
+    if (r == 0 && f->veil)
+        r = veiled(veil_query(f->veil, d->lineages, d->n_statements));
     f->rounds_due++;
     return r ? r : pass(f, header);
 }
@@ -275,13 +308,16 @@ static int take_parse(struct front *f, const struct pg_header *header, struct re
     uint64_t number = recorder_next(f->recorder);
     r = r ? r : front_record(f, "parse", &verdict, d, parse.text, n, 0);
     r = r ? r : remember(f, parse.statement, d, number);
+    if (r == 0 && f->veil)
+        r = veiled(veil_parse(f->veil, parse.statement, only_lineage(d)));
     return r ? r : pass(f, header);
 }
 
 static int take_bind(struct front *f, const struct pg_header *header, struct reader body)
 {
     struct pg_bind bind;
-    if (!pg_read_bind(body, reader_left(&body) < header->body, &bind))
+    bool cut = reader_left(&body) < header->body;
+    if (!pg_read_bind(body, cut, &bind))
         return malformed(f, "a Bind that does not add up");
     const struct prepared *known = *bind.statement ? prepared_find(&f->prepared, bind.statement) : NULL;
     struct decision **slot =
@@ -290,8 +326,10 @@ static int take_bind(struct front *f, const struct pg_header *header, struct rea
     struct verdict verdict =
         verdict_built_in("denied", "the prepared statement was not made in this session");
     const char *gone = NULL;
+    const struct decision *before = slot ? *slot : NULL;
     int r = slot && *slot && !f->cancelled ? renew(f, slot, &gone) : 0;
     struct decision *d = slot ? *slot : NULL;
+    bool anew = d != before;
     const char *unknown = d ? NULL : bind.statement;
     bool runnable = r == 0 && d && !f->cancelled && is_runnable(f, d, &verdict, &unknown);
     if (runnable)
@@ -317,6 +355,7 @@ static int take_bind(struct front *f, const struct pg_header *header, struct rea
     r = front_note_bind(f, &bind, d, of);
     r = r ? r : prepared_run(&f->prepared, d, of);
     r = r ? r : run(f, d);
+    r = r ? r : veil_bound(f, &bind, cut, anew ? d : NULL);
     decision_free(d);
     return r ? r : pass(f, header);
 }
@@ -327,6 +366,8 @@ static int take_execute(struct front *f, const struct pg_header *header, struct 
     if (!pg_read_execute(body, &portal))
         return malformed(f, "an Execute that does not add up");
     int r = front_record_execute(f, portal);
+    if (r == 0 && f->veil)
+        r = veiled(veil_execute(f->veil, portal));
     return r ? r : pass(f, header);
 }
 
@@ -335,7 +376,8 @@ static int take_describe(struct front *f, const struct pg_header *header, struct
     struct pg_named named;
     if (!pg_read_named(body, &named))
         return malformed(f, "a Describe that does not add up");
-    return pass(f, header);
+    int r = f->veil ? veiled(veil_describe(f->veil, named.kind, named.name)) : 0;
+    return r ? r : pass(f, header);
 }
 
 static int take_close(struct front *f, const struct pg_header *header, struct reader body)
@@ -345,7 +387,8 @@ static int take_close(struct front *f, const struct pg_header *header, struct re
         return malformed(f, "a Close that does not add up");
     if (named.kind == 'S' && *named.name)
         prepared_close(&f->prepared, named.name);
-    return pass(f, header);
+    int r = f->veil ? veiled(veil_close(f->veil, named.kind, named.name)) : 0;
+    return r ? r : pass(f, header);
 }
 
 static int take_function(struct front *f, const struct pg_header *header, struct reader body)
@@ -365,7 +408,8 @@ static int take_sync(struct front *f, const struct pg_header *header, struct rea
     (void)body;
     f->skipping = false;
     f->rounds_due++;
-    return pass(f, header);
+    int r = f->veil ? veiled(veil_sync(f->veil)) : 0;
+    return r ? r : pass(f, header);
 }
 
 static int take_flush(struct front *f, const struct pg_header *header, struct reader body)
@@ -385,6 +429,8 @@ static int take_copy(struct front *f, const struct pg_header *header, struct rea
 {
     (void)body;
     front_note_copy(f);
+    if (f->veil && header->type != 'd')
+        veil_copied(f->veil);
     return pass(f, header);
 }
 

@@ -8,6 +8,7 @@
 #include "channels/pg/lane.h"
 #include "channels/pg/prepared.h"
 #include "channels/pg/refuse.h"
+#include "channels/pg/veil.h"
 #include "channels/recorder.h"
 
 enum {
@@ -27,6 +28,7 @@ struct front {
     struct prepared_set prepared;
     struct refusals refusals;
     struct recorder *recorder; /* borrowed */
+    struct veil *veil;         /* learns of everything that goes to the server; borrowed; or NULL */
     uint32_t stream;
     enum text_kind text_kind; /* of the session's client_encoding, now */
     bool skipping;            /* refused in the extended protocol: the server skips to Sync, so do we */

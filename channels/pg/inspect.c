@@ -7,6 +7,7 @@
  * (settings.c). */
 #include "channels/pg/inspect.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
@@ -35,7 +36,8 @@ struct pending {
 
 struct inspector {
     const struct rulebook *rulebook;
-    struct scope *scope; /* or NULL */
+    struct scope *scope;          /* or NULL */
+    const struct mask_set *masks; /* of columns; or NULL */
     bool read_only;
     struct pending pending;
     struct circumstances who; /* search_path_set is the session's own */
@@ -71,6 +73,8 @@ void decision_free(struct decision *d)
     free(d->effects);
     free(d->steps);
     free(d->changes);
+    lineages_free(d->lineages);
+    free(d->words);
     free(d->subject);
     free(d->text);
     free(d);
@@ -78,8 +82,12 @@ void decision_free(struct decision *d)
 
 size_t decision_weight(const struct decision *d)
 {
-    enum { PER_STRING = 48 };
-    return sizeof(*d) + d->text_n + (d->n_effects + (d->n_steps + d->n_changes) * 2 + 4) * PER_STRING;
+    enum { PER_STRING = 48, PER_COLUMN = 48 };
+    size_t columns = 0;
+    for (size_t i = 0; d->lineages && i < d->lineages->count; i++)
+        columns += 4 + d->lineages->items[i].n_columns + d->lineages->items[i].n_origins;
+    return sizeof(*d) + columns * PER_COLUMN + d->text_n +
+           (d->n_effects + (d->n_steps + d->n_changes) * 2 + 4) * PER_STRING;
 }
 
 static size_t count_effects(const struct sql_request *request)
@@ -166,6 +174,33 @@ static bool ends_read_only(const struct sql_statement *statement)
     return ends;
 }
 
+/* A statement whose rows, groups or order a masked column decides tells its values, whatever is shown of it.
+ */
+static void judge_masks(struct decision *d, size_t i, struct verdict *verdict)
+{
+    size_t effect = verdict->effect;
+    if (!d->lineages || d->lineages->count != d->n_statements) {
+        *verdict =
+            verdict_built_in("denied", "the statement can't be followed to the columns that are masked here");
+        return;
+    }
+    const struct lineage *lineage = &d->lineages->items[i];
+    if (!lineage->predicate)
+        return;
+    char words[512];
+    const char *name = lineage->predicate->text->name;
+    (void)snprintf(words, sizeof(words),
+                   "a condition, an order or a group by what mask \"%s\" hides (%.128s) would tell it", name,
+                   lineage->predicate_what ? lineage->predicate_what : "a column");
+    if (!d->words)
+        d->words = strdup(words);
+    *verdict = (struct verdict){ .action = ACTION_DENY,
+                                 .code = "masked_predicate",
+                                 .rule = name,
+                                 .reason = d->words ? d->words : "a masked column would be told",
+                                 .effect = effect };
+}
+
 /* Statement by statement, since one may move the search_path for those behind it; the strictest verdict is
  * the request's. */
 static int judge(const struct inspector *inspector, struct decision *d, const struct sql_request *request)
@@ -185,6 +220,8 @@ static int judge(const struct inspector *inspector, struct decision *d, const st
         if (inspector->read_only && verdict.action != ACTION_DENY && ends_read_only(&request->statements[i]))
             verdict = verdict_built_in("denied",
                                        "your role is read-only, and this may make the session read-write");
+        if (inspector->masks && verdict.action < ACTION_DENY)
+            judge_masks(d, i, &verdict);
         if (i == 0 || verdict.action > d->verdict.action) {
             d->verdict = verdict;
             d->verdict.effect += before;
@@ -272,7 +309,24 @@ static void look_ahead(const struct inspector *inspector, const struct pending *
     }
 }
 
-static int resolve(const struct inspector *inspector, struct pending *pending)
+/* Where the columns of the results come from. INSPECT_WAIT: the catalog has to be asked first. */
+static int follow(const struct inspector *inspector, struct pending *pending, const char *text)
+{
+    struct decision *d = pending->decision;
+    lineages_free(STEAL(d->lineages));
+    if (!inspector->masks)
+        return 0;
+    int r = lineage_follow(text, inspector->scope, inspector->masks, &d->lineages);
+    if (r == -EINVAL)
+        return 0; /* judge() refuses what was not followed */
+    for (size_t i = 0; r == 0 && i < d->lineages->count; i++)
+        if (d->lineages->items[i].wanted)
+            r = INSPECT_WAIT;
+    pending->rounds += r == INSPECT_WAIT;
+    return r;
+}
+
+static int resolve(const struct inspector *inspector, struct pending *pending, const char *text)
 {
     if (pending->at > 0 && pending->generation != scope_generation(inspector->scope))
         forget_resolved(pending); /* what was looked up meanwhile has changed */
@@ -289,12 +343,28 @@ static int resolve(const struct inspector *inspector, struct pending *pending)
             return r;
         pending->generation = scope_generation(inspector->scope); /* its own changes */
     }
+    int r = follow(inspector, pending, text);
+    if (r)
+        return r;
     for (size_t i = 0; i < pending->request->count; i++) {
         effects_free(&pending->request->statements[i].effects);
         pending->request->statements[i].effects = pending->resolved[i];
         pending->resolved[i] = (struct effects){ .count = 0 };
     }
     return 0;
+}
+
+/* Writing a masked value to where it is not masked is an effect of its own. */
+static int note_unmasking(const struct decision *d, struct sql_request *request)
+{
+    int r = 0;
+    for (size_t i = 0; r >= 0 && d->lineages && i < d->lineages->count && i < request->count; i++) {
+        const struct lineage *lineage = &d->lineages->items[i];
+        if (lineage->unmask)
+            r = effects_add(&request->statements[i].effects, EFFECT_UNMASK, OBJECT_OTHER,
+                            lineage->unmask_what ? lineage->unmask_what : lineage->unmask->text->name, NULL);
+    }
+    return r < 0 ? r : 0;
 }
 
 static int without_catalog(struct decision *d, const struct sql_request *request)
@@ -305,16 +375,17 @@ static int without_catalog(struct decision *d, const struct sql_request *request
     return describe(d, request);
 }
 
-static int resolve_and_judge(struct inspector *inspector, const char *fault)
+static int resolve_and_judge(struct inspector *inspector, const char *text, const char *fault)
 {
     struct pending *pending = &inspector->pending;
     struct decision *d = pending->decision;
-    int r = inspector->scope ? resolve(inspector, pending) : 0;
+    int r = inspector->scope ? resolve(inspector, pending, text) : 0;
     if (r == INSPECT_WAIT && (fault || pending->rounds > INSPECT_ROUNDS_MAX))
         return without_catalog(d, pending->request);
     if (r)
         return r;
-    r = judge(inspector, d, pending->request);
+    r = note_unmasking(d, pending->request);
+    r = r ? r : judge(inspector, d, pending->request);
     if (r == 0 && inspector->scope && d->verdict.action == ACTION_ALLOW)
         r = apply_changes(inspector->scope, d, 0);
     if (inspector->scope)
@@ -349,8 +420,11 @@ static int parse(struct inspector *inspector, const char *text)
     struct pending *pending = &inspector->pending;
     int r = sql_parse(text, &pending->request);
     r = r ? r : note_steps(pending->decision, pending->request);
-    if (r || !inspector->scope)
+    if (r)
         return r;
+    pending->decision->n_statements = pending->request->count;
+    if (!inspector->scope)
+        return 0;
     pending->resolved = calloc(pending->request->count + 1, sizeof(*pending->resolved));
     return pending->resolved ? 0 : -ENOMEM;
 }
@@ -384,7 +458,7 @@ static int decide_anew(struct inspector *inspector, const char *text, size_t n, 
         }
         r = r ? r : parse(inspector, text);
     }
-    r = r ? r : resolve_and_judge(inspector, fault);
+    r = r ? r : resolve_and_judge(inspector, text, fault);
     if (r == 0)
         *ret = STEAL(inspector->pending.decision);
     if (r != INSPECT_WAIT)
@@ -531,6 +605,11 @@ int inspector_new(const struct rulebook *rulebook, const struct circumstances *w
 void inspector_keep_read_only(struct inspector *inspector)
 {
     inspector->read_only = true;
+}
+
+void inspector_mask(struct inspector *inspector, const struct mask_set *masks)
+{
+    inspector->masks = masks;
 }
 
 void inspector_set_path(struct inspector *inspector)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include "channels/pg/settings.h"
 #include "policy/catalog_scope.h"
+#include "policy/lineage.h"
 #include "policy/rules.h"
 #include "policy/sql.h"
 
@@ -40,7 +41,10 @@ struct decision {
     size_t n_steps;
     struct change *changes;
     size_t n_changes;
-    uint64_t generation;      /* of the scope that names were resolved by */
+    uint64_t generation;       /* of the scope that names were resolved by */
+    struct lineages *lineages; /* of its statements, where columns are masked; else NULL */
+    size_t n_statements;
+    char *words;              /* the verdict's reason, where a mask is; or NULL */
     char *text;               /* NUL-terminated; cut at INSPECT_CACHED_TEXT_MAX */
     size_t text_n, text_size; /* bytes kept, and of the statement */
 };
@@ -58,6 +62,9 @@ void inspector_set_path(struct inspector *inspector);
 /* The session was opened read-only and stays so: statements that would change that are refused, and what
  * can't be looked into. */
 void inspector_keep_read_only(struct inspector *inspector);
+/* Columns are masked: statements are followed to them, which takes a scope. masks is borrowed and must
+ * outlive it. */
+void inspector_mask(struct inspector *inspector, const struct mask_set *masks);
 bool inspector_has_path(const struct inspector *inspector);
 void inspector_free(struct inspector *inspector);
 DEFINE_CLEANUP(struct inspector *, inspector_free)

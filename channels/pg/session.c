@@ -354,6 +354,12 @@ static void running_server(struct pg_session *s, uint32_t ready)
 
 void session_begin(struct pg_session *s)
 {
+    int r = s->host->veil ? veil_new(s->host->veil, &s->veil) : 0;
+    if (r) {
+        session_stop_errno(s, r);
+        return;
+    }
+    s->front.veil = s->back.veil = s->veil;
     session_go(s, RUNNING);
     timer_stop(s->timer);
     go_on(s); /* with what the client has sent already */
@@ -406,7 +412,9 @@ static int build(struct pg_session *s, struct recorder *recorder, uint32_t strea
         return r;
     if (s->host->read_only)
         inspector_keep_read_only(s->front.inspector);
-    back_init(&s->back, &s->front, record_output);
+    if (s->host->masks)
+        inspector_mask(s->front.inspector, s->host->masks);
+    back_init(&s->back, &s->front, s->host->veil != NULL, record_output);
     r = timer_new(s->host->loop, time_is_up, s, &s->timer);
     r = r ? r : source_new(s->host->loop, s->client_fd, LOOP_READ, client_ready, s, &s->client);
     if (r == 0)
@@ -443,6 +451,7 @@ void pg_session_free(struct pg_session *s)
     startup_free(&s->startup);
     front_free(&s->front);
     back_free(&s->back);
+    veil_free(s->veil);
     scope_free(s->scope);
     free(s);
 }

@@ -16,7 +16,9 @@ enum {
 };
 
 struct catalog_link;
+struct mask_set;
 struct pg_session;
+struct veil_how;
 
 /* What a session asks of the gate. `owner` is what pg_session_new was given. */
 struct pg_calls {
@@ -39,6 +41,8 @@ struct pg_host {
     const struct pg_calls *calls;
     struct catalog_link *catalog; /* how names are resolved; NULL: they are judged as they are written */
     bool read_only;               /* no session may make itself read-write */
+    const struct mask_set *masks; /* of columns, which takes a catalog; NULL: none */
+    const struct veil_how *veil;  /* what of the answers is masked; NULL: nothing */
     struct pg_session *sessions;  /* NULL at first; by it a CancelRequest finds the session that it means */
 };
 

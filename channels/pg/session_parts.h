@@ -26,6 +26,7 @@ struct pg_session {
     struct catalog_wait wait; /* while front.held */
     struct front front;
     struct back back;
+    struct veil *veil;      /* while RUNNING; or NULL */
     struct startup startup; /* from the startup packet to the greeting */
     uint32_t pid;
     uint8_t minted[MINTED];

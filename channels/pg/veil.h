@@ -12,18 +12,8 @@
 
 enum {
     VEIL_MESSAGE_MAX = 64 * 1024 * 1024, /* bytes of a row that can be looked into */
-    VEIL_EXPECTED_MAX = 64 * 1024,       /* messages that the server has not answered */
+    VEIL_EXPECTED_MAX = 256 * 1024,      /* messages that the server has not answered */
 };
-
-/* What of one result is shown; shared by counting: one per prepared statement, or per statement of a Query.
- */
-struct veil_plan;
-
-/* Takes a copy of the lineage. worst: see lineage_vote(). */
-MUST_USE int veil_plan_new(const struct lineage *lineage, const struct mask *worst, struct veil_plan **ret);
-struct veil_plan *veil_plan_share(struct veil_plan *plan);
-void veil_plan_free(struct veil_plan *plan); /* gives back one reference */
-DEFINE_CLEANUP(struct veil_plan *, veil_plan_free)
 
 /* In which format a portal's columns come. */
 struct veil_formats {
@@ -33,7 +23,6 @@ struct veil_formats {
 };
 /* The end of a Bind: n formats of 16 bits. */
 MUST_USE int veil_formats_read(struct reader formats, size_t n, struct veil_formats *ret);
-MUST_USE int veil_formats_copy(const struct veil_formats *from, struct veil_formats *ret);
 void veil_formats_clear(struct veil_formats *formats);
 
 struct veil;
@@ -42,19 +31,29 @@ struct veil_how {
     const uint8_t *key;          /* MASK_KEY bytes, for `hash`; borrowed; NULL: redacted instead */
     struct detectors *detectors; /* borrowed; NULL: none */
     const struct detect_how *detect;
-    bool columns; /* there are masks of columns: answers need plans */
+    const struct mask
+        *worst; /* of the masks of columns, for what nothing is known about; NULL: there are none */
 };
 MUST_USE int veil_new(const struct veil_how *how, struct veil **ret);
 void veil_free(struct veil *veil);
 DEFINE_CLEANUP(struct veil *, veil_free)
 
-/* ---- what goes to the server; plans are shared, NULL: it has no rows, or they are shown ---- */
+/* ---- what goes to the server ----
+ * Lineages are copied; NULL: there are no masks of columns. 0; VEIL_LIMIT: more than VEIL_EXPECTED_MAX are
+ * open; -ENOMEM. */
 
-enum { VEIL_LIMIT = 1 }; /* more than VEIL_EXPECTED_MAX is open */
+enum { VEIL_LIMIT = 1 };
 
-MUST_USE int veil_query(struct veil *veil, struct veil_plan *const *plans, size_t n);
-MUST_USE int veil_describe(struct veil *veil, struct veil_plan *plan);
-MUST_USE int veil_execute(struct veil *veil, struct veil_plan *plan, const struct veil_formats *formats);
+/* n: the statements of the string. */
+MUST_USE int veil_query(struct veil *veil, const struct lineages *lineages, size_t n);
+MUST_USE int veil_parse(struct veil *veil, const char *statement, const struct lineage *lineage);
+/* lineage: when the statement was followed anew since it was parsed, else NULL. formats are taken over. */
+MUST_USE int veil_bind(struct veil *veil, const char *portal, const char *statement,
+                       const struct lineage *lineage, struct veil_formats *formats);
+/* kind: 'S' for a statement, 'P' for a portal. */
+MUST_USE int veil_describe(struct veil *veil, uint8_t kind, const char *name);
+MUST_USE int veil_close(struct veil *veil, uint8_t kind, const char *name);
+MUST_USE int veil_execute(struct veil *veil, const char *portal);
 MUST_USE int veil_sync(struct veil *veil);
 /* A CopyDone or CopyFail: what was sent as Sync behind the Execute of a COPY FROM was not answered. */
 void veil_copied(struct veil *veil);
@@ -66,7 +65,7 @@ enum veil_verdict {
     VEIL_REPLACED,   /* what is in `out` takes its place */
     VEIL_UNEXPECTED, /* it is the answer to nothing, or does not add up: the session must stop */
 };
-/* Whether messages of this type must be there as a whole. */
+/* Whether messages of this type must be there as a whole before they are answered for. */
 bool veil_looks_into(const struct veil *veil, uint8_t type);
 /* A veil_verdict, or negative errno. Every message of the server goes through here, in order. */
 MUST_USE int veil_answer(struct veil *veil, uint8_t type, struct reader body, struct buffer *out);

@@ -278,7 +278,7 @@ static int copy_binary(const struct veil_how *how, const struct veil_plan *plan,
             return VEIL_UNEXPECTED;
         r = buffer_put_u16(out, n);
         for (uint16_t i = 0; r == 0 && n != UINT16_MAX && i < n; i++) {
-            struct cell cell = { .fate = { NULL, false, false } };
+            struct cell cell = { .fate = { .mask = NULL } };
             if (plan)
                 cell = veil_plan_cell(plan, i, n, &binary);
             r = copy_binary_cell(how, cell, &body, out, &changed);

@@ -8,19 +8,23 @@
 
 int veil_plan_new(const struct lineage *lineage, const struct mask *worst, struct veil_plan **ret)
 {
+    static const struct lineage unknown = { .form = LINEAGE_ROWS };
     struct veil_plan *plan = calloc(1, sizeof *plan);
     if (!plan)
         return -ENOMEM;
-    int r = lineage_copy(lineage, &plan->lineage);
+    int r = lineage_copy(lineage ? lineage : &unknown, &plan->lineage);
     if (r) {
         free(plan);
         return r;
     }
     plan->references = 1;
     plan->worst = worst;
-    plan->hides_texts = lineage->any.mask || lineage->predicate || lineage->unmask;
-    for (size_t i = 0; i < lineage->n_origins; i++)
-        plan->hides_texts |= lineage->origins[i].fate.mask != NULL;
+    if (!lineage)
+        plan->lineage.any = (struct fate){ .mask = worst, .computed = true };
+    plan->hides_texts = (plan->lineage.any.mask && !plan->lineage.any.missing) || plan->lineage.predicate ||
+                        plan->lineage.unmask;
+    for (size_t i = 0; i < plan->lineage.n_origins; i++)
+        plan->hides_texts |= plan->lineage.origins[i].fate.mask != NULL;
     *ret = plan;
     return 0;
 }
@@ -133,18 +137,6 @@ int veil_formats_read(struct reader formats, size_t n, struct veil_formats *ret)
         return 0;
     }
     *ret = (struct veil_formats){ .how = FORMATS_LISTED, .binary = binary, .n = n };
-    return 0;
-}
-
-int veil_formats_copy(const struct veil_formats *from, struct veil_formats *ret)
-{
-    *ret = *from;
-    if (!from->binary)
-        return 0;
-    ret->binary = malloc(from->n);
-    if (!ret->binary)
-        return -ENOMEM;
-    memcpy(ret->binary, from->binary, from->n);
     return 0;
 }
 

@@ -67,10 +67,10 @@ bool pg_read_bind(struct reader body, bool cut, struct pg_bind *ret)
         return false;
     bind.values = body;
     if (!cut) {
-        uint16_t n_results = 0;
-        if (!skip_values(&body, bind.n_values, &bind.values) || !reader_u16(&body, &n_results) ||
-            !reader_bytes(&body, (size_t)n_results * 2, &bytes) || !reader_done(&body))
+        if (!skip_values(&body, bind.n_values, &bind.values) || !reader_u16(&body, &bind.n_results) ||
+            !reader_bytes(&body, (size_t)bind.n_results * 2, &bytes) || !reader_done(&body))
             return false;
+        bind.results = reader_of(bytes, (size_t)bind.n_results * 2);
     }
     *ret = bind;
     return true;

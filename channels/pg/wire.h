@@ -44,6 +44,8 @@ struct pg_bind {
     struct reader formats; /* n_formats 16-bit numbers */
     struct reader
         values; /* n_values times: int32 length (-1: null), bytes; ends early when the body is cut */
+    struct reader results; /* n_results formats, like those of values; none when the body is cut */
+    uint16_t n_results;
 };
 /* `cut`: the body given is only the beginning of it. */
 MUST_USE bool pg_read_bind(struct reader body, bool cut, struct pg_bind *ret);

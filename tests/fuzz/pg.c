@@ -60,7 +60,7 @@ static void run_session(bool client, size_t piece, const uint8_t *bytes, size_t 
     struct back back;
     if (front_init(&front, rulebook, &who, NULL, recorder, 1) == 0) {
         memset(front.refusals.nonce, '0', REFUSAL_NONCE); /* so that a run can be repeated */
-        back_init(&back, &front, true);
+        back_init(&back, &front, false, true);
         front.text_kind = TEXT_UTF8;
         for (size_t at = 0; at < n; at += piece) {
             if (take(&front, &back, client, bytes + at, n - at < piece ? n - at : piece) != 0)

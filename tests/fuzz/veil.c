@@ -12,11 +12,9 @@ static char name_of_mask[] = "m", null_of_copy[] = "\\N";
 static Ipc__Mask text_of_mask = { .name = name_of_mask };
 static const struct mask mask = { .text = &text_of_mask, .kind = MASK_PARTIAL };
 
-static struct veil_plan *plan_for(uint8_t choice)
+static void ask(struct veil *veil, uint8_t choice)
 {
-    struct fate columns[] = { { NULL, false, false },
-                              { .mask = &mask },
-                              { .mask = &mask, .computed = true } };
+    struct fate columns[] = { { .mask = NULL }, { .mask = &mask }, { .mask = &mask, .computed = true } };
     struct lineage lineage = { .form = choice & 1 ? LINEAGE_COPY_OUT : LINEAGE_ROWS,
                                .known = choice & 2,
                                .columns = columns,
@@ -28,17 +26,16 @@ static struct veil_plan *plan_for(uint8_t choice)
                                         .escape = choice & 8 ? '\\' : '"',
                                         .header = choice & 16,
                                         .null = null_of_copy };
-    struct veil_plan *plan = NULL;
-    if (veil_plan_new(&lineage, &mask, &plan) != 0)
-        abort();
-    return plan;
-}
-
-static void ask(struct veil *veil, struct veil_plan *plan, uint8_t choice)
-{
-    struct veil_plan *plans[] = { plan, plan };
+    struct lineage both[] = { lineage, lineage };
+    struct lineages lineages = { both, 2 };
     struct veil_formats formats = { .how = choice & 32 ? FORMATS_BINARY : FORMATS_TEXT };
-    int r = choice & 64 ? veil_query(veil, plans, 2) : veil_execute(veil, plan, &formats);
+    int r = choice & 64 ? veil_query(veil, &lineages, 2) : veil_parse(veil, "s", &lineage);
+    if (r == 0 && !(choice & 64))
+        r = veil_bind(veil, "p", "s", NULL, &formats);
+    if (r == 0 && !(choice & 64))
+        r = veil_describe(veil, 'P', "p");
+    if (r == 0 && !(choice & 64))
+        r = veil_execute(veil, "p");
     if (r != 0 || veil_sync(veil) != 0)
         abort();
 }
@@ -57,11 +54,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     if (n == 0)
         return 0;
-    CLEANUP(veil_plan_free) struct veil_plan *plan = plan_for(bytes[0]);
     CLEANUP(veil_free) struct veil *veil = NULL;
-    if (veil_new(&(const struct veil_how){ .columns = true }, &veil) != 0)
+    if (veil_new(&(const struct veil_how){ .worst = &mask }, &veil) != 0)
         abort();
-    ask(veil, plan, bytes[0]);
+    ask(veil, bytes[0]);
     struct reader input = reader_of(bytes + 1, n - 1);
     uint8_t type = 0;
     uint16_t size = 0;

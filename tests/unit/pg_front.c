@@ -69,7 +69,7 @@ static void begin(struct session *s)
     s->recording = memfd_create("recording", MFD_CLOEXEC);
     assert_int_equal(recorder_new(dup(s->recording), &answer, RECORDING_MAX, false, &s->recorder), 0);
     assert_int_equal(front_init(&s->front, s->rulebook, &s->who, NULL, s->recorder, 1), 0);
-    back_init(&s->back, &s->front, true);
+    back_init(&s->back, &s->front, false, true);
     s->front.text_kind = TEXT_UTF8;
     memset(s->front.refusals.nonce, '0', REFUSAL_NONCE);
 }

@@ -486,8 +486,7 @@ static void a_reader_beside_writers_always_finds_a_whole_store(void **unused)
 static void each_target_has_a_mask_key_of_its_own_that_stays(void **unused)
 {
     CLEANUP(secret_free)
-    struct secret *key = NULL,
-                  *other = NULL, *a = NULL, *again = NULL, *b = NULL, *c = NULL;
+    struct secret *key = NULL, *other = NULL, *a = NULL, *again = NULL, *b = NULL, *c = NULL;
 
     (void)unused;
     assert_int_equal(secret_new(SEALED_KEY, &key), 0);

@@ -10,7 +10,7 @@ enum { OUT = 4096, OID_INT4 = 23, OID_TEXT = 25, USERS = 20001, OTHER = 20002 };
 
 static Ipc__Mask text_of_mask = { .name = (char *)"pii" };
 static const struct mask redact = { .text = &text_of_mask, .kind = MASK_REDACT };
-static const struct fate SHOWN = { NULL, false, false }, MASKED = { .mask = &redact };
+static const struct fate SHOWN = { .mask = NULL }, MASKED = { .mask = &redact };
 
 /* ---- messages ---- */
 
@@ -129,12 +129,12 @@ static void assert_row(struct buffer *out, uint16_t n, ...)
     buffer_consume(out, buffer_size(out));
 }
 
-/* ---- plans ---- */
+/* ---- what was asked ---- */
 
-static struct veil_plan *plan_of(enum lineage_form form, const struct fate *columns, size_t n)
+static struct lineage lineage_of(enum lineage_form form, const struct fate *columns, size_t n)
 {
-    static struct origin origins[] = { { USERS, 0, { NULL, false, false } },
-                                       { USERS, 2, { &redact, false, false } } };
+    static struct origin origins[] = { { .relation = USERS, .last = 2 },
+                                       { .relation = USERS, .number = 2, .fate = { .mask = &redact } } };
     struct lineage lineage = { .form = form,
                                .known = true,
                                .columns = (struct fate *)(uintptr_t)columns,
@@ -143,27 +143,51 @@ static struct veil_plan *plan_of(enum lineage_form form, const struct fate *colu
                                .n_origins = 2 };
     lineage.copy =
         (struct copy_shape){ .delimiter = '\t', .quote = '"', .escape = '"', .null = (char *)"\\N" };
-    struct veil_plan *plan = NULL;
-    assert_int_equal(veil_plan_new(&lineage, &redact, &plan), 0);
-    return plan;
+    return lineage;
 }
 
-static struct veil *veil_with(struct veil_plan *plan)
+static struct veil *veil_of(void)
 {
-    struct veil_how how = { .columns = true };
+    struct veil_how how = { .worst = &redact };
     struct veil *veil = NULL;
     assert_int_equal(veil_new(&how, &veil), 0);
-    if (plan)
-        assert_int_equal(veil_query(veil, &plan, 1), 0);
     return veil;
+}
+
+static void query(struct veil *veil, struct lineage lineage)
+{
+    struct lineages lineages = { &lineage, 1 };
+    assert_int_equal(veil_query(veil, &lineages, 1), 0);
+}
+
+static struct veil *veil_with(struct lineage lineage)
+{
+    struct veil *veil = veil_of();
+    query(veil, lineage);
+    return veil;
+}
+
+/* Parse and Bind, both confirmed. */
+static void bind_portal(struct veil *veil, const char *statement, struct lineage lineage, const char *portal,
+                        struct veil_formats formats)
+{
+    assert_int_equal(veil_parse(veil, statement, &lineage), 0);
+    assert_int_equal(veil_bind(veil, portal, statement, NULL, &formats), 0);
+    assert_int_equal(answer(veil, message_of('1'), NULL), VEIL_PASS);
+    assert_int_equal(answer(veil, message_of('2'), NULL), VEIL_PASS);
+}
+
+static void nothing_made(struct veil *veil)
+{
+    struct lineage lineage = lineage_of(LINEAGE_NO_ROWS, NULL, 0);
+    query(veil, lineage);
 }
 
 static void a_masked_cell_is_replaced_and_the_others_stay(void **state)
 {
     (void)state;
     struct fate columns[] = { SHOWN, MASKED };
-    struct veil_plan *plan = plan_of(LINEAGE_ROWS, columns, 2);
-    struct veil *veil = veil_with(plan);
+    struct veil *veil = veil_with(lineage_of(LINEAGE_ROWS, columns, 2));
     struct buffer out;
     buffer_init(&out, OUT);
     assert_int_equal(
@@ -178,15 +202,13 @@ static void a_masked_cell_is_replaced_and_the_others_stay(void **state)
     assert_int_equal(answer(veil, text_message('Z', "I"), NULL), VEIL_PASS);
     buffer_free(&out);
     veil_free(veil);
-    veil_plan_free(plan);
 }
 
 static void what_the_server_says_of_a_column_counts_as_well(void **state)
 {
     (void)state;
     struct fate columns[] = { SHOWN, SHOWN };
-    struct veil_plan *plan = plan_of(LINEAGE_ROWS, columns, 2);
-    struct veil *veil = veil_with(plan);
+    struct veil *veil = veil_with(lineage_of(LINEAGE_ROWS, columns, 2));
     struct buffer out;
     buffer_init(&out, OUT);
     /* The first is said to be the masked column of users; the second of a table that nobody followed. */
@@ -197,15 +219,13 @@ static void what_the_server_says_of_a_column_counts_as_well(void **state)
     assert_row(&out, 2, "[masked:pii]", "[masked:pii]");
     buffer_free(&out);
     veil_free(veil);
-    veil_plan_free(plan);
 }
 
 static void another_number_of_columns_than_was_followed_masks_all(void **state)
 {
     (void)state;
     struct fate columns[] = { SHOWN };
-    struct veil_plan *plan = plan_of(LINEAGE_ROWS, columns, 1);
-    struct veil *veil = veil_with(plan);
+    struct veil *veil = veil_with(lineage_of(LINEAGE_ROWS, columns, 1));
     struct buffer out;
     buffer_init(&out, OUT);
     assert_int_equal(answer(veil, description(2, "a", 0, 0, OID_TEXT, 0, "b", 0, 0, OID_INT4, 0), NULL),
@@ -214,38 +234,36 @@ static void another_number_of_columns_than_was_followed_masks_all(void **state)
     assert_row(&out, 2, "[masked:pii]", "0");
     buffer_free(&out);
     veil_free(veil);
-    veil_plan_free(plan);
 }
 
 static void without_a_description_masked_cells_are_null(void **state)
 {
     (void)state;
     struct fate columns[] = { SHOWN, MASKED };
-    struct veil_plan *plan = plan_of(LINEAGE_ROWS, columns, 2);
-    struct veil *veil = veil_with(NULL);
+    struct veil *veil = veil_of();
     struct veil_formats formats = { .how = FORMATS_BINARY };
     struct buffer out;
     buffer_init(&out, OUT);
-    assert_int_equal(veil_execute(veil, plan, &formats), 0);
+    bind_portal(veil, "", lineage_of(LINEAGE_ROWS, columns, 2), "", formats);
+    assert_int_equal(veil_execute(veil, ""), 0);
     assert_int_equal(answer(veil, row(2, "7", "a@b.c"), &out), VEIL_REPLACED);
     assert_row(&out, 2, "7", NULL);
     buffer_free(&out);
     veil_free(veil);
-    veil_plan_free(plan);
 }
 
 static void the_formats_of_the_bind_count_for_an_execute(void **state)
 {
     (void)state;
     struct fate columns[] = { SHOWN, MASKED };
-    struct veil_plan *plan = plan_of(LINEAGE_ROWS, columns, 2);
-    struct veil *veil = veil_with(NULL);
+    struct veil *veil = veil_of();
     struct veil_formats formats;
     struct buffer out;
     buffer_init(&out, OUT);
     assert_int_equal(veil_formats_read(reader_of("\0\0\0\1", 4), 2, &formats), 0);
-    assert_int_equal(veil_describe(veil, plan), 0);
-    assert_int_equal(veil_execute(veil, plan, &formats), 0);
+    bind_portal(veil, "s", lineage_of(LINEAGE_ROWS, columns, 2), "p", formats);
+    assert_int_equal(veil_describe(veil, 'S', "s"), 0);
+    assert_int_equal(veil_execute(veil, "p"), 0);
     assert_int_equal(veil_sync(veil), 0);
     assert_int_equal(
         answer(veil, description(2, "id", USERS, 1, OID_TEXT, 0, "n", USERS, 2, OID_INT4, 0), NULL),
@@ -257,45 +275,107 @@ static void the_formats_of_the_bind_count_for_an_execute(void **state)
     assert_memory_equal(r.next, "\0\0\0\4\0\0\0\0", 8);
     assert_int_equal(answer(veil, text_message('C', "SELECT 1"), NULL), VEIL_PASS);
     assert_int_equal(answer(veil, text_message('Z', "I"), NULL), VEIL_PASS);
-    veil_formats_clear(&formats);
     buffer_free(&out);
     veil_free(veil);
-    veil_plan_free(plan);
 }
 
 static void after_an_error_the_rest_of_the_pipeline_has_no_answers(void **state)
 {
     (void)state;
     struct fate columns[] = { MASKED }, shown[] = { SHOWN };
-    struct veil_plan *first = plan_of(LINEAGE_ROWS, columns, 1), *second = plan_of(LINEAGE_ROWS, shown, 1);
-    struct veil *veil = veil_with(NULL);
-    struct veil_formats formats = { .how = FORMATS_TEXT };
-    assert_int_equal(veil_execute(veil, first, &formats), 0);
+    struct veil *veil = veil_of();
+    bind_portal(veil, "s", lineage_of(LINEAGE_ROWS, columns, 1), "p",
+                (struct veil_formats){ .how = FORMATS_TEXT });
+    assert_int_equal(veil_execute(veil, "p"), 0);
     assert_int_equal(answer(veil, error_of("bad", "worse"), NULL), VEIL_REPLACED);
-    assert_int_equal(veil_execute(veil, first, &formats), 0); /* the server skips these */
-    assert_int_equal(veil_describe(veil, first), 0);
+    assert_int_equal(veil_execute(veil, "p"), 0); /* the server skips these */
+    assert_int_equal(veil_describe(veil, 'S', "s"), 0);
     assert_int_equal(veil_sync(veil), 0);
-    assert_int_equal(veil_query(veil, &second, 1), 0);
+    query(veil, lineage_of(LINEAGE_ROWS, shown, 1));
     assert_int_equal(answer(veil, text_message('Z', "I"), NULL), VEIL_PASS);
     assert_int_equal(answer(veil, description(1, "x", 0, 0, OID_TEXT, 0), NULL), VEIL_PASS);
     assert_int_equal(answer(veil, row(1, "seen"), NULL), VEIL_PASS);
     assert_int_equal(answer(veil, text_message('C', "SELECT 1"), NULL), VEIL_PASS);
     assert_int_equal(answer(veil, text_message('Z', "I"), NULL), VEIL_PASS);
     veil_free(veil);
-    veil_plan_free(first);
-    veil_plan_free(second);
+}
+
+/* A Bind that fails leaves the portal of that name as it was, and so does a DECLARE. */
+static void what_the_server_did_not_confirm_does_not_count(void **state)
+{
+    (void)state;
+    struct fate columns[] = { { .mask = &redact, .computed = true } }, shown[] = { SHOWN };
+    struct veil *veil = veil_of();
+    struct veil_formats text = { .how = FORMATS_TEXT };
+    struct buffer out;
+    buffer_init(&out, OUT);
+    bind_portal(veil, "a", lineage_of(LINEAGE_ROWS, columns, 1), "", text);
+    struct lineage other = lineage_of(LINEAGE_ROWS, shown, 1);
+    assert_int_equal(veil_parse(veil, "b", &other), 0);
+    assert_int_equal(answer(veil, message_of('1'), NULL), VEIL_PASS);
+    text.how = FORMATS_TEXT;
+    assert_int_equal(veil_bind(veil, "", "b", NULL, &text), 0);
+    assert_int_equal(answer(veil, error_of("wrong number of parameters", ""), NULL), VEIL_PASS);
+    assert_int_equal(veil_sync(veil), 0);
+    assert_int_equal(answer(veil, text_message('Z', "T"), NULL), VEIL_PASS);
+    assert_int_equal(veil_execute(veil, ""), 0);
+    assert_int_equal(answer(veil, row(1, "a@b.c"), &out), VEIL_REPLACED);
+    assert_row(&out, 1, NULL);
+    buffer_free(&out);
+    veil_free(veil);
+}
+
+static void cursors_and_prepared_statements_have_the_columns_that_they_were_made_with(void **state)
+{
+    (void)state;
+    struct fate columns[] = { MASKED };
+    struct lineage declare = lineage_of(LINEAGE_DECLARE, columns, 1), fetch = { .form = LINEAGE_FETCH };
+    struct lineage prepare = lineage_of(LINEAGE_PREPARE, columns, 1), execute = { .form = LINEAGE_EXECUTE };
+    declare.name = fetch.name = (char *)"c";
+    prepare.name = execute.name = (char *)"p";
+    struct lineage makes[] = { declare, prepare }, uses[] = { fetch, execute };
+    struct veil *veil = veil_of();
+    struct buffer out;
+    buffer_init(&out, OUT);
+    for (size_t i = 0; i < 2; i++) {
+        query(veil, makes[i]);
+        assert_int_equal(answer(veil, text_message('C', "MADE"), NULL), VEIL_PASS);
+        assert_int_equal(answer(veil, text_message('Z', "T"), NULL), VEIL_PASS);
+        query(veil, uses[i]);
+        assert_int_equal(answer(veil, description(1, "e", 0, 0, OID_TEXT, 0), NULL), VEIL_PASS);
+        assert_int_equal(answer(veil, row(1, "a@b.c"), &out), VEIL_REPLACED);
+        assert_row(&out, 1, "[masked:pii]");
+        assert_int_equal(answer(veil, text_message('C', "FETCH 1"), NULL), VEIL_PASS);
+        assert_int_equal(answer(veil, text_message('Z', "I"), NULL), VEIL_PASS);
+    }
+    buffer_free(&out);
+    veil_free(veil);
+}
+
+static void rows_of_what_nobody_made_are_masked_whole(void **state)
+{
+    (void)state;
+    struct lineage fetch = { .form = LINEAGE_FETCH, .name = (char *)"refcursor" };
+    struct veil *veil = veil_with(fetch);
+    struct buffer out;
+    buffer_init(&out, OUT);
+    assert_int_equal(answer(veil, description(2, "a", 0, 0, OID_TEXT, 0, "b", 0, 0, OID_INT4, 0), NULL),
+                     VEIL_PASS);
+    assert_int_equal(answer(veil, row(2, "a@b.c", "7"), &out), VEIL_REPLACED);
+    assert_row(&out, 2, "[masked:pii]", "0");
+    buffer_free(&out);
+    veil_free(veil);
 }
 
 static void answers_to_nothing_are_faults(void **state)
 {
     (void)state;
-    struct veil *veil = veil_with(NULL);
+    struct veil *veil = veil_of();
     assert_int_equal(answer(veil, row(1, "x"), NULL), VEIL_UNEXPECTED);
     assert_int_equal(answer(veil, description(1, "x", 0, 0, OID_TEXT, 0), NULL), VEIL_UNEXPECTED);
     assert_int_equal(answer(veil, text_message('C', "SELECT 1"), NULL), VEIL_UNEXPECTED);
     assert_int_equal(answer(veil, text_message('d', "x\n"), NULL), VEIL_UNEXPECTED);
-    struct veil_plan *none = NULL;
-    assert_int_equal(veil_query(veil, &none, 1), 0);
+    nothing_made(veil);
     assert_int_equal(answer(veil, text_message('C', "SELECT 1"), NULL), VEIL_PASS);
     assert_int_equal(answer(veil, row(1, "a second result of one statement"), NULL), VEIL_UNEXPECTED);
     veil_free(veil);
@@ -305,21 +385,18 @@ static void rows_that_do_not_add_up_are_faults(void **state)
 {
     (void)state;
     struct fate columns[] = { MASKED };
-    struct veil_plan *plan = plan_of(LINEAGE_ROWS, columns, 1);
-    struct veil *veil = veil_with(plan);
+    struct veil *veil = veil_with(lineage_of(LINEAGE_ROWS, columns, 1));
     assert_int_equal(answer(veil, text_message('D', ""), NULL), VEIL_UNEXPECTED);
     assert_int_equal(answer(veil, text_message('D', "\1\1\1"), NULL), VEIL_UNEXPECTED);
     assert_int_equal(answer(veil, text_message('T', "\1\1x"), NULL), VEIL_UNEXPECTED);
     veil_free(veil);
-    veil_plan_free(plan);
 }
 
 static void errors_of_what_reads_masked_columns_lose_their_texts(void **state)
 {
     (void)state;
     struct fate columns[] = { MASKED };
-    struct veil_plan *plan = plan_of(LINEAGE_ROWS, columns, 1);
-    struct veil *veil = veil_with(plan);
+    struct veil *veil = veil_with(lineage_of(LINEAGE_ROWS, columns, 1));
     struct buffer out;
     buffer_init(&out, OUT);
     assert_int_equal(answer(veil, error_of("invalid input syntax: \"a@b.c\"", "Key (email)=(a@b.c)"), &out),
@@ -328,12 +405,11 @@ static void errors_of_what_reads_masked_columns_lose_their_texts(void **state)
     assert_non_null(memmem(buffer_head(&out), buffer_size(&out), "22P02", 5));
     assert_non_null(memmem(buffer_head(&out), buffer_size(&out), "mask \"pii\"", 10));
     assert_int_equal(answer(veil, text_message('Z', "I"), NULL), VEIL_PASS);
-    struct veil_plan *none = NULL;
-    assert_int_equal(veil_query(veil, &none, 1), 0);
+    struct lineage plain = { .form = LINEAGE_ROWS, .known = true };
+    query(veil, plain);
     assert_int_equal(answer(veil, error_of("no such table", "none"), NULL), VEIL_PASS);
     buffer_free(&out);
     veil_free(veil);
-    veil_plan_free(plan);
 }
 
 static void assert_copied(struct veil *veil, const char *line, const char *expected)
@@ -351,8 +427,7 @@ static void copied_lines_are_masked_by_column(void **state)
 {
     (void)state;
     struct fate columns[] = { SHOWN, MASKED, SHOWN };
-    struct veil_plan *plan = plan_of(LINEAGE_COPY_OUT, columns, 3);
-    struct veil *veil = veil_with(plan);
+    struct veil *veil = veil_with(lineage_of(LINEAGE_COPY_OUT, columns, 3));
     assert_int_equal(answer(veil, copy_begins(false), NULL), VEIL_PASS);
     assert_copied(veil, "1\ta@b.c\tx\n", "1\t[masked:pii]\tx\n");
     assert_copied(veil, "1\ta\\tb\\nc\\\\\tx\\ty\n", "1\t[masked:pii]\tx\\ty\n");
@@ -361,15 +436,13 @@ static void copied_lines_are_masked_by_column(void **state)
     assert_int_equal(answer(veil, text_message('d', "no end of line"), NULL), VEIL_UNEXPECTED);
     assert_int_equal(answer(veil, text_message('d', "1\ta\tx\n2\tb\ty\n"), NULL), VEIL_UNEXPECTED);
     veil_free(veil);
-    veil_plan_free(plan);
 }
 
 static void copied_binary_rows_have_null_in_the_place_of_what_is_masked(void **state)
 {
     (void)state;
     struct fate columns[] = { SHOWN, MASKED };
-    struct veil_plan *plan = plan_of(LINEAGE_COPY_OUT, columns, 2);
-    struct veil *veil = veil_with(plan);
+    struct veil *veil = veil_with(lineage_of(LINEAGE_COPY_OUT, columns, 2));
     struct message m = message_of('d');
     struct buffer out;
     buffer_init(&out, OUT);
@@ -384,20 +457,20 @@ static void copied_binary_rows_have_null_in_the_place_of_what_is_masked(void **s
     assert_int_equal(answer(veil, m, NULL), VEIL_PASS);
     buffer_free(&out);
     veil_free(veil);
-    veil_plan_free(plan);
 }
 
 static void a_sync_behind_a_copy_from_is_not_answered(void **state)
 {
     (void)state;
-    struct veil *veil = veil_with(NULL);
-    struct veil_formats formats = { .how = FORMATS_TEXT };
-    assert_int_equal(veil_execute(veil, NULL, &formats), 0);
+    struct veil *veil = veil_of();
+    bind_portal(veil, "s", lineage_of(LINEAGE_NO_ROWS, NULL, 0), "",
+                (struct veil_formats){ .how = FORMATS_TEXT });
+    assert_int_equal(veil_execute(veil, ""), 0);
     assert_int_equal(veil_sync(veil), 0);
     assert_int_equal(answer(veil, message_of('G'), NULL), VEIL_PASS);
     veil_copied(veil);
     assert_int_equal(veil_sync(veil), 0);
-    assert_int_equal(veil_describe(veil, NULL), 0);
+    assert_int_equal(veil_describe(veil, 'S', "s"), 0);
     assert_int_equal(answer(veil, text_message('C', "COPY 1"), NULL), VEIL_PASS);
     assert_int_equal(answer(veil, text_message('Z', "I"), NULL), VEIL_PASS);
     assert_int_equal(answer(veil, message_of('n'), NULL), VEIL_PASS);
@@ -413,6 +486,9 @@ int main(void)
         cmocka_unit_test(without_a_description_masked_cells_are_null),
         cmocka_unit_test(the_formats_of_the_bind_count_for_an_execute),
         cmocka_unit_test(after_an_error_the_rest_of_the_pipeline_has_no_answers),
+        cmocka_unit_test(what_the_server_did_not_confirm_does_not_count),
+        cmocka_unit_test(cursors_and_prepared_statements_have_the_columns_that_they_were_made_with),
+        cmocka_unit_test(rows_of_what_nobody_made_are_masked_whole),
         cmocka_unit_test(answers_to_nothing_are_faults),
         cmocka_unit_test(rows_that_do_not_add_up_are_faults),
         cmocka_unit_test(errors_of_what_reads_masked_columns_lose_their_texts),
