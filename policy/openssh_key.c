@@ -212,7 +212,7 @@ int openssh_key_read(const uint8_t *bytes, size_t n, EVP_PKEY **ret, uint8_t **r
     CLEANUP(EVP_PKEY_free) EVP_PKEY *pkey = NULL;
     char *text;
     uint8_t *blob;
-    struct span public;
+    struct span public = { NULL, 0 };
     size_t text_n, blob_n;
     int r;
 
