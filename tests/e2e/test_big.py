@@ -1,41 +1,15 @@
 """Large things through small processes."""
 import subprocess
-import threading
 
 import pytest
 
 from harness import wire
 from harness.client import clean_environment
+from harness.watch import Watch
 from harness.wire import Wire, error_of, rows_of
 
 pytestmark = pytest.mark.slow
 LIMIT_KIB = 150 * 1024
-
-
-class Watch(threading.Thread):
-    """Follows the memory of the connections' processes while something big passes."""
-
-    def __init__(self, bastion):
-        super().__init__(daemon=True)
-        self.bastion = bastion
-        self.done = threading.Event()
-        self.most = {}
-
-    def run(self):
-        while not self.done.wait(0.1):
-            for process in self.bastion.connections():
-                try:
-                    self.most[process.kind] = max(self.most.get(process.kind, 0), process.memory_kib())
-                except OSError:
-                    pass
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.done.set()
-        self.join()
 
 
 def test_a_gigabyte_of_rows_passes_in_constant_memory(bastion, agent):

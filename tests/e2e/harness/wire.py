@@ -108,7 +108,10 @@ class Wire:
 
     def login(self, **parameters):
         self.send(startup(**parameters))
-        seen = self.until("Z")
+        return self.take(self.until("Z"))
+
+    def take(self, seen):
+        """Keeps what the server tells at login."""
         for kind, body in seen:
             if kind == "K":
                 self.key = struct.unpack("!I", body[:4])[0], body[4:]
