@@ -242,6 +242,38 @@ int scope_note(struct scope *scope, enum scope_change change, const char *name)
     return r < 0 ? r : 0;
 }
 
+struct scope_mark scope_mark(const struct scope *scope)
+{
+    return (struct scope_mark){ scope->n_unsettled,       scope->n_temporary, scope->n_paths,
+                                scope->upheaval,          scope->stale,       scope->anywhere,
+                                scope->temporary_overflow };
+}
+
+static bool cut(struct unsettled *names, size_t *n, size_t keep)
+{
+    bool cuts = *n > keep;
+    while (*n > keep)
+        free(names[--*n].name);
+    return cuts;
+}
+
+/* What was there before and is gone meanwhile stays gone. */
+void scope_rewind(struct scope *scope, const struct scope_mark *mark)
+{
+    bool moved = cut(scope->unsettled, &scope->n_unsettled, mark->n_unsettled);
+    moved |= cut(scope->temporary, &scope->n_temporary, mark->n_temporary);
+    moved |= scope->n_paths > mark->n_paths || scope->upheaval > mark->upheaval ||
+             scope->anywhere > mark->anywhere || scope->temporary_overflow > mark->temporary_overflow;
+    while (scope->n_paths > mark->n_paths)
+        path_clear(&scope->paths[--scope->n_paths]);
+    scope->upheaval = scope->upheaval && mark->upheaval;
+    scope->stale = scope->stale && mark->stale;
+    scope->anywhere = scope->anywhere && mark->anywhere;
+    scope->temporary_overflow = scope->temporary_overflow && mark->temporary_overflow;
+    if (moved)
+        catalog_moved(scope->catalog);
+}
+
 void scope_settle(struct scope *scope)
 {
     if (scope_is_settled(scope))

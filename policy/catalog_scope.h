@@ -63,6 +63,13 @@ enum scope_change {
     SCOPE_UPHEAVAL,    /* operators, casts, extensions …: everything is unsettled; name NULL */
 };
 MUST_USE int scope_note(struct scope *scope, enum scope_change change, const char *name);
+/* To take back what was noted since: the statement does not run. */
+struct scope_mark {
+    size_t n_unsettled, n_temporary, n_paths;
+    bool upheaval, stale, anywhere, temporary_overflow;
+};
+struct scope_mark scope_mark(const struct scope *scope);
+void scope_rewind(struct scope *scope, const struct scope_mark *mark);
 /* The transaction is over: the catalog shows what came of it (temporary tables aside). */
 void scope_settle(struct scope *scope);
 bool scope_is_settled(const struct scope *scope);

@@ -6,11 +6,8 @@
 #include "policy/config_sections.h"
 
 static const struct config_key KEYS[] = {
-    { "name", CONFIG_REQUIRED },
-    { "match", CONFIG_OPTIONAL },
-    { "may", CONFIG_OPTIONAL },
-    { "extensions", CONFIG_OPTIONAL },
-    { "read_only", CONFIG_OPTIONAL },
+    { "name", CONFIG_REQUIRED },       { "match", CONFIG_OPTIONAL },     { "may", CONFIG_OPTIONAL },
+    { "extensions", CONFIG_OPTIONAL }, { "read_only", CONFIG_OPTIONAL },
 };
 /* Either the first two, or some of the others. */
 static const struct config_key MATCH_KEYS[] = {

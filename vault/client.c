@@ -44,8 +44,12 @@ DEFINE_CLEANUP(Ipc__Ticket *, ticket_free)
 static int identify(const struct client *client, const struct certificate *certificate, Ipc__Identity **ret,
                     struct detail *detail)
 {
-    int r = certificate_admit(certificate, client->vault->config, client->vault->revocations,
-                              clock_unix_ms() / 1000, client->source_address, ret, detail);
+    const Ipc__Config *config = client->vault->config;
+    /* Sessions that may outlive their certificates go on as they began; revocation counts all the same. */
+    bool outlives = config->keep_expired_sessions && client->admitted_s;
+    uint64_t now = outlives ? client->admitted_s : clock_unix_ms() / 1000;
+    int r = certificate_admit(certificate, config, client->vault->revocations, now, client->source_address,
+                              ret, detail);
 
     if (r)
         return r;
@@ -83,8 +87,10 @@ static int vouch(struct client *client, const Ipc__Present *present, Ipc__Ticket
     if (!client->name)
         return -ENOMEM;
     r = ticket_issue(secret_bytes(client->vault->ticket_key), identity, ret);
-    if (!r)
+    if (!r) {
         client->certificate = STEAL(certificate);
+        client->admitted_s = clock_unix_ms() / 1000;
+    }
     return r;
 }
 

@@ -10,6 +10,7 @@ struct client {
     char *source_address;
     uint32_t source_port;
     struct certificate *certificate; /* presented and admitted */
+    uint64_t admitted_s;             /* when; unix seconds */
     char *name;                      /* its key id; for the log */
     struct errand *errands;
     size_t n_errands;

@@ -32,6 +32,8 @@ struct pending {
     bool asked; /* the statement at `at` had its wants fetched */
     uint64_t generation;
     unsigned rounds;
+    struct scope_mark before; /* what statements behind the first have noted is taken back, */
+    bool allowed;             /* unless all of them will run */
 };
 
 struct inspector {
@@ -47,105 +49,10 @@ struct inspector {
     uint32_t seen[INSPECT_SEEN]; /* by the low bits of a text's hash: the high ones of the last */
 };
 
-struct verdict verdict_built_in(const char *code, const char *reason)
-{
-    return (struct verdict){ .action = ACTION_DENY, .code = code, .rule = "built-in", .reason = reason };
-}
+/* ---- verdicts ---- */
 
-/* ---- decisions ---- */
-
-struct decision *decision_share(struct decision *d)
-{
-    d->references++;
-    return d;
-}
-
-void decision_free(struct decision *d)
-{
-    if (!d || --d->references > 0)
-        return;
-    for (size_t i = 0; i < d->n_effects; i++)
-        free(d->effects[i]);
-    for (size_t i = 0; i < d->n_steps; i++)
-        free(d->steps[i].name);
-    for (size_t i = 0; i < d->n_changes; i++)
-        free(d->changes[i].text);
-    free(d->effects);
-    free(d->steps);
-    free(d->changes);
-    lineages_free(d->lineages);
-    free(d->words);
-    free(d->subject);
-    free(d->text);
-    free(d);
-}
-
-size_t decision_weight(const struct decision *d)
-{
-    enum { PER_STRING = 48, PER_COLUMN = 48 };
-    size_t columns = 0;
-    for (size_t i = 0; d->lineages && i < d->lineages->count; i++)
-        columns += 4 + d->lineages->items[i].n_columns + d->lineages->items[i].n_origins;
-    return sizeof(*d) + columns * PER_COLUMN + d->text_n +
-           (d->n_effects + (d->n_steps + d->n_changes) * 2 + 4) * PER_STRING;
-}
-
-static size_t count_effects(const struct sql_request *request)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < request->count; i++)
-        n += request->statements[i].effects.count;
-    return n;
-}
-
-static int describe(struct decision *d, const struct sql_request *request)
-{
-    char words[EFFECT_NAME_MAX + 64];
-    size_t seen = 0, n = count_effects(request);
-    d->effects = calloc(n < INSPECT_EFFECTS_SHOWN ? n + 1 : INSPECT_EFFECTS_SHOWN, sizeof(*d->effects));
-    if (!d->effects)
-        return -ENOMEM;
-    for (size_t i = 0; i < request->count; i++) {
-        const struct effects *effects = &request->statements[i].effects;
-        for (size_t j = 0; j < effects->count; j++, seen++) {
-            bool decided = d->verdict.action != ACTION_ALLOW && seen == d->verdict.effect;
-            if (!decided && d->n_effects == INSPECT_EFFECTS_SHOWN)
-                continue;
-            (void)effect_describe(&effects->items[j], words, sizeof(words));
-            if (decided && !d->subject && !(d->subject = strdup(words)))
-                return -ENOMEM;
-            if (d->n_effects < INSPECT_EFFECTS_SHOWN && !(d->effects[d->n_effects++] = strdup(words)))
-                return -ENOMEM;
-        }
-    }
-    return 0;
-}
-
-static bool is_step(enum sql_role role)
-{
-    return role == SQL_PREPARE || role == SQL_EXECUTE || role == SQL_DEALLOCATE || role == SQL_DISCARD;
-}
-
-static int note_steps(struct decision *d, const struct sql_request *request)
-{
-    for (size_t i = 0; i < request->count; i++) {
-        const struct sql_statement *statement = &request->statements[i];
-        if (!is_step(statement->role))
-            continue;
-        struct step *wider = reallocarray(d->steps, d->n_steps + 1, sizeof(*wider));
-        if (!wider)
-            return -ENOMEM;
-        d->steps = wider;
-        d->steps[d->n_steps] = (struct step){ .role = statement->role };
-        d->n_steps++;
-        if (statement->name && !(d->steps[d->n_steps - 1].name = strdup(statement->name)))
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-/* Whether it sets one of the settings that parser and server must agree on, to a value that sql_parse() does
- * not vouch for: it then says `unknown` too. No rule allows that, not even one for anything. */
+/* Whether it sets one of the settings that parser and server must agree on, to a value that sql_parse()
+ * does not vouch for: it then says `unknown` too. No rule allows that, not even one for anything. */
 static bool is_harmful(const struct sql_statement *statement)
 {
     bool guarded = false, unknown = false;
@@ -158,8 +65,8 @@ static bool is_harmful(const struct sql_statement *statement)
     return guarded && unknown;
 }
 
-/* Whether it may make a session that was opened read-only a writing one. The server's own check is the second
- * wall, and would be gone with it. */
+/* Whether it may make a session that was opened read-only a writing one. The server's own check is the
+ * second wall, and would be gone with it. */
 static bool ends_read_only(const struct sql_statement *statement)
 {
     static const char *const settings[] = { "transaction_read_only", "default_transaction_read_only" };
@@ -174,7 +81,8 @@ static bool ends_read_only(const struct sql_statement *statement)
     return ends;
 }
 
-/* A statement whose rows, groups or order a masked column decides tells its values, whatever is shown of it.
+/* A statement whose rows, groups or order a masked column decides tells its values, whatever is shown of
+ * it.
  */
 static void judge_masks(struct decision *d, size_t i, struct verdict *verdict)
 {
@@ -201,8 +109,8 @@ static void judge_masks(struct decision *d, size_t i, struct verdict *verdict)
                                  .effect = effect };
 }
 
-/* Statement by statement, since one may move the search_path for those behind it; the strictest verdict is
- * the request's. */
+/* Statement by statement, since one may move the search_path for those behind it; the strictest verdict
+ * is the request's. */
 static int judge(const struct inspector *inspector, struct decision *d, const struct sql_request *request)
 {
     struct circumstances now = inspector->who;
@@ -230,7 +138,7 @@ static int judge(const struct inspector *inspector, struct decision *d, const st
         before += effects->count;
     }
     d->moves_path = now.search_path_set;
-    return describe(d, request);
+    return decision_describe(d, request);
 }
 
 static int add_change(void *owner, enum scope_change change, const char *text)
@@ -271,6 +179,8 @@ static void forget_resolved(struct pending *pending)
 void inspector_drop(struct inspector *inspector)
 {
     struct pending *pending = &inspector->pending;
+    if (pending->request && inspector->scope && !pending->allowed)
+        scope_rewind(inspector->scope, &pending->before);
     forget_resolved(pending);
     free(pending->resolved);
     sql_request_free(pending->request);
@@ -287,8 +197,8 @@ static int resolve_one(const struct inspector *inspector, struct pending *pendin
     if (r)
         return r;
     r = sql_changes(statement, add_change, d);
-    /* It is there for those behind it, whether or not the whole will be allowed: at worst they are seen too
-     * strictly. */
+    /* It is there for those behind it, whether or not the whole will be allowed: at worst they are seen
+     * too strictly. */
     if (r == 0 && pending->at + 1 < pending->request->count)
         r = apply_changes(inspector->scope, d, before);
     pending->at++;
@@ -372,7 +282,7 @@ static int without_catalog(struct decision *d, const struct sql_request *request
     d->verdict = verdict_built_in("target_unavailable",
                                   "the names in the statement can't be looked up in the target's "
                                   "catalog now");
-    return describe(d, request);
+    return decision_describe(d, request);
 }
 
 static int resolve_and_judge(struct inspector *inspector, const char *text, const char *fault)
@@ -386,6 +296,7 @@ static int resolve_and_judge(struct inspector *inspector, const char *text, cons
         return r;
     r = note_unmasking(d, pending->request);
     r = r ? r : judge(inspector, d, pending->request);
+    pending->allowed = r == 0 && d->verdict.action == ACTION_ALLOW;
     if (r == 0 && inspector->scope && d->verdict.action == ACTION_ALLOW)
         r = apply_changes(inspector->scope, d, 0);
     if (inspector->scope)
@@ -418,8 +329,10 @@ static int begin_decision(struct inspector *inspector, const char *text, size_t 
 static int parse(struct inspector *inspector, const char *text)
 {
     struct pending *pending = &inspector->pending;
+    if (inspector->scope)
+        pending->before = scope_mark(inspector->scope);
     int r = sql_parse(text, &pending->request);
-    r = r ? r : note_steps(pending->decision, pending->request);
+    r = r ? r : decision_note_steps(pending->decision, pending->request);
     if (r)
         return r;
     pending->decision->n_statements = pending->request->count;

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "channels/pg/decision.h"
 #include "channels/pg/settings.h"
 #include "policy/catalog_scope.h"
 #include "policy/lineage.h"
@@ -13,40 +14,7 @@ enum {
     INSPECT_CACHE_BYTES = 2 * 1024 * 1024, /* of decisions that are kept for the next time, per session */
     INSPECT_SEEN = 2048,                   /* texts that are remembered, by hash, for not yet being kept */
     INSPECT_CACHED_TEXT_MAX = 16 * 1024,   /* bytes of a statement that is worth keeping */
-    INSPECT_EFFECTS_SHOWN = 64,            /* described in the recording, of one request */
     INSPECT_ROUNDS_MAX = 24,               /* questions to the catalog for one text */
-};
-
-/* What a statement inside the text does to the session's prepared statements. */
-struct step {
-    enum sql_role role; /* SQL_PREPARE, SQL_EXECUTE, SQL_DEALLOCATE or SQL_DISCARD */
-    char *name;         /* or NULL: all */
-};
-
-/* What running the text does to what names mean (catalog_scope.h). */
-struct change {
-    enum scope_change change;
-    char *text; /* or NULL */
-};
-
-/* Immutable once made; shared by counting. */
-struct decision {
-    size_t references;
-    struct verdict verdict;
-    bool moves_path; /* unqualified names may mean something else once it has run */
-    char *subject;   /* the effect that decided, in words; or NULL */
-    char **effects;  /* in words, INSPECT_EFFECTS_SHOWN at most */
-    size_t n_effects;
-    struct step *steps;
-    size_t n_steps;
-    struct change *changes;
-    size_t n_changes;
-    uint64_t generation;       /* of the scope that names were resolved by */
-    struct lineages *lineages; /* of its statements, where columns are masked; else NULL */
-    size_t n_statements;
-    char *words;              /* the verdict's reason, where a mask is; or NULL */
-    char *text;               /* NUL-terminated; cut at INSPECT_CACHED_TEXT_MAX */
-    size_t text_n, text_size; /* bytes kept, and of the statement */
 };
 
 struct inspector;
@@ -83,11 +51,3 @@ bool inspector_is_current(const struct inspector *inspector, const struct decisi
 /* It is about to run. *ret_unsettles: until its transaction is known to be over, the catalog does not tell
  * all. */
 MUST_USE int inspector_run(struct inspector *inspector, const struct decision *decision, bool *ret_unsettles);
-
-struct decision *decision_share(struct decision *decision);
-void decision_free(struct decision *decision); /* gives back one reference */
-DEFINE_CLEANUP(struct decision *, decision_free)
-/* Bytes of memory that it takes, about. */
-size_t decision_weight(const struct decision *decision);
-/* For refusals that no rule made: static strings. */
-struct verdict verdict_built_in(const char *code, const char *reason);

@@ -246,6 +246,31 @@ static void too_many_unsettled_names_unsettle_every_name(void **state)
     end(&f);
 }
 
+static void what_is_taken_back_was_never_noted(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    TABLES(f.catalog, "t", "public", "evil");
+    assert_int_equal(scope_note(f.scope, SCOPE_FRESH_TABLE, "u"), 0);
+    const struct scope_mark mark = scope_mark(f.scope);
+    uint64_t before = scope_generation(f.scope);
+    scope_rewind(f.scope, &mark);
+    assert_int_equal(scope_generation(f.scope), before);
+    assert_int_equal(scope_note(f.scope, SCOPE_CHANGED, "t"), 0);
+    assert_int_equal(scope_note(f.scope, SCOPE_TEMPORARY, "t"), 0);
+    assert_int_equal(scope_note(f.scope, SCOPE_PATH, "evil"), 0);
+    assert_int_equal(scope_note(f.scope, SCOPE_UPHEAVAL, NULL), 0);
+    assert_string_equal(meant(f.scope, NULL, "t"), "public evil~!");
+    scope_rewind(f.scope, &mark);
+    assert_string_equal(meant(f.scope, NULL, "t"), "public");
+    assert_false(scope_is_settled(f.scope));
+    scope_settle(f.scope);
+    scope_rewind(f.scope, &mark);
+    assert_true(scope_is_settled(f.scope));
+    end(&f);
+}
+
 static void functions_count_from_every_schema_of_the_path(void **state)
 {
     (void)state;
@@ -287,6 +312,7 @@ int main(void)
         cmocka_unit_test(what_a_transaction_has_made_is_meant_too_in_every_session),
         cmocka_unit_test(temporary_tables_stay_and_are_one_session_s_own),
         cmocka_unit_test(too_many_unsettled_names_unsettle_every_name),
+        cmocka_unit_test(what_is_taken_back_was_never_noted),
         cmocka_unit_test(functions_count_from_every_schema_of_the_path),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

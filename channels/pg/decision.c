@@ -1,0 +1,100 @@
+/* Decisions: made by inspect.c, shared by counting. */
+#include "channels/pg/decision.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct verdict verdict_built_in(const char *code, const char *reason)
+{
+    return (struct verdict){ .action = ACTION_DENY, .code = code, .rule = "built-in", .reason = reason };
+}
+
+struct decision *decision_share(struct decision *d)
+{
+    d->references++;
+    return d;
+}
+
+void decision_free(struct decision *d)
+{
+    if (!d || --d->references > 0)
+        return;
+    for (size_t i = 0; i < d->n_effects; i++)
+        free(d->effects[i]);
+    for (size_t i = 0; i < d->n_steps; i++)
+        free(d->steps[i].name);
+    for (size_t i = 0; i < d->n_changes; i++)
+        free(d->changes[i].text);
+    free(d->effects);
+    free(d->steps);
+    free(d->changes);
+    lineages_free(d->lineages);
+    free(d->words);
+    free(d->subject);
+    free(d->text);
+    free(d);
+}
+
+size_t decision_weight(const struct decision *d)
+{
+    enum { PER_STRING = 48, PER_COLUMN = 48 };
+    size_t columns = 0;
+    for (size_t i = 0; d->lineages && i < d->lineages->count; i++)
+        columns += 4 + d->lineages->items[i].n_columns + d->lineages->items[i].n_origins;
+    return sizeof(*d) + columns * PER_COLUMN + d->text_n +
+           (d->n_effects + (d->n_steps + d->n_changes) * 2 + 4) * PER_STRING;
+}
+
+static size_t count_effects(const struct sql_request *request)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < request->count; i++)
+        n += request->statements[i].effects.count;
+    return n;
+}
+
+int decision_describe(struct decision *d, const struct sql_request *request)
+{
+    char words[EFFECT_NAME_MAX + 64];
+    size_t seen = 0, n = count_effects(request);
+    d->effects = calloc(n < INSPECT_EFFECTS_SHOWN ? n + 1 : INSPECT_EFFECTS_SHOWN, sizeof(*d->effects));
+    if (!d->effects)
+        return -ENOMEM;
+    for (size_t i = 0; i < request->count; i++) {
+        const struct effects *effects = &request->statements[i].effects;
+        for (size_t j = 0; j < effects->count; j++, seen++) {
+            bool decided = d->verdict.action != ACTION_ALLOW && seen == d->verdict.effect;
+            if (!decided && d->n_effects == INSPECT_EFFECTS_SHOWN)
+                continue;
+            (void)effect_describe(&effects->items[j], words, sizeof(words));
+            if (decided && !d->subject && !(d->subject = strdup(words)))
+                return -ENOMEM;
+            if (d->n_effects < INSPECT_EFFECTS_SHOWN && !(d->effects[d->n_effects++] = strdup(words)))
+                return -ENOMEM;
+        }
+    }
+    return 0;
+}
+
+static bool is_step(enum sql_role role)
+{
+    return role == SQL_PREPARE || role == SQL_EXECUTE || role == SQL_DEALLOCATE || role == SQL_DISCARD;
+}
+
+int decision_note_steps(struct decision *d, const struct sql_request *request)
+{
+    for (size_t i = 0; i < request->count; i++) {
+        const struct sql_statement *statement = &request->statements[i];
+        if (!is_step(statement->role))
+            continue;
+        struct step *wider = reallocarray(d->steps, d->n_steps + 1, sizeof(*wider));
+        if (!wider)
+            return -ENOMEM;
+        d->steps = wider;
+        d->steps[d->n_steps] = (struct step){ .role = statement->role };
+        d->n_steps++;
+        if (statement->name && !(d->steps[d->n_steps - 1].name = strdup(statement->name)))
+            return -ENOMEM;
+    }
+    return 0;
+}
