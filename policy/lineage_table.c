@@ -128,7 +128,7 @@ static struct rows *meaning_rows(struct follow *f, const struct scope_meaning *m
         for (size_t k = 0; same && k < rows->n; k++)
             rows->fates[k] = fate_either(rows->fates[k], other->fates[k]);
     }
-    rows->known = rows->known && !meaning->fresh;
+    rows->known = rows->known && !meaning->fresh && !meaning->temporary;
     return rows;
 }
 
