@@ -25,7 +25,8 @@ def template(postgres):
     postgres.query("create role twin login password %s", [postgres.password], database="postgres")
     postgres.query("create database twin_template owner twin", database="postgres")
     postgres.query("set role twin; " + SETUP, database="twin_template")
-    newest = postgres.query("select max(oid)::bigint from (select oid from pg_class union select oid from pg_type) o", database="twin_template")[0][0]
+    newest = postgres.query("select max(oid)::bigint from (select oid from pg_class union select oid from pg_type) o",
+                            database="twin_template")[0][0]
     yield newest
     postgres.query("drop database twin_template", database="postgres")
     postgres.query("drop role twin", database="postgres")
@@ -83,7 +84,8 @@ def through(agent_of_twin, template, fresh):
 @pytest.mark.parametrize("name", CONVERSATIONS)
 def test_each_exchange_gets_the_servers_own_bytes(direct, through, name, request):
     if "one rule" in request.node.callspec.params.values() and name == "extended: prepared before the path may move":
-        request.applymarker(pytest.mark.xfail(strict=True, reason="without a catalog, prepared statements are forgotten once the path may have moved"))
+        why = "where nothing is looked up, prepared statements are forgotten once the search_path may have moved"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=why))
     exchanges = CONVERSATIONS[name]
     ours = through.play(exchanges)
     theirs = DIRECTLY.get(name) or DIRECTLY.setdefault(name, direct.play(exchanges))

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from .node import modules
-from .system import free_port, must, run, stop, wait_until
+from .system import free_port, must, stop, wait_until
 
 HERE = Path(__file__).resolve().parents[1] / "oidc"
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
