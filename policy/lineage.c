@@ -194,6 +194,19 @@ static int follow_create_as(struct follow *f, const CreateTableAsStmt *create)
     return 0;
 }
 
+enum { TEMPORARY = 't' /* RELPERSISTENCE_TEMP */ };
+
+/* The catalog shows what is in a view, and so it can be followed later; but not in a temporary one, which a
+ * view on temporary tables is, too. */
+static int follow_view(struct follow *f, const ViewStmt *view)
+{
+    struct rows *rows = query_rows(f, NULL, view->query);
+    if (rows && (f->temporary || view->view->relpersistence == TEMPORARY ||
+                 (view->view->schemaname && strncmp(view->view->schemaname, "pg_temp", 7) == 0))))
+        unmask_all(f, rows, view->view->relname);
+    return 0;
+}
+
 /* A table that has masked columns gets other names: the masks would not find them any more. */
 static void follow_rename(struct follow *f, const RangeVar *relation)
 {
@@ -329,6 +342,8 @@ static int follow_copy(struct follow *f, const CopyStmt *copy)
 static int follow_other(struct follow *f, const Node *node)
 {
     switch (nodeTag(node)) {
+    case T_ViewStmt:
+        return follow_view(f, (const ViewStmt *)node);
     case T_RenameStmt:
         follow_rename(f, ((const RenameStmt *)node)->relation);
         return 0;

@@ -46,6 +46,7 @@ struct follow {
     size_t work;
     size_t origins_room;
     bool no_memory;
+    bool temporary; /* something in sight may be temporary, which the catalog does not show */
     unsigned quiet; /* inside of a view: its own conditions are its owner's choice */
 };
 

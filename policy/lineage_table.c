@@ -110,6 +110,7 @@ static bool same_columns(const struct catalog_relation *a, const struct catalog_
 /* What one name may mean: each of them. */
 static struct rows *meaning_rows(struct follow *f, const struct scope_meaning *meaning)
 {
+    f->temporary = f->temporary || meaning->temporary || meaning->fresh;
     if (meaning->unsettled || meaning->too_many) {
         struct rows *rows = rows_new(false);
         rows->any = fate_worst(f);
