@@ -201,8 +201,10 @@ enum { TEMPORARY = 't' /* RELPERSISTENCE_TEMP */ };
 static int follow_view(struct follow *f, const ViewStmt *view)
 {
     struct rows *rows = query_rows(f, NULL, view->query);
-    if (rows && (f->temporary || view->view->relpersistence == TEMPORARY ||
-                 (view->view->schemaname && strncmp(view->view->schemaname, "pg_temp", 7) == 0))))
+    const RangeVar *name = view->view;
+    bool temporary = f->temporary || name->relpersistence == TEMPORARY ||
+                     (name->schemaname && strncmp(name->schemaname, "pg_temp", 7) == 0);
+    if (rows && temporary)
         unmask_all(f, rows, view->view->relname);
     return 0;
 }
