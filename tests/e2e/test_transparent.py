@@ -10,7 +10,7 @@ from harness.bastion import Bastion, settings
 from harness.exchanges_extended import CUT_NAMES, EXTENDED, MALFORMED, UNKNOWN_NAMES
 from harness.exchanges_simple import SETUP, SIMPLE
 from harness.twin import Twin, differences
-from harness.wire import Wire, error_of
+from harness.wire import PROTOCOL_3_0, Wire, error_of, startup
 
 CONVERSATIONS = {**{f"simple: {name}": exchanges for name, exchanges in SIMPLE.items()},
                  **{f"extended: {name}": exchanges for name, exchanges in EXTENDED.items()}}
@@ -58,7 +58,7 @@ def fresh(postgres, template):
 
     def make(name):
         names.append(name)
-        postgres.query(f"create database {name} template twin_template owner twin strategy file_copy", database="postgres")
+        postgres.query(f"create database {name} template twin_template owner twin", database="postgres")
 
     yield make
     for name in names:
@@ -67,9 +67,9 @@ def fresh(postgres, template):
 
 @pytest.fixture
 def direct(postgres, template, fresh):
-    def open_():
+    def open_(**more):
         link = Wire(postgres.port)
-        return link.take(scram.login(link, postgres.password, "twin", "twin_direct", **SETTINGS))
+        return link.take(scram.login(link, postgres.password, "twin", "twin_direct", **{**SETTINGS, **more}))
 
     return Twin(open_, postgres.port, template, before=lambda: fresh("twin_direct"))
 
@@ -78,7 +78,7 @@ def direct(postgres, template, fresh):
 def through(agent_of_twin, template, fresh):
     fresh("twin_through")
     with agent_of_twin.forward("twin") as forward:
-        yield Twin(lambda: Wire(forward.port).login(**SETTINGS), forward.port, template)
+        yield Twin(lambda **more: Wire(forward.port).login(**{**SETTINGS, **more}), forward.port, template)
 
 
 @pytest.mark.parametrize("name", CONVERSATIONS)
@@ -107,6 +107,28 @@ def test_the_login_tells_the_same_settings(direct, through):
         assert one.parameters == other.parameters
         assert len(one.parameters) >= 13
         assert one.key[0] != other.key[0] and one.key[1] != other.key[1]
+
+
+@pytest.mark.parametrize("settings_", [{"client_encoding": "LATIN1"}, {"client_encoding": "SQL_ASCII", "DateStyle": "German"},
+                                       {"options": "-c search_path=pg_catalog -c client_min_messages=debug1 --extra-float-digits=0"},
+                                       {"client_encoding": "LATIN9", "options": "-c bytea_output=escape", "IntervalStyle": "sql_standard"}], ids=str)
+def test_settings_brought_along_make_the_same_session(direct, through, settings_):
+    exchanges = ["select chr(233), chr(8364), date '2001-02-03', 0.1::float4, interval '1 day 2 s', '\\x00ff'::bytea", "show search_path",
+                 "select chr(128024)", "table people", "table public.people", "do $$ begin raise debug '%', chr(228); end $$", "select current_schemas(true)",
+                 "copy (select chr(252)) to stdout", "select nix"]
+    found = differences("settings", exchanges, direct.play(exchanges, **settings_), through.play(exchanges, **settings_))
+    assert not found, "\n".join(found)
+
+
+def test_newer_protocol_versions_are_answered_as_by_the_server(direct, through, postgres):
+    direct.before()
+    for version, extensions in ((PROTOCOL_3_0 + 2, {}), (PROTOCOL_3_0, {"_pq_.one": "1", "_pq_.two": "x"}), (PROTOCOL_3_0 + 9999, {"_pq_.z": ""})):
+        said = []
+        for port, database in ((postgres.port, "twin_direct"), (through.cancel_port, "any")):
+            with Wire(port) as link:
+                link.send(startup(version, user="twin", database=database, **extensions))
+                said.append(link.receive())
+        assert said[0] == said[1] and said[0][0] == "v"
 
 
 # -- what does differ (docs/postgresql.md), and how

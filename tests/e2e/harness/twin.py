@@ -49,7 +49,7 @@ def steps_of(exchange):
 
 
 class Twin:
-    """One side: open() makes a logged-in wire.Wire, cancel_port is where a CancelRequest for it goes; before() runs before
+    """One side: open(**settings) makes a logged-in wire.Wire, cancel_port is where a CancelRequest for it goes; before() runs before
     each play()."""
 
     def __init__(self, open_, cancel_port, newest_oid, before=lambda: None):
@@ -58,11 +58,11 @@ class Twin:
         self.cancel_port = cancel_port
         self.newest_oid = newest_oid
 
-    def play(self, exchanges):
+    def play(self, exchanges, **settings):
         """For each exchange the list of what came back, comparable."""
         self.before()
         self.seen_oids = {}
-        with self.open() as first, self.open() as second:
+        with self.open(**settings) as first, self.open(**settings) as second:
             self.owners = {first.key[0]: "first", second.key[0]: "second"}
             answers = []
             for exchange in exchanges:
