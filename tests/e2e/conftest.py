@@ -17,6 +17,8 @@ PR_SET_CHILD_SUBREAPER = 36
 
 
 def pytest_configure(config):
+    # A shell that started us in the background has SIGINT ignored, and so would every ssh that a test interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "slow: more than some seconds; left out by tests/run --quick")
     config.addinivalue_line("markers", "asan: also run on the sanitizer build")
     config.addinivalue_line("markers", "kills: processes die by signals in this test, and shall")
