@@ -170,6 +170,7 @@ static int fill(Ipc__Identity *identity, const struct certificate *certificate, 
     identity->valid_before = certificate->valid_before;
     identity->pty = certificate->pty;
     identity->forwarding = certificate->forwarding;
+    identity->hardware = certificate->key.type->hardware && !certificate->no_touch;
     return r;
 }
 

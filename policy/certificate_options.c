@@ -128,6 +128,8 @@ int options_read_extensions(struct span bytes, struct certificate *certificate, 
             r = option_span(option, PACKET_EXTENSION, &certificate->packet, detail);
         else if (option->data.n > 0)
             continue; /* the others that we know have no value */
+        else if (span_is(option->name, "no-touch-required"))
+            certificate->no_touch = true;
         else if (span_is(option->name, "permit-pty"))
             certificate->pty = true;
         else if (span_is(option->name, "permit-port-forwarding"))

@@ -57,6 +57,7 @@ struct certificate {
     char *force_command;   /* critical option, or NULL */
     char *unknown_option;  /* name of a critical option that we do not know, or NULL */
     bool pty, forwarding;  /* extensions */
+    bool no_touch;         /* extension: a security key may sign with nobody there (PROTOCOL.u2f) */
     struct span claims;    /* data of the extension claims@gatehouse; n is 0 when there is none */
     struct span packet;    /* value of the extension openpubkey-pkt; n is 0 when there is none */
     struct span ca;        /* the signature key's wire form */

@@ -208,6 +208,7 @@ static void a_certificate_says_what_the_grant_says(void **state)
     for (size_t i = 0; i < COUNT(expected); i++)
         assert_lists(text, expected[i]);
     assert_int_equal(admit(blob, n, "ed25519.pub", &identity, NULL), 0);
+    assert_false(identity->hardware);
     assert_int_equal(identity->serial, grant.serial);
     assert_int_equal(identity->valid_after, FROM);
     assert_int_equal(identity->valid_before, UNTIL);
@@ -296,6 +297,7 @@ static void security_keys_are_certified(void **state)
         text = listing(cases[i][2], blob, n);
         assert_lists(text, cases[i][2]);
         assert_int_equal(admit(blob, n, "ed25519.pub", &identity, NULL), 0);
+        assert_true(identity->hardware);
         ipc__identity__free_unpacked(identity, NULL);
     }
 }
