@@ -21,7 +21,7 @@ static const struct config_key KEYS[] = {
     { "listen", CONFIG_REQUIRED },    { "state", CONFIG_REQUIRED },    { "host_keys", CONFIG_OPTIONAL },
     { "drain", CONFIG_OPTIONAL },     { "identity", CONFIG_OPTIONAL }, { "roles", CONFIG_OPTIONAL },
     { "targets", CONFIG_OPTIONAL },   { "rules", CONFIG_OPTIONAL },    { "masks", CONFIG_OPTIONAL },
-    { "recording", CONFIG_OPTIONAL }, { "notify", CONFIG_LATER },
+    { "recording", CONFIG_OPTIONAL }, { "notify", CONFIG_SOON },
 };
 
 static void config_free(Ipc__Config *config)
@@ -43,6 +43,8 @@ static void read_sections(struct config_reader *reader, const struct config_node
     config_read_rules(reader, config_node_get(root, "rules"));
     config_read_masks(reader, config_node_get(root, "masks"));
     config_read_recording(reader, config_node_get(root, "recording"));
+    if (reader->soon)
+        config_read_notify(reader, config_node_get(root, "notify"));
 }
 
 /* SHA-256 of the file, in hex: what a session's log says which policy was in force by. */
@@ -74,37 +76,38 @@ static int set_path(Ipc__Config *config, const char *path, char **ret_directory)
 }
 
 /* 0 also when there are faults. */
-static int fill(Ipc__Config *config, const char *path, const struct config_tree *tree, bool files,
-                struct config_faults *faults)
+static int fill(struct config_reader *reader, const char *path, const struct config_tree *tree)
 {
-    struct config_reader reader = { .config = config, .faults = faults, .files = files };
     CLEANUP(free) char *directory = NULL;
 
-    int r = set_path(config, path, &directory);
+    int r = set_path(reader->config, path, &directory);
     if (r)
         return r;
-    reader.directory = directory;
+    reader->directory = directory;
     if (!tree->root || config_node_is_null(tree->root))
-        config_faults_add(faults, 1, 1, "the file is empty");
+        config_faults_add(reader->faults, 1, 1, "the file is empty");
     else
-        read_sections(&reader, tree->root);
-    return reader.no_memory ? -ENOMEM : 0;
+        read_sections(reader, tree->root);
+    return reader->no_memory ? -ENOMEM : 0;
 }
 
-int config_parse(const char *path, const uint8_t *bytes, size_t n, bool files, Ipc__Config **ret,
-                 struct config_faults *faults)
+/* The reader says what is looked at; its config is ours. */
+static int parse(struct config_reader *reader, const char *path, const uint8_t *bytes, size_t n,
+                 Ipc__Config **ret)
 {
+    struct config_faults *faults = reader->faults;
     CLEANUP(config_free) Ipc__Config *config = malloc(sizeof *config);
     struct config_tree tree = { 0 };
 
     if (!config)
         return -ENOMEM;
     *config = (Ipc__Config)IPC__CONFIG__INIT;
+    reader->config = config;
     int r = set_digest(config, bytes, n);
     if (!r)
         r = config_tree_read(&tree, bytes, n, faults);
     if (!r)
-        r = fill(config, path, &tree, files, faults);
+        r = fill(reader, path, &tree);
     config_tree_free(&tree);
     if (r < 0)
         return r;
@@ -113,6 +116,22 @@ int config_parse(const char *path, const uint8_t *bytes, size_t n, bool files, I
         return 1;
     *ret = STEAL(config);
     return 0;
+}
+
+int config_parse(const char *path, const uint8_t *bytes, size_t n, bool files, Ipc__Config **ret,
+                 struct config_faults *faults)
+{
+    struct config_reader reader = { .faults = faults, .files = files };
+
+    return parse(&reader, path, bytes, n, ret);
+}
+
+int config_parse_soon(const char *path, const uint8_t *bytes, size_t n, bool files, Ipc__Config **ret,
+                      struct config_faults *faults)
+{
+    struct config_reader reader = { .faults = faults, .files = files, .soon = true };
+
+    return parse(&reader, path, bytes, n, ret);
 }
 
 /* The content of the file; 1 after a report. */

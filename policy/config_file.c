@@ -87,7 +87,8 @@ static bool content_is(struct config_reader *reader, const struct config_node *p
 {
     static const char *const begins[] = { [CONFIG_PRIVATE_KEY] = "-----BEGIN ",
                                           [CONFIG_CERTIFICATES] = "-----BEGIN CERTIFICATE-----",
-                                          [CONFIG_OPEN_TEXT] = "" };
+                                          [CONFIG_OPEN_TEXT] = "",
+                                          [CONFIG_HMAC_KEY] = "" };
     bool found = memmem(bytes, n, begins[kind], strlen(begins[kind])) != NULL;
 
     if (kind == CONFIG_PRIVATE_KEY)
@@ -107,9 +108,9 @@ bool config_file_contents(struct config_reader *reader, const struct config_node
 
     if (!read_file(reader, place, path, CONFIG_NAMED_FILE_MAX, &about, &bytes, &n))
         return false;
-    if (kind == CONFIG_PRIVATE_KEY && (about.st_mode & (S_IRWXG | S_IRWXO)))
-        config_fault(reader, place, "%.300s: others than its owner may use this private key; chmod 600",
-                     path);
+    if ((kind == CONFIG_PRIVATE_KEY || kind == CONFIG_HMAC_KEY) && (about.st_mode & (S_IRWXG | S_IRWXO)))
+        config_fault(reader, place, "%.300s: others than its owner may use this %s; chmod 600", path,
+                     kind == CONFIG_PRIVATE_KEY ? "private key" : "secret");
     if (!content_is(reader, place, path, kind, bytes, n)) {
         explicit_bzero(bytes, n);
         return false;
@@ -144,6 +145,22 @@ void config_file_certificates(struct config_reader *reader, const struct config_
     }
     ret->data = STEAL(bytes);
     ret->len = n;
+}
+
+void config_file_hmac_key(struct config_reader *reader, const struct config_node *place, const char *path)
+{
+    CLEANUP(free) uint8_t *bytes = NULL;
+    size_t n = 0;
+
+    if (!config_file_contents(reader, place, path, CONFIG_HMAC_KEY, &bytes, &n))
+        return;
+    size_t size = n;
+    while (n && (bytes[n - 1] == '\n' || bytes[n - 1] == '\r'))
+        n--;
+    explicit_bzero(bytes, size);
+    if (n < CONFIG_HMAC_KEY_MIN || n > CONFIG_HMAC_KEY_MAX)
+        config_fault(reader, place, "%.300s: a key has %d to %d bytes, not %zu", path, CONFIG_HMAC_KEY_MIN,
+                     CONFIG_HMAC_KEY_MAX, n);
 }
 
 void config_file_revoked(struct config_reader *reader, const struct config_node *place, const char *path)

@@ -5,6 +5,8 @@
 enum {
     CONFIG_NAMED_FILE_MAX = 1024 * 1024, /* bytes of a file that the configuration names */
     CONFIG_CERTIFICATES_MAX = 64 * 1024, /* bytes of a file of CA certificates: it rides in a message */
+    CONFIG_HMAC_KEY_MIN = 16,            /* bytes without the line end, as replay/notify_key.h has it */
+    CONFIG_HMAC_KEY_MAX = 1024,
 };
 
 /* base/path without "." and doubled slashes; an absolute path stays. malloc'ed, NULL when memory ran out.
@@ -17,7 +19,8 @@ char *config_state_path(struct config_reader *reader, const struct config_node *
 enum config_file_kind {
     CONFIG_PRIVATE_KEY,  /* OpenSSH or PEM form, for nobody but its owner: as serve wants it */
     CONFIG_CERTIFICATES, /* PEM */
-    CONFIG_OPEN_TEXT     /* nothing */
+    CONFIG_OPEN_TEXT,    /* nothing */
+    CONFIG_HMAC_KEY      /* text, for nobody but its owner */
 };
 /* Reports at place what is wrong with the file. */
 void config_file_check(struct config_reader *reader, const struct config_node *place, const char *path,
@@ -42,6 +45,8 @@ void config_file_jwks(struct config_reader *reader, const struct config_node *pl
                       Ipc__Issuer *issuer);
 void config_file_issuer_key(struct config_reader *reader, const struct config_node *place, const char *path,
                             Ipc__Issuer *issuer);
+/* Checks the key of a webhook's signatures, which the ledger reads again: policy/config_notify.c. */
+void config_file_hmac_key(struct config_reader *reader, const struct config_node *place, const char *path);
 /* Reads the public key file of a CA into a message that the caller owns; its blob stays empty after a report.
  * `name` is how the configuration calls it. NULL when memory ran out. */
 Ipc__Ca *config_file_ca(struct config_reader *reader, const struct config_node *place, const char *path,

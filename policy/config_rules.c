@@ -8,7 +8,7 @@
 static const struct config_key KEYS[] = {
     { "name", CONFIG_REQUIRED },  { "roles", CONFIG_OPTIONAL },  { "targets", CONFIG_REQUIRED },
     { "match", CONFIG_OPTIONAL }, { "action", CONFIG_REQUIRED }, { "reason", CONFIG_OPTIONAL },
-    { "approve", CONFIG_LATER },
+    { "approve", CONFIG_SOON },
 };
 static const char *const ACTIONS[] = { "allow", "deny", "approve", NULL };
 
@@ -83,7 +83,7 @@ static void read_action(struct config_reader *reader, const struct config_node *
 
     if (!node || !config_choice(reader, node, ACTIONS, &action))
         return;
-    if (!strcmp(action, "approve"))
+    if (!strcmp(action, "approve") && !reader->soon)
         config_fault(reader, node, "action \"%s\" " CONFIG_NOT_YET, action);
     config_set(reader, &rule->action, action);
 }
@@ -131,6 +131,8 @@ static void read_rule(struct config_reader *reader, const struct config_node *no
     config_read_match(reader, config_node_get(node, "match"), rule);
     read_action(reader, config_node_get(node, "action"), rule);
     read_reason(reader, config_node_get(node, "reason"), rule);
+    if (reader->soon)
+        config_read_approve(reader, node, config_node_get(node, "approve"), rule);
 }
 
 void config_read_rules(struct config_reader *reader, const struct config_node *node)

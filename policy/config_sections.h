@@ -16,9 +16,13 @@ void config_read_targets(struct config_reader *reader, const struct config_node 
 void config_read_rules(struct config_reader *reader, const struct config_node *node);
 void config_read_masks(struct config_reader *reader, const struct config_node *node);
 void config_read_recording(struct config_reader *reader, const struct config_node *node);
+void config_read_notify(struct config_reader *reader, const struct config_node *node);
 
 /* A rule's match, which is one block, a list of them, or `anything`. */
 void config_read_match(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule);
+/* How what a rule holds is approved, once its name and action are there; map: the rule's. */
+void config_read_approve(struct config_reader *reader, const struct config_node *map,
+                         const struct config_node *node, Ipc__Rule *rule);
 /* "[schema.]table.column"; false after a report. */
 bool config_check_column(struct config_reader *reader, const struct config_node *item, const char *pattern);
 /* Lists of roles that exist, and of patterns of targets. */

@@ -148,6 +148,7 @@ char *fixture_new(void)
     make_directory(directory, "state");
     make_directory(directory, "state/more");
     make_directory(directory, "state/directory");
+    make_directory(directory, "state/notify");
     for (size_t i = 0; i < sizeof FILES / sizeof *FILES; i++)
         fixture_write(directory, FILES[i].name, FILES[i].mode, FILES[i].content, strlen(FILES[i].content));
     fixture_write(directory, "state/binary.pub", 0644, "ssh-ed25519\0AAAA", 16);
