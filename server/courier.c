@@ -1,6 +1,7 @@
 /* gatehouse-courier: the only process besides connectors that has a network, and it has nothing else: no
- * secret, no policy, no client's bytes. It fetches documents over HTTPS for other services, from the hosts
- * that its own configuration names for an issuer (courier_place.c), and hands over what came, unread.
+ * secret, no policy, no client's bytes. For the issuer it fetches documents over HTTPS, from the hosts that
+ * its own configuration names for an issuer (courier_place.c), and hands over what came, unread. For the
+ * ledger it posts documents to the webhooks of its own configuration, and tells what status came back.
  *
  * Landlock leaves it the files that name resolution and TLS read; its seccomp list has sockets of the
  * Internet families, and threads for libcurl's resolver, but no fork. */
@@ -22,6 +23,7 @@
 #include "base/start.h"
 #include "base/text.h"
 #include "server/courier_place.h"
+#include "server/courier_post.h"
 #include "server/courier_web.h"
 
 enum { EXIT_SOFTWARE = 70 };
@@ -46,7 +48,7 @@ struct client {
     struct errand *errands; /* list */
 };
 
-/* One Fetch under way. */
+/* One Fetch or Post under way. */
 struct errand {
     struct client *client;
     struct errand *next;
@@ -94,30 +96,42 @@ static void fetch_done(void *owner, const struct web_answer *came)
     errand_free(errand);
 }
 
-static int errand_new(struct client *client, const Ipc__Fetch *fetch, struct detail *detail)
+/* Takes over request->place and request->headers. */
+static int errand_start(struct client *client, uint32_t number, struct web_request *request,
+                        web_handler *handler, struct detail *detail)
+{
+    struct errand *errand = calloc(1, sizeof *errand);
+    if (!errand) {
+        curl_url_cleanup(request->place);
+        curl_slist_free_all(request->headers);
+        return -ENOMEM;
+    }
+    *errand = (struct errand){ .client = client, .next = client->errands, .request = number };
+    int r = web_start(client->courier->web, request, handler, errand, &errand->transfer);
+    if (r) {
+        free(errand);
+        return r == -EBUSY   ? detail_fail(detail, r, "too many transfers at a time")
+               : r == -E2BIG ? detail_fail(detail, r, "it is more than can be posted")
+                             : r;
+    }
+    client->errands = errand;
+    return 0;
+}
+
+static int fetch_start(struct client *client, const Ipc__Fetch *fetch, struct detail *detail)
 {
     const Ipc__Issuer *issuer = place_issuer(client->courier->config, fetch->issuer);
-    struct web_request request = {
-        .issuer = issuer, .form = fetch->form, .n_form = fetch->n_form, .timeout_ms = fetch->timeout_ms
-    };
+    struct web_request request = { .form = fetch->form,
+                                   .n_form = fetch->n_form,
+                                   .timeout_ms = fetch->timeout_ms };
     if (!issuer)
         return detail_fail(detail, -ENOENT, "the courier's configuration has no such issuer");
     int r = place_judge(issuer, fetch->url, &request.place, detail);
     if (r)
         return r;
-    struct errand *errand = calloc(1, sizeof *errand);
-    if (!errand) {
-        curl_url_cleanup(request.place);
-        return -ENOMEM;
-    }
-    *errand = (struct errand){ .client = client, .next = client->errands, .request = fetch->request };
-    r = web_start(client->courier->web, &request, fetch_done, errand, &errand->transfer);
-    if (r) {
-        free(errand);
-        return r == -EBUSY ? detail_fail(detail, r, "too many transfers at a time") : r;
-    }
-    client->errands = errand;
-    return 0;
+    request.party = issuer->name;
+    request.trust = issuer->tls_ca_pem;
+    return errand_start(client, fetch->request, &request, fetch_done, detail);
 }
 
 static int on_fetch(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
@@ -125,7 +139,7 @@ static int on_fetch(void *owner, const Ipc__Message *message, int *fds, size_t n
     struct client *client = owner;
     struct detail detail = { "" };
     catch_up(client->courier);
-    int r = errand_new(client, message->fetch, &detail);
+    int r = fetch_start(client, message->fetch, &detail);
     (void)fds;
     (void)n_fds;
     if (r == 0)
@@ -137,11 +151,76 @@ static int on_fetch(void *owner, const Ipc__Message *message, int *fds, size_t n
     return 0;
 }
 
+/* ---- posts ---- */
+
+static void answer_post(struct client *client, uint32_t request, uint32_t status, const char *error)
+{
+    Ipc__Posted posted = IPC__POSTED__INIT;
+    Ipc__Message message = IPC_MESSAGE(POSTED, posted, &posted);
+    posted.request = request;
+    posted.status = status;
+    posted.error = (char *)(uintptr_t)error;
+    (void)!ipc_peer_send(client->peer, &message, NULL, 0);
+}
+
+static void post_done(void *owner, const struct web_answer *came)
+{
+    struct errand *errand = owner;
+    log_event(LOG_DEBUG, "posted", "request", U64(errand->request), "status", U64(came->status), "error",
+              came->error[0] ? came->error : NULL, NULL);
+    answer_post(errand->client, errand->request, came->status, came->error);
+    errand_free(errand);
+}
+
+static int post_start(struct client *client, const Ipc__Post *post, struct detail *detail)
+{
+    const Ipc__Notify *webhook = NULL;
+    struct web_request request = { .post = true, .document = post->body, .timeout_ms = post->timeout_ms };
+    int r = place_webhook(client->courier->config, post->url, &webhook, &request.place, detail);
+    if (r)
+        return r;
+    r = post_headers(post->headers, post->n_headers, &request.headers, detail);
+    if (r) {
+        curl_url_cleanup(request.place);
+        return r;
+    }
+    request.party = webhook->webhook;
+    request.trust = webhook->tls_ca_pem;
+    return errand_start(client, post->request, &request, post_done, detail);
+}
+
+static int on_post(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct client *client = owner;
+    struct detail detail = { "" };
+    (void)fds, (void)n_fds;
+    catch_up(client->courier);
+    int r = post_start(client, message->post, &detail);
+    if (r == 0)
+        return 0;
+    if (!detail.text[0])
+        detail_set(&detail, "%s", strerror(-r));
+    log_event(LOG_WARNING, "post_refused", "detail", detail.text, NULL);
+    answer_post(client, message->post->request, 0, detail.text);
+    return 0;
+}
+
 /* ---- services ---- */
 
-static const struct ipc_rule client_rules[] = {
+/* What each of them may ask for. */
+static const struct ipc_rule issuer_rules[] = {
     { .body = IPC__MESSAGE__BODY_FETCH, .states = 1, .handle = on_fetch },
 };
+static const struct ipc_rule ledger_rules[] = {
+    { .body = IPC__MESSAGE__BODY_POST, .states = 1, .handle = on_post },
+};
+
+static const struct ipc_rule *rules_for(const char *name)
+{
+    if (strcmp(name, process_name(PROCESS_ISSUER)) == 0)
+        return issuer_rules;
+    return strcmp(name, process_name(PROCESS_LEDGER)) == 0 ? ledger_rules : NULL;
+}
 
 static void client_free(struct client *client)
 {
@@ -167,7 +246,7 @@ static void client_gone(void *owner, const char *reason)
     client_free(client);
 }
 
-static int client_new(struct courier *courier, const char *name, int fd)
+static int client_new(struct courier *courier, const char *name, const struct ipc_rule *rules, int fd)
 {
     struct client *client = courier->n_clients < COURIER_CLIENTS_MAX ? calloc(1, sizeof *client) : NULL;
     if (!client) {
@@ -176,8 +255,7 @@ static int client_new(struct courier *courier, const char *name, int fd)
     }
     client->courier = courier;
     (void)snprintf(client->name, sizeof client->name, "%s", name);
-    int r = ipc_peer_new(courier->loop, fd, client->name, client_rules,
-                         sizeof client_rules / sizeof client_rules[0], client_gone, client, &client->peer);
+    int r = ipc_peer_new(courier->loop, fd, client->name, rules, 1, client_gone, client, &client->peer);
     if (r) {
         client_free(client);
         return r;
@@ -193,9 +271,9 @@ static int client_new(struct courier *courier, const char *name, int fd)
 static int on_link(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
 {
     const char *name = message->link->process;
+    const struct ipc_rule *rules = rules_for(name);
     (void)n_fds;
-    int r =
-        strcmp(name, process_name(PROCESS_ISSUER)) == 0 ? client_new(owner, name, STEAL_FD(fds[0])) : -EPERM;
+    int r = rules ? client_new(owner, name, rules, STEAL_FD(fds[0])) : -EPERM;
     if (r)
         log_event(LOG_ERROR, "link_refused", "process", name, "detail", strerror(-r), NULL);
     return 0;

@@ -14,7 +14,7 @@ static const char *why_tls(CURLcode code)
     switch ((int)code) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
-        return "the provider's certificate is not trusted";
+        return "the server's certificate is not trusted";
     case CURLE_SSL_CACERT_BADFILE:
         return "the trusted CA certificates can't be read (tls_ca, or the package ca-certificates)";
     case CURLE_SSL_CONNECT_ERROR:

@@ -116,3 +116,20 @@ const Ipc__Issuer *place_issuer(const Ipc__Config *config, const char *name)
             return config->issuers[i];
     return NULL;
 }
+
+/* Its URL may be as good as a password: no message shows it. */
+int place_webhook(const Ipc__Config *config, const char *url, const Ipc__Notify **ret_webhook, CURLU **ret,
+                  struct detail *detail)
+{
+    for (size_t i = 0; i < config->n_notify; i++) {
+        if (strcmp(config->notify[i]->webhook, url) != 0)
+            continue;
+        CLEANUP(url_free) CURLU *parsed = is_plain(url) ? parse(url) : NULL;
+        if (!parsed || !is_https(parsed))
+            return detail_fail(detail, -EINVAL, "the webhook has no URL that can be used");
+        *ret_webhook = config->notify[i];
+        *ret = STEAL(parsed);
+        return 0;
+    }
+    return detail_fail(detail, -EACCES, "the courier's configuration has no such webhook");
+}

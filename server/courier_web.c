@@ -16,7 +16,7 @@
 #include "server/courier_fault.h"
 #include "server/courier_header.h"
 
-enum { REDIRECTS = 300, REDIRECTS_END = 400 };
+enum { SUCCESSES = 200, REDIRECTS = 300, REDIRECTS_END = 400 };
 
 struct web {
     struct loop *loop;
@@ -33,8 +33,9 @@ struct transfer {
     CURL *easy;
     CURLU *place;
     struct curl_slist *headers;
-    char *form;   /* encoded */
-    char *issuer; /* its name */
+    char *form; /* encoded */
+    char *party;
+    bool post;
     uint32_t timeout_ms;
     struct buffer body;
     struct header header;
@@ -71,7 +72,7 @@ static void transfer_free(struct transfer *t)
     if (t->form)
         explicit_bzero(t->form, strlen(t->form)); /* a device code is a credential */
     free(t->form);
-    free(t->issuer);
+    free(t->party);
     if (t->body.data)
         explicit_bzero(t->body.data, t->body.capacity); /* and so is a token */
     buffer_free(&t->body);
@@ -95,15 +96,26 @@ static void say_failure(const struct transfer *t, CURLcode code, char out[FAULT_
     fault_say(&fault, out, FAULT_MAX);
 }
 
+/* Of the last answer, 0: there was none. */
+static long status_of(const struct transfer *t)
+{
+    long status = 0;
+    return curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status > 0 ? status : 0;
+}
+
 static void finish(struct transfer *t, CURLcode code)
 {
     char error[FAULT_MAX] = "";
-    long status = 0;
-    if (code != CURLE_OK)
+    long status = status_of(t);
+    if (t->post && status >= SUCCESSES)
+        code = CURLE_OK; /* it has the message; posted again it would have it twice */
+    if (code != CURLE_OK) {
         say_failure(t, code, error);
-    else if (curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK || status <= 0)
+        status = 0;
+    } else if (!status) {
         (void)snprintf(error, sizeof error, "the answer is not HTTP");
-    if (status >= REDIRECTS && status < REDIRECTS_END) {
+    }
+    if (!t->post && status >= REDIRECTS && status < REDIRECTS_END) {
         (void)snprintf(error, sizeof error, "it answered with a redirect (HTTP %ld), which is not followed",
                        status);
         status = 0;
@@ -112,7 +124,7 @@ static void finish(struct transfer *t, CURLcode code)
                                  .error = error,
                                  .max_age_s = header_fresh_s(&t->header),
                                  .content_type = t->header.content_type };
-    if (answer.status) {
+    if (answer.status && !t->post) {
         answer.body = buffer_head(&t->body);
         answer.n = buffer_size(&t->body);
     }
@@ -203,6 +215,8 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *owner, voi
 static size_t take_body(char *bytes, size_t size, size_t n, void *owner)
 {
     struct transfer *t = owner;
+    if (t->post)
+        return 0; /* the status is known by now, and that is all */
     int r = buffer_append(&t->body, bytes, size * n);
     t->body_too_large = r == -ENOBUFS;
     return r ? 0 : size * n; /* less than came: the transfer ends */
@@ -251,7 +265,7 @@ static int encode_form(CURL *easy, Ipc__Variable **form, size_t n_form, char **r
 /* Collects failures, so that none of a long list of options is overlooked. */
 #define SET(option, ...) r = r == CURLE_OK ? curl_easy_setopt(easy, option, __VA_ARGS__) : r
 
-static CURLcode set_trust(CURL *easy, const Ipc__Issuer *issuer)
+static CURLcode set_trust(CURL *easy, ProtobufCBinaryData trust)
 {
     CURLcode r = CURLE_OK;
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
@@ -259,8 +273,8 @@ static CURLcode set_trust(CURL *easy, const Ipc__Issuer *issuer)
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_SSL_SESSIONID_CACHE, 0L);
     SET(CURLOPT_CAPATH, NULL); /* would be trusted beside either of the two below */
-    if (issuer->tls_ca_pem.len > 0) {
-        struct curl_blob blob = { issuer->tls_ca_pem.data, issuer->tls_ca_pem.len, CURL_BLOB_COPY };
+    if (trust.len > 0) {
+        struct curl_blob blob = { trust.data, trust.len, CURL_BLOB_COPY };
         SET(CURLOPT_CAINFO_BLOB, &blob);
     }
     return r;
@@ -303,44 +317,83 @@ static CURLcode set_request(CURL *easy, struct transfer *t)
     return r;
 }
 
+static CURLcode set_document(CURL *easy, ProtobufCBinaryData document)
+{
+    CURLcode r = CURLE_OK;
+    SET(CURLOPT_POST, 1L);
+    SET(CURLOPT_POSTFIELDSIZE, (long)document.len); /* before what follows, which copies that many */
+    SET(CURLOPT_COPYPOSTFIELDS, document.data);
+    return r;
+}
+
 static uint32_t bounded_time(uint32_t wanted_ms)
 {
     return wanted_ms == 0 ? WEB_TIME_MS : wanted_ms < WEB_TIME_MAX_MS ? wanted_ms : WEB_TIME_MAX_MS;
 }
 
+static int add_header(struct transfer *t, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(t->headers, line);
+    if (!longer)
+        return -ENOMEM;
+    t->headers = longer;
+    return 0;
+}
+
+/* curl's "Expect: 100-continue" would wait a second for servers that do not know it. */
+static int set_headers(struct transfer *t, const struct web_request *request)
+{
+    int r = add_header(t, "Accept: application/json");
+    if (r == 0 && request->post)
+        r = add_header(t, "Content-Type: application/json");
+    if (r == 0 && request->post)
+        r = add_header(t, "Expect:");
+    return r;
+}
+
 static int set_up(struct transfer *t, const struct web_request *request)
 {
     t->easy = curl_easy_init();
-    t->headers = curl_slist_append(NULL, "Accept: application/json");
-    t->issuer = strdup(request->issuer->name);
+    t->party = strdup(request->party);
     t->timeout_ms = bounded_time(request->timeout_ms);
-    if (!t->easy || !t->headers || !t->issuer)
+    if (!t->easy || !t->party)
         return -ENOMEM;
-    int r = request->n_form ? encode_form(t->easy, request->form, request->n_form, &t->form) : 0;
+    if (request->document.len > WEB_POST_MAX)
+        return -E2BIG;
+    int r = set_headers(t, request);
+    if (r == 0 && request->n_form)
+        r = encode_form(t->easy, request->form, request->n_form, &t->form);
     if (r)
         return r;
-    if (set_trust(t->easy, request->issuer) || set_bounds(t->easy, t) || set_request(t->easy, t))
+    if (set_trust(t->easy, request->trust) || set_bounds(t->easy, t) || set_request(t->easy, t) ||
+        (t->post && set_document(t->easy, request->document)))
         return -EINVAL;
     return 0;
 }
 
-static bool is_full(const struct web *web, const char *issuer)
+static bool is_full(const struct web *web, const char *party)
 {
     size_t same = 0;
     for (const struct transfer *t = web->transfers; t; t = t->next)
-        same += strcmp(t->issuer, issuer) == 0;
-    return web->n >= WEB_TRANSFERS_MAX || same >= WEB_TRANSFERS_PER_ISSUER_MAX;
+        same += strcmp(t->party, party) == 0;
+    return web->n >= WEB_TRANSFERS_MAX || same >= WEB_TRANSFERS_PER_PARTY_MAX;
 }
 
 int web_start(struct web *web, struct web_request *request, web_handler *handler, void *owner,
               struct transfer **ret)
 {
-    struct transfer *t = is_full(web, request->issuer->name) ? NULL : calloc(1, sizeof *t);
+    struct transfer *t = is_full(web, request->party) ? NULL : calloc(1, sizeof *t);
     if (!t) {
         curl_url_cleanup(STEAL(request->place));
+        curl_slist_free_all(STEAL(request->headers));
         return -EBUSY;
     }
-    *t = (struct transfer){ .web = web, .place = STEAL(request->place), .handler = handler, .owner = owner };
+    *t = (struct transfer){ .web = web,
+                            .place = STEAL(request->place),
+                            .headers = STEAL(request->headers),
+                            .post = request->post,
+                            .handler = handler,
+                            .owner = owner };
     buffer_init(&t->body, TOKEN_JWKS_MAX);
     int r = set_up(t, request);
     if (r == 0 && curl_multi_add_handle(web->multi, t->easy) != CURLM_OK)

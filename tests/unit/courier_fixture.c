@@ -21,7 +21,7 @@
 
 extern char **environ;
 
-enum { PORTS_MAX = 16, ISSUERS = 7, URL_MAX = 256 };
+enum { PORTS_MAX = 16, ISSUERS = 7, HOOKS = 16, URL_MAX = COURIER_URL_MAX };
 
 int courier = -1;
 static struct process process;
@@ -131,7 +131,56 @@ struct setting {
     Ipc__Issuer issuers[ISSUERS], *pointers[ISSUERS];
     char urls[ISSUERS][URL_MAX], host[2][URL_MAX];
     char *hosts[2];
+    Ipc__Notify hooks[HOOKS], *hook_pointers[HOOKS];
+    char hook_urls[HOOKS][URL_MAX];
 };
+
+/* ---- webhooks ---- */
+
+char *courier_hook(char out[COURIER_URL_MAX], const char *path, const char *port)
+{
+    snprintf(out, COURIER_URL_MAX, "https://localhost:%u%s", courier_port(port), path);
+    return out;
+}
+
+static void add_hooks(struct setting *s)
+{
+    static const struct {
+        const char *path, *port, *ca;
+    } hooks[] = {
+        { "/hook/200/plain", "good", "ca.pem" },     { "/hook/204/plain?key=a%20b", "good", "ca.pem" },
+        { "/hook/200/announced", "good", "ca.pem" }, { "/hook/200/endless", "good", "ca.pem" },
+        { "/hook/200/half", "good", "ca.pem" },      { "/hook/429/plain", "good", "ca.pem" },
+        { "/hook/302/moved", "good", "ca.pem" },     { "/silent", "good", "ca.pem" },
+        { "/hook/200/plain", "expired", "ca.pem" },  { "/hook/200/plain?other", "good", "other.pem" },
+        { "/hook/200/plain", "closed", "ca.pem" },   { "/garbage", "good", "ca.pem" },
+        { "/continue", "good", "ca.pem" },
+    };
+    for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++) {
+        ipc__notify__init(&s->hooks[i]);
+        s->hooks[i].webhook = courier_hook(s->hook_urls[i], hooks[i].path, hooks[i].port);
+        s->hooks[i].tls_ca_pem.data =
+            (uint8_t *)keygen_read(directory, hooks[i].ca, &s->hooks[i].tls_ca_pem.len);
+        s->hook_pointers[i] = &s->hooks[i];
+        s->config.n_notify++;
+    }
+    s->config.notify = s->hook_pointers;
+}
+
+char *courier_take_file(const char *name, size_t *ret_n)
+{
+    char path[2 * KEYGEN_PATH];
+    uint8_t *bytes = NULL;
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    assert_int_equal(fd_contents(fd, 1024 * 1024, &bytes, ret_n), 0);
+    assert_int_equal(unlink(path), 0);
+    return (char *)bytes;
+}
+
+/* ---- issuers ---- */
 
 static void add_issuer(struct setting *s, const char *name, const char *url, const char *port, const char *ca)
 {
@@ -165,6 +214,8 @@ static int make_config(bool changed)
     s.issuers[0].hosts = s.hosts;
     s.issuers[0].n_hosts = changed ? 0 : 2;
     s.config.issuers = s.pointers;
+    if (!changed)
+        add_hooks(&s);
     size_t n = ipc__config__get_packed_size(&s.config);
     uint8_t *bytes = malloc(n);
     int fd = -1;
@@ -173,6 +224,8 @@ static int make_config(bool changed)
     assert_int_equal(fd_of_bytes("config", bytes, n, &fd), 0);
     for (size_t i = 0; i < s.config.n_issuers; i++)
         free(s.issuers[i].tls_ca_pem.data);
+    for (size_t i = 0; i < s.config.n_notify; i++)
+        free(s.hooks[i].tls_ca_pem.data);
     free(bytes);
     return fd;
 }

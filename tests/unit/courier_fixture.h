@@ -16,6 +16,12 @@ struct fetched {
 };
 
 int courier_start(void **state);
+/* Reads a file of the provider's directory, malloc'ed and NUL-terminated; NULL: there is none. And removes
+ * it. */
+char *courier_take_file(const char *name, size_t *ret_n);
+/* The webhook of the configuration with this path; the port in it is of that name. */
+enum { COURIER_URL_MAX = 256 };
+char *courier_hook(char out[COURIER_URL_MAX], const char *path, const char *port);
 int courier_stop(void **state);
 
 /* "good", "six", "expired", "misnamed", "old", "plain", "closed": ports of the provider. */

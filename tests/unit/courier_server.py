@@ -63,6 +63,29 @@ def endless(stream, head, part):
         stream.sendall(part)
 
 
+def hook(stream, method, path, fields, body):
+    """Writes down what was posted, then answers with the status in the path, and with what follows it."""
+    with open("posted", "wb") as file:
+        file.write(f"{method} {path}\n".encode())
+        for name in sorted(fields):
+            if name not in ("host", "user-agent"):
+                file.write(f"{name}: {fields[name]}\n".encode())
+        file.write(b"\n" + body)
+    status, how = path.split("?")[0].split("/")[2:4]
+    head = f"HTTP/1.1 {status} Whatever\r\n".encode()
+    if how == "plain":
+        answer(stream, b"ok", status=status + " Whatever")
+    elif how == "moved":
+        answer(stream, b"", "Location: /hook/200/plain", status=status + " Whatever")
+    elif how == "announced":
+        stream.sendall(head + b"Content-Length: 99999999\r\n\r\n")
+        stream.recv(1)
+    elif how == "endless":
+        endless(stream, head + b"\r\n", b"x" * 65536)
+    elif how == "half":
+        stream.sendall(head + b"Content-Length: 100\r\n\r\n")
+
+
 def behave(stream, method, path, fields, body):
     what = path.split("/")[1].split("?")[0]
     ok = b"HTTP/1.1 200 OK\r\n"
@@ -73,6 +96,8 @@ def behave(stream, method, path, fields, body):
         text = "\n".join([method, path, fields.get("content-type", ""), fields.get("cookie", ""),
                           fields.get("accept", ""), body.decode()])
         answer(stream, text.encode())
+    elif what == "hook":
+        hook(stream, method, path, fields, body)
     elif what == "empty":
         answer(stream, b"")
     elif what == "status":

@@ -27,11 +27,14 @@ add_dependencies(front gatehouse-front)
 
 # ---- courier
 unit_test(courier_text courier-parts)
-unit_test(courier base)
-target_sources(courier PRIVATE courier_fixture.c house.c keygen.c)
-target_compile_definitions(courier PRIVATE COURIER="$<TARGET_FILE:gatehouse-courier>"
-                                           COURIER_SERVER="${CMAKE_CURRENT_SOURCE_DIR}/courier_server.py")
-add_dependencies(courier gatehouse-courier)
+foreach(test courier courier_post)
+  unit_test(${test} base)
+  target_sources(${test} PRIVATE courier_fixture.c house.c keygen.c)
+  target_compile_definitions(${test} PRIVATE COURIER="$<TARGET_FILE:gatehouse-courier>"
+                                             COURIER_SERVER="${CMAKE_CURRENT_SOURCE_DIR}/courier_server.py")
+  add_dependencies(${test} gatehouse-courier)
+endforeach()
+target_link_libraries(courier_post PRIVATE courier-parts)
 
 # ---- issuer: where keys come from; the tests play the courier, and move the clock
 foreach(test issuer_provider issuer_device)
