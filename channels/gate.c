@@ -180,6 +180,7 @@ static const struct ipc_rule listener_rules[] = {
 static const struct ipc_rule vault_rules[] = {
     { IPC__MESSAGE__BODY_VOUCHED, CHECKING, true, 0, 0, login_vouched },
     { IPC__MESSAGE__BODY_ANSWER_LOGIN, ADMITTED, false, 0, 1, stream_answer_login },
+    { IPC__MESSAGE__BODY_ANSWER_CANCEL, ADMITTED, false, 0, 0, stream_answer_cancel },
 };
 
 static const struct ipc_rule ledger_rules[] = {
@@ -187,6 +188,7 @@ static const struct ipc_rule ledger_rules[] = {
     { IPC__MESSAGE__BODY_ANSWER_SESSIONS, ADMITTED, false, 0, 1, channel_answer_sessions },
     { IPC__MESSAGE__BODY_ANSWER_REPLAY, ADMITTED, false, 0, 1, channel_answer_replay },
     { IPC__MESSAGE__BODY_ANSWER_REVOKE, ADMITTED, false, 0, 0, channel_answer_revoke },
+    { IPC__MESSAGE__BODY_ANSWER_STATEMENTS, ADMITTED, false, 0, 0, stream_answer_count },
 };
 
 static const struct ipc_rule launcher_rules[] = {

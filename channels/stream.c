@@ -12,8 +12,8 @@
 #include "channels/audit.h"
 #include "channels/masking.h"
 #include "channels/pg/catalog_link.h"
-#include "channels/pg/session.h"
 #include "channels/recorder.h"
+#include "channels/stream_parts.h"
 #include "channels/tool.h"
 
 enum { STATUS_CLOSED = 0 };
@@ -29,21 +29,16 @@ struct stream_host {
     struct ipc_peer *connector; /* until that has answered */
 };
 
-struct stream {
-    struct stream *next; /* of all in this gate */
-    struct channel *channel;
-    uint32_t request; /* to the vault, while it is asked; else 0 */
-    struct pg_session *session;
-    struct ipc_peer *connector; /* until it has answered */
-};
-
 /* ---- the shared part ---- */
 
 static int ask_login(void *owner, Ipc__Variable *const *options, size_t n);
 static void ask_cancel(void *owner, uint32_t pid, const uint8_t *key, size_t n);
 static void session_ended(void *owner, const char *reason);
 
-static const struct pg_calls calls = { ask_login, ask_cancel, session_ended };
+static int ask_cancel_end(void *owner, uint32_t pid, const uint8_t *key, size_t n);
+
+static const struct pg_calls calls = { ask_login, ask_cancel, ask_cancel_end, stream_ask_count,
+                                       session_ended };
 
 static int ask_side_login(void *owner, Ipc__Variable *const *options, size_t n);
 
@@ -82,7 +77,9 @@ static struct pg_host *host_of(struct gate *gate, const Ipc__Target *target)
         rulebook_asks_names(gate->rules, gate->identity->roles, gate->identity->n_roles, target->name);
     if (masking_init(&host->masking, gate->config, &host->pg.who, gate->detectors))
         return NULL;
-    if (masking_is_needed(&host->masking))
+    host->pg.limited =
+        rulebook_limits(gate->rules, gate->identity->roles, gate->identity->n_roles, target->name);
+    if (masking_is_needed(&host->masking) || host->pg.limited)
         host->pg.veil = &host->masking.veil;
     if (host->masking.veil.worst)
         host->pg.masks = host->masking.masks;
@@ -256,18 +253,31 @@ static void side_answered(struct stream_host *host, const Ipc__AnswerLogin *answ
 
 /* ---- answers ---- */
 
-static void ask_cancel(void *owner, uint32_t pid, const uint8_t *key, size_t n)
+static int send_cancel(const struct stream *stream, uint32_t request, uint32_t pid, const uint8_t *key,
+                       size_t n)
 {
-    struct stream *stream = owner;
     struct gate *gate = stream->channel->gate;
     if (!gate->vault)
-        return;
+        return -EPIPE;
     Ipc__AskCancel ask = IPC__ASK_CANCEL__INIT;
     ask.target = stream->channel->target->name;
     ask.pid = pid;
     ask.key = (ProtobufCBinaryData){ .len = n, .data = (uint8_t *)(uintptr_t)key };
+    ask.request = request;
     Ipc__Message message = IPC_MESSAGE(ASK_CANCEL, ask_cancel, &ask);
-    (void)ipc_peer_send(gate->vault, &message, NULL, 0);
+    return ipc_peer_send(gate->vault, &message, NULL, 0);
+}
+
+static void ask_cancel(void *owner, uint32_t pid, const uint8_t *key, size_t n)
+{
+    (void)send_cancel(owner, 0, pid, key, n);
+}
+
+static int ask_cancel_end(void *owner, uint32_t pid, const uint8_t *key, size_t n)
+{
+    struct stream *stream = owner;
+    stream->cancel_request = gate_request(stream->channel->gate);
+    return send_cancel(stream, stream->cancel_request, pid, key, n);
 }
 
 static void connector_gone(void *owner, const char *reason)
@@ -327,8 +337,30 @@ int stream_answer_login(void *owner, const Ipc__Message *message, int *fds, size
     return 0;
 }
 
+int stream_answer_cancel(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    const struct gate *gate = owner;
+    struct stream *stream = gate->streams;
+    (void)fds, (void)n_fds;
+    while (stream && stream->cancel_request != message->answer_cancel->request)
+        stream = stream->next;
+    if (stream)
+        pg_session_cancelled(stream->session);
+    return 0;
+}
+
+static void cancels_lost(struct gate *gate)
+{
+    for (struct stream *stream = gate->streams, *next; stream; stream = next) {
+        next = stream->next;
+        if (stream->cancel_request)
+            pg_session_cancelled(stream->session);
+    }
+}
+
 void streams_vault_gone(struct gate *gate)
 {
+    cancels_lost(gate);
     for (struct stream_host *host = gate->hosts; host; host = host->next) {
         if (host->request != 0)
             side_refused(host, "target_unavailable", "the vault has restarted");

@@ -13,5 +13,8 @@ void stream_stop(struct stream *stream, const struct refusal *why);
 
 /* Handler: vault AnswerLogin. */
 int stream_answer_login(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
+/* Handler: vault AnswerCancel; ledger AnswerStatements. */
+int stream_answer_cancel(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
+int stream_answer_count(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 /* Logins that wait are refused. */
 void streams_vault_gone(struct gate *gate);

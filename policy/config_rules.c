@@ -6,9 +6,9 @@
 #include "policy/config_sections.h"
 
 static const struct config_key KEYS[] = {
-    { "name", CONFIG_REQUIRED },  { "roles", CONFIG_OPTIONAL },  { "targets", CONFIG_REQUIRED },
-    { "match", CONFIG_OPTIONAL }, { "action", CONFIG_REQUIRED }, { "reason", CONFIG_OPTIONAL },
-    { "approve", CONFIG_SOON },
+    { "name", CONFIG_REQUIRED },   { "roles", CONFIG_OPTIONAL },  { "targets", CONFIG_REQUIRED },
+    { "match", CONFIG_OPTIONAL },  { "action", CONFIG_REQUIRED }, { "reason", CONFIG_OPTIONAL },
+    { "limits", CONFIG_OPTIONAL }, { "approve", CONFIG_SOON },
 };
 static const char *const ACTIONS[] = { "allow", "deny", "approve", NULL };
 
@@ -133,6 +133,7 @@ static void read_rule(struct config_reader *reader, const struct config_node *no
     read_reason(reader, config_node_get(node, "reason"), rule);
     if (reader->soon)
         config_read_approve(reader, node, config_node_get(node, "approve"), rule);
+    config_read_limits(reader, config_node_get(node, "limits"), rule);
 }
 
 void config_read_rules(struct config_reader *reader, const struct config_node *node)

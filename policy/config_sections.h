@@ -20,6 +20,8 @@ void config_read_notify(struct config_reader *reader, const struct config_node *
 
 /* A rule's match, which is one block, a list of them, or `anything`. */
 void config_read_match(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule);
+/* A rule's limits, once its action is there. */
+void config_read_limits(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule);
 /* How what a rule holds is approved, once its name and action are there; map: the rule's. */
 void config_read_approve(struct config_reader *reader, const struct config_node *map,
                          const struct config_node *node, Ipc__Rule *rule);

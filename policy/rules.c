@@ -179,6 +179,7 @@ static struct verdict verdict_by(const struct rule *rule, const struct effect *e
         .reason = reason && *reason             ? reason
                   : rule->action == ACTION_DENY ? "forbidden by this rule"
                                                 : default_reason(effect, rule->action),
+        .by = rule->text,
     };
 }
 
@@ -223,7 +224,9 @@ struct verdict rulebook_decide_effect(const struct rulebook *rulebook, const str
 struct verdict rulebook_decide(const struct rulebook *rulebook, const struct circumstances *who,
                                const struct effects *effects)
 {
-    struct verdict strictest = { ACTION_ALLOW, "", "default", "nothing to decide", 0 };
+    struct verdict strictest = {
+        .action = ACTION_ALLOW, .code = "", .rule = "default", .reason = "nothing to decide"
+    };
     bool decided = false;
     for (size_t i = 0; i < effects->count; i++) {
         struct verdict v = rulebook_decide_effect(rulebook, who, &effects->items[i]);
@@ -249,6 +252,14 @@ bool rulebook_reaches(const struct rulebook *rulebook, char *const *roles, size_
         if (rule->text->anything || rule->n_blocks == 0)
             return false; /* nothing with a name gets past this one */
     }
+    return false;
+}
+
+bool rulebook_limits(const struct rulebook *rulebook, char *const *roles, size_t n_roles, const char *target)
+{
+    for (size_t i = 0; i < rulebook->count; i++)
+        if (rulebook->rules[i].text->limits && applies(&rulebook->rules[i], roles, n_roles, target))
+            return true;
     return false;
 }
 
@@ -300,6 +311,11 @@ const char *verdict_next(const struct verdict *verdict, char *out, size_t size)
           "tell the operator that recordings cannot be written; nothing runs until then" },
         { "limit", "make it smaller: fewer or shorter statements at a time" },
     };
+    if (verdict->wait_s) {
+        snprintf(out, size, "wait %u second%s, then run it again", (unsigned)verdict->wait_s,
+                 verdict->wait_s == 1 ? "" : "s");
+        return out;
+    }
     for (size_t i = 0; i < sizeof sentences / sizeof sentences[0]; i++)
         if (strcmp(verdict->code, sentences[i].code) == 0)
             return sentences[i].next;

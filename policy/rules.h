@@ -11,10 +11,12 @@ enum action { ACTION_ALLOW, ACTION_HOLD, ACTION_DENY }; /* in order of strictnes
 /* What was decided about one request. The strings are borrowed from the rulebook or static. */
 struct verdict {
     enum action action;
-    const char *code;   /* contract.md §3: "denied", "unparsable", …; "" when allowed */
-    const char *rule;   /* name of the deciding rule; "default" when none matched */
-    const char *reason; /* the rule's reason, or a default text; never NULL */
-    size_t effect;      /* index of the effect that decided */
+    const char *code;    /* contract.md §3: "denied", "unparsable", …; "" when allowed */
+    const char *rule;    /* name of the deciding rule; "default" when none matched */
+    const char *reason;  /* the rule's reason, or a default text; never NULL */
+    size_t effect;       /* index of the effect that decided */
+    const Ipc__Rule *by; /* the deciding rule; borrowed from the rulebook; NULL: none did */
+    uint32_t wait_s;     /* seconds after which it would be allowed; 0: waiting does not help */
 };
 
 struct rulebook;
@@ -46,6 +48,8 @@ struct verdict rulebook_decide_effect(const struct rulebook *rulebook, const str
  */
 bool rulebook_reaches(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                       const char *target);
+/* Whether a rule with limits applies to these roles on this target (policy/budget.h). */
+bool rulebook_limits(const struct rulebook *rulebook, char *const *roles, size_t n_roles, const char *target);
 /* Whether one of the roles is marked read_only: then the whole session is. */
 bool roles_are_read_only(const Ipc__Config *config, char *const *roles, size_t n_roles);
 /* Whether what names mean may decide: false when one rule decides everything that has a name. */

@@ -47,6 +47,8 @@ enum sql_role {
     SQL_DISCARD,    /* DISCARD ALL */
     SQL_COPY_IN,    /* COPY … FROM STDIN */
     SQL_COPY_OUT,
+    SQL_DECLARE, /* name: the cursor */
+    SQL_FETCH,   /* name: the cursor whose rows come; not MOVE */
 };
 
 struct sql_statement {

@@ -100,6 +100,8 @@ static void visit_execute(struct walk *walk, const ExecuteStmt *execute, const s
 
 static void visit_cursor(struct walk *walk, const DeclareCursorStmt *declare, const struct context *context)
 {
+    if (!context->planned)
+        remember(walk, SQL_DECLARE, declare->portalname);
     sql_emit(walk, sql_kind(context, EFFECT_CURSOR), OBJECT_OTHER, declare->portalname);
     sql_push_root(walk, declare->query, context);
 }
@@ -235,6 +237,8 @@ static bool visit_session(struct walk *walk, Node *node)
         sql_emit(walk, EFFECT_SET, OBJECT_SETTING, "constraints");
         return true;
     case T_FetchStmt:
+        if (!((const FetchStmt *)node)->ismove)
+            remember(walk, SQL_FETCH, ((const FetchStmt *)node)->portalname);
         sql_emit(walk, EFFECT_CURSOR, OBJECT_OTHER, ((const FetchStmt *)node)->portalname);
         return true;
     case T_ClosePortalStmt:

@@ -221,6 +221,8 @@ static int open_all(struct ledger *ledger, const char *state, struct detail *det
     if (r == 0)
         r = revokes_new(ledger, &ledger->revokes);
     if (r == 0)
+        r = rates_new(&ledger->rates);
+    if (r == 0)
         r = take_up(ledger, index_empty);
     if (r == 0 &&
         enter_start(ledger, &end) == 0) /* a full disk: logged; sessions are refused until it has room */
@@ -272,6 +274,7 @@ static void end(struct ledger *ledger)
     timer_free(ledger->drain);
     sealer_free(ledger->sealer);
     revokes_free(ledger->revokes);
+    rates_free(ledger->rates);
     store_free(ledger->store);
     audit_free(ledger->audit);
     registry_free(ledger->open);

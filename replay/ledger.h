@@ -5,6 +5,7 @@
 #include "policy/ticket.h"
 #include "replay/audit.h"
 #include "replay/keys.h"
+#include "replay/rates.h"
 #include "replay/registry.h"
 #include "replay/store.h"
 
@@ -40,6 +41,7 @@ struct ledger {
     struct registry *open; /* recordings without a seal */
     struct sealer *sealer;
     struct revokes *revokes;
+    struct rates *rates;
     struct timer *retention, *drain;
     int recordings_fd, audit_fd;
     struct gate *gates;

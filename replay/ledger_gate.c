@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -289,6 +290,25 @@ static int on_ask_revoke(void *owner, const Ipc__Message *message, int *fds, siz
     return revokes_ask(gate->ledger->revokes, gate->identity, message->ask_revoke);
 }
 
+static int on_ask_statements(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct gate *gate = owner;
+    const Ipc__AskStatements *ask = message->ask_statements;
+    const char *rule = "";
+    (void)fds, (void)n_fds;
+    if (ask->n_uses > RATES_USES_MAX || strlen(ask->target) > LEDGER_NAME_MAX)
+        return -EPROTO;
+    Ipc__AnswerStatements answer = IPC__ANSWER_STATEMENTS__INIT;
+    answer.request = ask->request;
+    int r =
+        rates_take(gate->ledger->rates, gate->identity->name, ask, clock_ms() / 1000, &rule, &answer.wait_s);
+    if (r < 0)
+        return r;
+    answer.rule = lent(rule);
+    Ipc__Message reply = IPC_MESSAGE(ANSWER_STATEMENTS, answer_statements, &answer);
+    return ipc_peer_send(gate->peer, &reply, NULL, 0);
+}
+
 void gate_answer_revoke(struct gate *gate, uint32_t request, const char *code, const char *message,
                         const char *done)
 {
@@ -314,6 +334,7 @@ static const struct ipc_rule rules[] = {
     { IPC__MESSAGE__BODY_ASK_SESSIONS, INTRODUCED, false, 0, 0, on_ask_sessions },
     { IPC__MESSAGE__BODY_ASK_REPLAY, INTRODUCED, false, 0, 0, on_ask_replay },
     { IPC__MESSAGE__BODY_ASK_REVOKE, INTRODUCED, false, 0, 0, on_ask_revoke },
+    { IPC__MESSAGE__BODY_ASK_STATEMENTS, INTRODUCED, false, 0, 0, on_ask_statements },
 };
 
 /* ---- coming and going ---- */

@@ -268,6 +268,8 @@ static int on_ask_cancel(void *owner, const Ipc__Message *message, int *fds, siz
     if (asked->key.len == 0 || asked->key.len > CANCEL_KEY_MAX)
         return -EINVAL;
     r = target ? errand_cancel(client, target, asked) : -ENOENT;
+    if (r && asked->request)
+        errand_answer_cancel(client, asked->request, false);
     if (r)
         log_event(LOG_WARNING, "cancel_failed", "connection", U64(client->connection), "identity",
                   client->name, "target", asked->target, "detail", strerror(-r), NULL);

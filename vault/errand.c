@@ -19,6 +19,7 @@ struct errand {
     struct timer *timer;
     char *target, *recording;
     bool cancel;
+    uint32_t request; /* of a cancel whose end the gate waits for; else 0 */
     uint64_t started_ms;
 };
 
@@ -49,13 +50,31 @@ void errand_free(struct errand *errand)
 }
 DEFINE_CLEANUP(struct errand *, errand_free)
 
+void errand_answer_cancel(struct client *client, uint32_t request, bool ok)
+{
+    Ipc__AnswerCancel answer = IPC__ANSWER_CANCEL__INIT;
+    Ipc__Message message = IPC_MESSAGE(ANSWER_CANCEL, answer_cancel, &answer);
+
+    answer.request = request;
+    answer.ok = ok;
+    (void)ipc_peer_send(client->peer, &message, NULL, 0);
+}
+
+/* The last word on an errand: a gate may wait for it. */
+static void finish(struct errand *errand, bool ok, const char *detail)
+{
+    log_end(errand, ok, detail);
+    if (errand->request)
+        errand_answer_cancel(errand->client, errand->request, ok);
+    errand_free(errand);
+}
+
 static int on_done(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
 {
     struct errand *errand = owner;
 
     (void)fds, (void)n_fds;
-    log_end(errand, message->job_done->ok, message->job_done->detail);
-    errand_free(errand);
+    finish(errand, message->job_done->ok, message->job_done->detail);
     return 0;
 }
 
@@ -63,15 +82,13 @@ static int on_done(void *owner, const Ipc__Message *message, int *fds, size_t n_
 static void on_gone(void *owner, const char *reason)
 {
     (void)reason;
-    log_end(owner, false,
-            "the connector ended without an answer: it crashed, or a name took too long to resolve");
-    errand_free(owner);
+    finish(owner, false,
+           "the connector ended without an answer: it crashed, or a name took too long to resolve");
 }
 
 static void on_time(void *owner)
 {
-    log_end(owner, false, "the connector took too long");
-    errand_free(owner);
+    finish(owner, false, "the connector took too long");
 }
 
 static const struct ipc_rule connector_rules[] = {
@@ -208,6 +225,7 @@ int errand_cancel(struct client *client, const Ipc__Target *target, const Ipc__A
 
     if (r)
         return r;
+    errand->request = asked->request;
     job.target = (Ipc__Target *)(uintptr_t)target;
     job.tls_ca = target->tls_ca_pem;
     job.cancel = true;

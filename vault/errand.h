@@ -6,7 +6,8 @@
  * -EBUSY when there are too many. */
 MUST_USE int errand_login(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
                           bool read_only, const struct secret *password, int *ret_gate);
-/* Starts a CancelRequest; nobody waits for its end. */
+/* Starts a CancelRequest; when it asks for that, the gate is told of its end. */
 MUST_USE int errand_cancel(struct client *client, const Ipc__Target *target, const Ipc__AskCancel *asked);
+void errand_answer_cancel(struct client *client, uint32_t request, bool ok);
 /* The connector notices that we are gone, and ends unless it has finished already. */
 void errand_free(struct errand *errand);

@@ -1,6 +1,7 @@
 /* help, whoami, targets, describe: what a connection is, told to people and to agents. */
 #include "channels/commands/commands.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -258,6 +259,28 @@ static void match_text(struct buffer *out, const Ipc__Match *match)
     }
 }
 
+static void limits_text(struct buffer *out, const Ipc__Limits *limits)
+{
+    const char *between = "; at most ";
+    if (!limits)
+        return;
+    if (limits->rows) {
+        (void)!buffer_printf(out, "%s%" PRIu64 " rows", between, limits->rows);
+        between = ", ";
+    }
+    if (limits->bytes) {
+        (void)!buffer_printf(out, "%s%" PRIu64 " bytes", between, limits->bytes);
+        between = ", ";
+    }
+    if (limits->rows || limits->bytes) {
+        (void)!buffer_printf(out, " of a result");
+        between = ", ";
+    }
+    if (limits->statements_per_minute)
+        (void)!buffer_printf(out, "%s%u statements a minute", between,
+                             (unsigned)limits->statements_per_minute);
+}
+
 static void rule_text(struct buffer *out, const Ipc__Rule *rule)
 {
     (void)!buffer_printf(out, "    %-8s %-20s ", rule->action, rule->name);
@@ -269,6 +292,7 @@ static void rule_text(struct buffer *out, const Ipc__Rule *rule)
         (void)!buffer_printf(out, "%s", i ? "; or " : "");
         match_text(out, rule->match[i]);
     }
+    limits_text(out, rule->limits);
     (void)!buffer_printf(out, rule->reason[0] ? "  (%s)\n" : "%s\n", rule->reason);
 }
 
@@ -325,6 +349,18 @@ static void match_json(struct json *j, const char *key, const Ipc__Match *match)
     json_close_object(j);
 }
 
+static void limits_json(struct json *j, const Ipc__Limits *limits)
+{
+    json_open_object(j, "limits");
+    if (limits->rows)
+        json_u64(j, "rows", limits->rows);
+    if (limits->bytes)
+        json_u64(j, "bytes", limits->bytes);
+    if (limits->statements_per_minute)
+        json_u64(j, "statements_per_minute", limits->statements_per_minute);
+    json_close_object(j);
+}
+
 static void rule_json(struct json *j, const Ipc__Rule *rule)
 {
     json_open_object(j, NULL);
@@ -332,6 +368,8 @@ static void rule_json(struct json *j, const Ipc__Rule *rule)
     json_text(j, "action", rule->action);
     json_text(j, "reason", rule->reason[0] ? rule->reason : NULL);
     json_bool(j, "anything", rule->anything);
+    if (rule->limits)
+        limits_json(j, rule->limits);
     json_open_array(j, "match");
     for (size_t i = 0; i < rule->n_match; i++)
         match_json(j, NULL, rule->match[i]);

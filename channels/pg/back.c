@@ -4,6 +4,7 @@
  * than to guess where the next message begins. A BackendKeyData is swallowed: the client knows the minted
  * one. */
 #include "channels/pg/back.h"
+#include "channels/pg/back_cut.h"
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -99,7 +100,20 @@ static size_t whole_rows(struct reader there)
 static int take_row(struct back *b, const struct pg_header *header, struct reader body)
 {
     struct reader there = lane_undecided(&b->lane);
-    size_t n = b->veil ? whole_rows(there) : 0;
+    size_t n = 0;
+    if (!b->veil)
+        return pass(b, header);
+    if (veil_is_at_mark(b->veil)) {
+        int r = back_count(b, header->body);
+        if (r)
+            return r == CUT_HERE ? drop(b, header) : r;
+        if (PG_HEADER + (size_t)header->body <= reader_left(&there))
+            n = PG_HEADER + (size_t)header->body;
+        if (!veil_looks_into(b->veil, header->type))
+            return pass(b, header);
+    } else {
+        n = whole_rows(there);
+    }
     if (n > 0 && veil_is_clean(b->veil, there.next, n)) {
         lane_pass(&b->lane, n);
         return 0;
@@ -109,6 +123,11 @@ static int take_row(struct back *b, const struct pg_header *header, struct reade
 
 static int take_any(struct back *b, const struct pg_header *header, struct reader body)
 {
+    struct limits *limits = &b->front->limits;
+    if (header->type == 'G')
+        limits->copying_in = b->veil && veil_is_at_mark(b->veil);
+    else if (header->type == 'C')
+        limits_next_result(limits);
     return show(b, header, body);
 }
 
@@ -179,6 +198,25 @@ static int take_ready(struct back *b, const struct pg_header *header, struct rea
     return show(b, header, body);
 }
 
+/* While a result over its limit is being ended. CUT_PASS: the message is treated as always. */
+static int take_cut(struct back *b, const struct pg_header *header, struct reader body)
+{
+    struct buffer ours;
+    buffer_init(&ours, PG_SMALL_MAX);
+    int r = back_cut(b, header, body, &ours);
+    if (r == CUT_DROP) {
+        r = drop(b, header);
+    } else if (r == CUT_REPLACE) {
+        r = replace(b, header, &ours);
+    } else if (r == CUT_AHEAD) {
+        r = flush(b);
+        r = r ? r : back_say(b, buffer_head(&ours), buffer_size(&ours));
+        r = r ? r : CUT_PASS;
+    }
+    buffer_free(&ours);
+    return r;
+}
+
 struct kind {
     int (*take)(struct back *b, const struct pg_header *header, struct reader body);
     uint32_t whole; /* bytes of the body that must be there; 0: its header is enough */
@@ -236,7 +274,9 @@ static int take_one(struct back *b)
     if (!reader_bytes(&there, PG_HEADER, &bytes))
         return -EINVAL;
     b->idle = header.type == 'Z';
-    return kind->take(b, &header, reader_of(there.next, body < header.body ? body : header.body));
+    struct reader in = reader_of(there.next, body < header.body ? body : header.body);
+    r = b->front->limits.cut ? take_cut(b, &header, in) : CUT_PASS;
+    return r == CUT_PASS ? kind->take(b, &header, in) : r;
 }
 
 int back_take(struct back *b)

@@ -25,6 +25,7 @@ void decision_free(struct decision *d)
         free(d->steps[i].name);
     for (size_t i = 0; i < d->n_changes; i++)
         free(d->changes[i].text);
+    budget_clear(&d->budget);
     free(d->effects);
     free(d->steps);
     free(d->changes);
@@ -78,7 +79,8 @@ int decision_describe(struct decision *d, const struct sql_request *request)
 
 static bool is_step(enum sql_role role)
 {
-    return role == SQL_PREPARE || role == SQL_EXECUTE || role == SQL_DEALLOCATE || role == SQL_DISCARD;
+    return role == SQL_PREPARE || role == SQL_EXECUTE || role == SQL_DEALLOCATE || role == SQL_DISCARD ||
+           role == SQL_DECLARE || role == SQL_FETCH;
 }
 
 int decision_note_steps(struct decision *d, const struct sql_request *request)

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "policy/budget.h"
 #include "policy/catalog_scope.h"
 #include "policy/lineage.h"
 #include "policy/rules.h"
@@ -10,9 +11,9 @@
 
 enum { INSPECT_EFFECTS_SHOWN = 64 /* described in the recording, of one request */ };
 
-/* What a statement inside the text does to the session's prepared statements. */
+/* What a statement inside the text does to the session's prepared statements and cursors. */
 struct step {
-    enum sql_role role; /* SQL_PREPARE, SQL_EXECUTE, SQL_DEALLOCATE or SQL_DISCARD */
+    enum sql_role role; /* SQL_PREPARE, SQL_EXECUTE, SQL_DEALLOCATE, SQL_DISCARD, SQL_DECLARE or SQL_FETCH */
     char *name;         /* or NULL: all */
 };
 
@@ -26,9 +27,10 @@ struct change {
 struct decision {
     size_t references;
     struct verdict verdict;
-    bool moves_path; /* unqualified names may mean something else once it has run */
-    char *subject;   /* the effect that decided, in words; or NULL */
-    char **effects;  /* in words, INSPECT_EFFECTS_SHOWN at most */
+    struct budget budget; /* what the rules that allowed it limit; where a session has such rules */
+    bool moves_path;      /* unqualified names may mean something else once it has run */
+    char *subject;        /* the effect that decided, in words; or NULL */
+    char **effects;       /* in words, INSPECT_EFFECTS_SHOWN at most */
     size_t n_effects;
     struct step *steps;
     size_t n_steps;

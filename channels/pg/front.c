@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "channels/pg/front_limits.h"
 #include "channels/pg/front_record.h"
 
 /* Stay inside this file. */
@@ -189,6 +190,13 @@ static int renew_executed(struct front *f, const struct decision *d, struct verd
     return 0;
 }
 
+/* Whether the rules let one more statement run now. */
+static int count(struct front *f, const struct decision *d, struct verdict *verdict)
+{
+    int r = verdict->action == ACTION_ALLOW ? front_count(f, d, verdict) : 0;
+    return r == LIMITS_ASK ? HELD : r;
+}
+
 /* It goes to the server, and changes what names mean. */
 static int run(struct front *f, const struct decision *d)
 {
@@ -223,6 +231,13 @@ static int pass(struct front *f, const struct pg_header *header)
     return 0;
 }
 
+/* portal points into the lane, but no byte of it moves before it has been looked up. */
+static int pass_execute(struct front *f, const struct pg_header *header, const char *portal)
+{
+    int r = pass(f, header);
+    return r ? r : front_limit_execute(f, portal);
+}
+
 static int refuse_too_long(struct front *f, const struct pg_header *header, struct reader body, bool simple)
 {
     const struct verdict verdict = verdict_built_in("limit", "the statement is longer than 16 MiB");
@@ -254,7 +269,11 @@ static int take_query(struct front *f, const struct pg_header *header, struct re
     if (r)
         return r;
     bool runnable = is_runnable(f, d, &verdict, &unknown);
-    if (runnable && (r = renew_executed(f, d, &verdict)) != 0)
+    if (runnable)
+        r = renew_executed(f, d, &verdict);
+    if (runnable && r == 0)
+        r = count(f, d, &verdict);
+    if (r)
         return r;
     if (!runnable || verdict.action != ACTION_ALLOW)
         return refuse(f, header, &(struct refused){ "query", text, n, 0, &verdict, d, unknown, NULL, false });
@@ -265,6 +284,7 @@ static int take_query(struct front *f, const struct pg_header *header, struct re
     r = r ? r : run(f, d);
     if (r == 0 && f->veil)
         r = veiled(veil_query(f->veil, d->lineages, d->n_statements));
+    r = r ? r : front_limit_query(f, d);
     f->rounds_due++;
     return r ? r : pass(f, header);
 }
@@ -329,11 +349,14 @@ static int take_bind(struct front *f, const struct pg_header *header, struct rea
     const struct decision *before = slot ? *slot : NULL;
     int r = slot && *slot && !f->cancelled ? renew(f, slot, &gone) : 0;
     struct decision *d = slot ? *slot : NULL;
-    bool anew = d != before;
+    bool anew = d != before || f->anew;
     const char *unknown = d ? NULL : bind.statement;
     bool runnable = r == 0 && d && !f->cancelled && is_runnable(f, d, &verdict, &unknown);
     if (runnable)
         r = renew_executed(f, d, &verdict);
+    if (runnable && r == 0 && !gone)
+        r = count(f, d, &verdict);
+    f->anew = r == HELD && anew;
     if (r)
         return r;
     if (gone)
@@ -356,6 +379,7 @@ static int take_bind(struct front *f, const struct pg_header *header, struct rea
     r = r ? r : prepared_run(&f->prepared, d, of);
     r = r ? r : run(f, d);
     r = r ? r : veil_bound(f, &bind, cut, anew ? d : NULL);
+    r = r ? r : front_limit_bind(f, bind.portal, d);
     decision_free(d);
     return r ? r : pass(f, header);
 }
@@ -368,7 +392,7 @@ static int take_execute(struct front *f, const struct pg_header *header, struct 
     int r = front_record_execute(f, portal);
     if (r == 0 && f->veil)
         r = veiled(veil_execute(f->veil, portal));
-    return r ? r : pass(f, header);
+    return r ? r : pass_execute(f, header, portal);
 }
 
 static int take_describe(struct front *f, const struct pg_header *header, struct reader body)
@@ -387,6 +411,8 @@ static int take_close(struct front *f, const struct pg_header *header, struct re
         return malformed(f, "a Close that does not add up");
     if (named.kind == 'S' && *named.name)
         prepared_close(&f->prepared, named.name);
+    if (named.kind == 'P' && f->limits.on)
+        limits_closed(&f->limits, named.name);
     int r = f->veil ? veiled(veil_close(f->veil, named.kind, named.name)) : 0;
     return r ? r : pass(f, header);
 }
@@ -431,7 +457,8 @@ static int take_copy(struct front *f, const struct pg_header *header, struct rea
     front_note_copy(f);
     if (f->veil && header->type != 'd')
         veil_copied(f->veil);
-    return pass(f, header);
+    int r = pass(f, header);
+    return r || header->type == 'd' ? r : front_limit_copied(f);
 }
 
 struct kind {
@@ -502,12 +529,14 @@ int front_take(struct front *f)
     int r = 0;
     if (f->lane.rest > 0 && !f->lane.dropping && f->lane.decided == 0)
         front_resume_copy(f);
-    while (r == 0 && !f->held && lane_open(&f->lane) && !lane_carry_on(&f->lane)) {
+    while (r == 0 && !f->held && !front_is_behind_limit(f) && lane_open(&f->lane) &&
+           !lane_carry_on(&f->lane)) {
         r = take_one(f);
         f->held = r == HELD;
         if (r != HELD) {
             f->fault = NULL;
             f->cancelled = false;
+            f->limits.allowance = ALLOWANCE_NONE;
         }
     }
     if (r != 0 && r != SHORT && r != HELD)
@@ -525,6 +554,8 @@ void front_cancel(struct front *f)
 {
     f->held = false;
     f->cancelled = true;
+    f->anew = false;
+    f->limits.allowance = ALLOWANCE_NONE;
     inspector_drop(f->inspector);
 }
 
@@ -542,6 +573,7 @@ int front_init(struct front *f, const struct rulebook *rulebook, const struct ci
     *f = (struct front){ .recorder = recorder, .stream = stream, .text_kind = TEXT_UNSAFE };
     lane_init(&f->lane, PG_HEADER + TEXT_WHOLE);
     prepared_init(&f->prepared);
+    limits_init(&f->limits);
     int r = refusals_init(&f->refusals);
     return r ? r : inspector_new(rulebook, who, scope, &f->inspector);
 }
@@ -551,6 +583,7 @@ void front_free(struct front *f)
     lane_free(&f->lane);
     prepared_free(&f->prepared);
     refusals_free(&f->refusals);
+    limits_free(&f->limits);
     decision_free(f->unnamed.decision);
     inspector_free(f->inspector);
     front_forget(f);

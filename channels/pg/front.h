@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include "channels/pg/inspect.h"
 #include "channels/pg/lane.h"
+#include "channels/pg/limits.h"
 #include "channels/pg/prepared.h"
 #include "channels/pg/refuse.h"
 #include "channels/pg/veil.h"
@@ -32,10 +33,12 @@ struct front {
     uint32_t stream;
     enum text_kind text_kind; /* of the session's client_encoding, now */
     bool skipping;            /* refused in the extended protocol: the server skips to Sync, so do we */
-    bool held;           /* the next message waits for something before it can be decided: front_resume() */
-    const char *fault;   /* why what it waited for did not come; static */
-    bool cancelled;      /* the client does not want the held message any more */
-    uint64_t rounds_due; /* ReadyForQuery that the server owes for what was passed so far */
+    bool anew;                /* the held Bind's statement was decided anew */
+    bool held;         /* the next message waits for something before it can be decided: front_resume() */
+    const char *fault; /* why what it waited for did not come; static */
+    struct limits limits;
+    bool cancelled;           /* the client does not want the held message any more */
+    uint64_t rounds_due;      /* ReadyForQuery that the server owes for what was passed so far */
     uint64_t unsettled_until; /* the one behind which the catalog may tell all again; 0: it does */
     bool asked;               /* something went to the server since it was last ready for queries */
     bool terminated;          /* the client said Terminate */
@@ -68,6 +71,10 @@ MUST_USE int front_take(struct front *front);
 void front_resume(struct front *front, const char *fault);
 /* The client cancels the held message: it fails as if the server had cancelled it. */
 void front_cancel(struct front *front);
+/* A limited result is under way, or is being ended: nothing more is decided. */
+bool front_is_behind_limit(const struct front *front);
+/* Sends what the server can't but fail, behind the limited request, which it has completed. */
+MUST_USE int front_abort(struct front *front, const struct verdict *verdict);
 /* The server was ready for the nth time, with this transaction status. True when what was unsettled no longer
  * is. */
 MUST_USE bool front_ready(struct front *front, uint64_t nth, uint8_t status);

@@ -40,7 +40,7 @@ struct inspector {
     const struct rulebook *rulebook;
     struct scope *scope;          /* or NULL */
     const struct mask_set *masks; /* of columns; or NULL */
-    bool read_only;
+    bool read_only, limited;
     struct pending pending;
     struct circumstances who; /* search_path_set is the session's own */
     struct table table;
@@ -117,6 +117,7 @@ static int judge(const struct inspector *inspector, struct decision *d, const st
     size_t before = 0;
     if (inspector->scope)
         now.search_path_set = scope_is_anywhere(inspector->scope);
+    budget_clear(&d->budget);
     d->verdict = rulebook_decide(inspector->rulebook, &now, &(const struct effects){ 0 });
     for (size_t i = 0; i < request->count; i++) {
         const struct effects *effects = &request->statements[i].effects;
@@ -130,6 +131,9 @@ static int judge(const struct inspector *inspector, struct decision *d, const st
                                        "your role is read-only, and this may make the session read-write");
         if (inspector->masks && verdict.action < ACTION_DENY)
             judge_masks(d, i, &verdict);
+        if (inspector->limited && verdict.action == ACTION_ALLOW &&
+            budget_add_statement(&d->budget, inspector->rulebook, &now, effects))
+            return -ENOMEM;
         if (i == 0 || verdict.action > d->verdict.action) {
             d->verdict = verdict;
             d->verdict.effect += before;
@@ -523,6 +527,11 @@ void inspector_keep_read_only(struct inspector *inspector)
 void inspector_mask(struct inspector *inspector, const struct mask_set *masks)
 {
     inspector->masks = masks;
+}
+
+void inspector_limit(struct inspector *inspector)
+{
+    inspector->limited = true;
 }
 
 void inspector_set_path(struct inspector *inspector)

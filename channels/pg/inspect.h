@@ -33,6 +33,8 @@ void inspector_keep_read_only(struct inspector *inspector);
 /* Columns are masked: statements are followed to them, which takes a scope. masks is borrowed and must
  * outlive it. */
 void inspector_mask(struct inspector *inspector, const struct mask_set *masks);
+/* Rules have limits: decisions tell which. */
+void inspector_limit(struct inspector *inspector);
 bool inspector_has_path(const struct inspector *inspector);
 void inspector_free(struct inspector *inspector);
 DEFINE_CLEANUP(struct inspector *, inspector_free)

@@ -157,7 +157,7 @@ struct pg_error refusal_error(const struct verdict *verdict, const char *subject
             only_ascii(all[i]);
     }
     return (struct pg_error){ .severity = "ERROR",
-                              .sqlstate = "42501",
+                              .sqlstate = verdict->wait_s ? "53400" : "42501",
                               .message = words->message,
                               .detail = words->detail,
                               .hint = words->hint };

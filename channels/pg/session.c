@@ -158,11 +158,17 @@ void session_stop_errno(struct pg_session *s, int error)
 
 /* ---- running ---- */
 
+/* Nothing of the client's is decided for now. */
+static bool waits(const struct pg_session *s)
+{
+    return s->front.held || front_is_behind_limit(&s->front);
+}
+
 /* Reads only while nothing waits for the other side. */
 static void set_interest(struct pg_session *s)
 {
     bool up_waits = buffer_size(&s->front.lane.out) > 0, down_waits = buffer_size(&s->back.lane.out) > 0;
-    bool read_client = !up_waits && !s->front.held && !s->client_ended && !s->server_ended;
+    bool read_client = !up_waits && !waits(s) && !s->client_ended && !s->server_ended;
     bool read_server = (!down_waits || s->client_gone) && !s->server_ended;
     source_interest(s->client,
                     (read_client ? LOOP_READ : 0U) | (down_waits && !s->client_gone ? LOOP_WRITE : 0U));
@@ -198,10 +204,12 @@ void session_stop_back(struct pg_session *s, int r)
 
 static void wants_fetched(void *owner, const char *fault);
 
-/* The next message waits for the catalog. */
+/* The next message waits for the catalog, or the ledger. */
 static void wait_if_held(struct pg_session *s)
 {
-    if (s->front.held && s->host->catalog)
+    if (session_counts(s))
+        session_ask_count(s);
+    else if (s->front.held && s->host->catalog)
         catalog_link_wait(s->host->catalog, &s->wait, wants_fetched, s);
 }
 
@@ -239,6 +247,7 @@ static int push_down(struct pg_session *s)
         bool stalled = !lane_open(&s->back.lane);
         if (r)
             return r;
+        session_mind_limits(s);
         if (s->client_gone || lane_write(&s->back.lane, s->client_fd) < 0) {
             s->client_gone = true;
             lane_forget(&s->back.lane);
@@ -251,9 +260,9 @@ static int push_down(struct pg_session *s)
 /* What both directions have come to; the last thing after every event. */
 static void settle_or_finish(struct pg_session *s)
 {
-    bool up_done = buffer_size(&s->front.lane.out) == 0 && !s->front.held;
+    bool up_done = buffer_size(&s->front.lane.out) == 0 && !waits(s);
     settle_catalog(s);
-    if (s->client_ended && s->client_gone && (up_done || s->front.held)) {
+    if (s->client_ended && s->client_gone && (up_done || waits(s))) {
         session_close(s, "the client closed");
         return;
     }
@@ -277,6 +286,7 @@ static void settle_or_finish(struct pg_session *s)
 
 static void running_client(struct pg_session *s, uint32_t ready)
 {
+    bool behind = front_is_behind_limit(&s->front);
     int r = 0;
     if (ready & LOOP_WRITE)
         r = push_down(s);
@@ -284,7 +294,13 @@ static void running_client(struct pg_session *s, uint32_t ready)
         session_stop_back(s, r);
         return;
     }
-    if ((ready & (LOOP_READ | LOOP_HANGUP)) && buffer_size(&s->front.lane.out) == 0 && !s->front.held &&
+    if (behind && !front_is_behind_limit(&s->front))
+        r = push_up(s);
+    if (r) {
+        stop_by_front(s, r);
+        return;
+    }
+    if ((ready & (LOOP_READ | LOOP_HANGUP)) && buffer_size(&s->front.lane.out) == 0 && !waits(s) &&
         !s->client_ended) {
         r = lane_read(&s->front.lane, s->client_fd, &s->client_ended);
         if (r < 0 && r != -EAGAIN)
@@ -295,13 +311,13 @@ static void running_client(struct pg_session *s, uint32_t ready)
         stop_by_front(s, r);
         return;
     }
-    if ((ready & LOOP_HANGUP) && (s->client_ended || s->front.held))
+    if ((ready & LOOP_HANGUP) && (s->client_ended || waits(s)))
         s->client_ended = s->client_gone = true;
     settle_or_finish(s);
 }
 
 /* The held message is decided now; also when it can't be for want of the catalog. */
-static void go_on(struct pg_session *s)
+void session_go_on(struct pg_session *s)
 {
     int r = push_up(s);
     if (r)
@@ -314,7 +330,7 @@ static void wants_fetched(void *owner, const char *fault)
 {
     struct pg_session *s = owner;
     front_resume(&s->front, fault);
-    go_on(s);
+    session_go_on(s);
 }
 
 void session_cancel(struct pg_session *s)
@@ -323,13 +339,16 @@ void session_cancel(struct pg_session *s)
         s->host->calls->ask_cancel(s->owner, s->pid, s->key, s->key_n);
     if (!s->front.held)
         return;
+    if (session_counts(s))
+        timer_stop(s->timer);
     catalog_wait_end(&s->wait);
     front_cancel(&s->front);
-    go_on(s);
+    session_go_on(s);
 }
 
 static void running_server(struct pg_session *s, uint32_t ready)
 {
+    bool behind = front_is_behind_limit(&s->front);
     int r = 0;
     if (ready & LOOP_WRITE)
         r = push_up(s);
@@ -349,6 +368,10 @@ static void running_server(struct pg_session *s, uint32_t ready)
         session_stop_back(s, r);
         return;
     }
+    if (behind && !front_is_behind_limit(&s->front)) {
+        session_go_on(s);
+        return;
+    }
     settle_or_finish(s);
 }
 
@@ -362,7 +385,7 @@ void session_begin(struct pg_session *s)
     s->front.veil = s->back.veil = s->veil;
     session_go(s, RUNNING);
     timer_stop(s->timer);
-    go_on(s); /* with what the client has sent already */
+    session_go_on(s); /* with what the client has sent already */
 }
 
 /* ---- events ---- */
@@ -398,6 +421,8 @@ static void time_is_up(void *owner)
         session_close(s, "the client sent no startup packet in time");
     else if (s->state == LOGIN)
         pg_session_refused(s, "target_unavailable", "the login to the target took too long");
+    else if (s->state == RUNNING)
+        session_limits_late(s);
     else
         finish(s, s->reason);
 }
@@ -414,6 +439,10 @@ static int build(struct pg_session *s, struct recorder *recorder, uint32_t strea
         inspector_keep_read_only(s->front.inspector);
     if (s->host->masks)
         inspector_mask(s->front.inspector, s->host->masks);
+    if (s->host->limited) {
+        s->front.limits.on = true;
+        inspector_limit(s->front.inspector);
+    }
     back_init(&s->back, &s->front, s->host->veil != NULL, record_output);
     r = timer_new(s->host->loop, time_is_up, s, &s->timer);
     r = r ? r : source_new(s->host->loop, s->client_fd, LOOP_READ, client_ready, s, &s->client);

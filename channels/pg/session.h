@@ -12,9 +12,12 @@ enum {
     PG_STARTUP_MS = 60 * 1000, /* for the client to say what it wants */
     PG_LOGIN_MS = 90 * 1000,   /* for the login to the target; the connector gives up earlier */
     PG_DRAIN_MS = 10 * 1000,   /* for the last bytes to go out */
+    PG_CUT_MS = 30 * 1000,     /* for a server to end a result over its limit, and to read our cancel */
+    PG_COUNT_MS = 30 * 1000,   /* for the ledger to say whether one more statement may run */
     PG_LINGER_MS = 2 * 1000,   /* for the client to close after we did */
 };
 
+struct budget_use;
 struct catalog_link;
 struct mask_set;
 struct pg_session;
@@ -28,6 +31,12 @@ struct pg_calls {
     int (*ask_login)(void *owner, Ipc__Variable *const *options, size_t n);
     /* Cancels what the target's backend is doing; owner is the one of the session to be cancelled. */
     void (*ask_cancel)(void *owner, uint32_t pid, const uint8_t *key, size_t n);
+    /* The same; pg_session_cancelled follows when the server has read it, or never will, not from inside this
+     * call. Non-zero: nobody can be asked. */
+    int (*ask_cancel_end)(void *owner, uint32_t pid, const uint8_t *key, size_t n);
+    /* Asks the ledger whether statements of these rules may run; pg_session_counted follows, not from inside
+     * this call. Non-zero: nobody can be asked. */
+    int (*ask_count)(void *owner, const struct budget_use *uses, size_t n);
     /* Once, the session's last word: both descriptors are closed. reason: a few words for the log, borrowed.
      * The session may be freed in here. */
     void (*ended)(void *owner, const char *reason);
@@ -40,6 +49,7 @@ struct pg_host {
     struct circumstances who;
     const struct pg_calls *calls;
     struct catalog_link *catalog; /* how names are resolved; NULL: they are judged as they are written */
+    bool limited;                 /* some rule has limits; then there is a veil */
     bool read_only;               /* no session may make itself read-write */
     const struct mask_set *masks; /* of columns, which takes a catalog; NULL: none */
     const struct veil_how *veil;  /* what of the answers is masked; NULL: nothing */
@@ -57,6 +67,10 @@ DEFINE_CLEANUP(struct pg_session *, pg_session_free)
 void pg_session_connected(struct pg_session *session, const Ipc__Connected *connected, int server_fd);
 /* No login: the client is told by a FATAL ErrorResponse. code: contract.md §3. */
 void pg_session_refused(struct pg_session *session, const char *code, const char *message);
+/* The answer to ask_cancel_end. */
+void pg_session_cancelled(struct pg_session *session);
+/* The answer to ask_count. rule: the one that has no room for another wait_s seconds; empty: go; borrowed. */
+void pg_session_counted(struct pg_session *session, const char *rule, uint32_t wait_s);
 /* Fails closed: the target's side is closed at once, what was not recorded is not shown, the client is told.
  */
 void pg_session_stop(struct pg_session *session, const char *code, const char *message);

@@ -22,6 +22,7 @@ struct pg_session {
     bool client_gone;  /* it takes nothing any more */
     bool server_ended, server_deaf, server_told;
     bool said_end;            /* CLOSING: our end of file is out */
+    bool cutting;             /* the timer runs for a result over its limit */
     struct scope *scope;      /* or NULL */
     struct catalog_wait wait; /* while front.held */
     struct front front;
@@ -47,6 +48,18 @@ void session_server_ready(void *session, uint32_t ready);
 
 /* The client wants what runs, or waits to be decided, to be given up. */
 void session_cancel(struct pg_session *s);
+
+/* session_limits.c: what limits ask for is asked, what was answered is taken over. */
+
+/* After every look at the server's answers: a cancel that is due is asked for. */
+void session_mind_limits(struct pg_session *s);
+/* The held message waits for the ledger, not for the catalog. */
+bool session_counts(const struct pg_session *s);
+void session_ask_count(struct pg_session *s);
+/* The timer has run out while RUNNING. */
+void session_limits_late(struct pg_session *s);
+/* Goes on with what the client has sent. */
+void session_go_on(struct pg_session *s);
 
 /* opening.c: the client's stream is ready in STARTUP. */
 void opening_client(struct pg_session *s);

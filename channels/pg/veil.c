@@ -33,6 +33,7 @@ struct veil {
     struct veil_how how;
     struct veil_plan *unknown; /* of what nobody has seen being made */
     struct expected *first, **last;
+    const struct expected *marked; /* in there; or NULL */
     size_t count;
     bool skipping; /* after an error: the server drops what comes until a Sync */
     struct table statements, portals;
@@ -70,6 +71,8 @@ static void expected_free(struct expected *expected)
 static void pop(struct veil *veil)
 {
     struct expected *first = veil->first;
+    if (veil->marked == first)
+        veil->marked = NULL;
     veil->first = first->next;
     if (!veil->first)
         veil->last = &veil->first;
@@ -184,6 +187,24 @@ int veil_sync(struct veil *veil)
 {
     struct expected *expected;
     return push(veil, EXPECT_SYNC, NULL, 0, &expected);
+}
+
+void veil_mark(struct veil *veil)
+{
+    const struct expected *last = veil->skipping ? NULL : veil->first;
+    while (last && last->next)
+        last = last->next;
+    veil->marked = last;
+}
+
+bool veil_is_marked(const struct veil *veil)
+{
+    return veil->marked != NULL;
+}
+
+bool veil_is_at_mark(const struct veil *veil)
+{
+    return veil->marked && veil->first == veil->marked;
 }
 
 /* libpq sends a Sync right behind each Execute; a server that has begun COPY FROM STDIN reads it and ignores

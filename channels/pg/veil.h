@@ -55,6 +55,11 @@ MUST_USE int veil_describe(struct veil *veil, uint8_t kind, const char *name);
 MUST_USE int veil_close(struct veil *veil, uint8_t kind, const char *name);
 MUST_USE int veil_execute(struct veil *veil, const char *portal);
 MUST_USE int veil_sync(struct veil *veil);
+/* What was noted last is the one that limits are about. Nothing, where the server skips it. */
+void veil_mark(struct veil *veil);
+/* Whether its answers are not over; whether they are what comes now. */
+bool veil_is_marked(const struct veil *veil);
+bool veil_is_at_mark(const struct veil *veil);
 /* A CopyDone or CopyFail: what was sent as Sync behind the Execute of a COPY FROM was not answered. */
 void veil_copied(struct veil *veil);
 

@@ -61,7 +61,7 @@ static void ended(void *owner, const char *reason)
     pg_session_free(STEAL(f->session));
 }
 
-static const struct pg_calls calls = { ask_login, ask_cancel, ended };
+static const struct pg_calls calls = { .ask_login = ask_login, .ask_cancel = ask_cancel, .ended = ended };
 
 static struct rulebook *rules(void)
 {

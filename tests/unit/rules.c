@@ -424,7 +424,7 @@ static void each_code_says_what_to_do_next(void **state)
                                          "recording_unavailable" };
     char out[256], seen[16][256] = { "" };
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
-        struct verdict v = { ACTION_DENY, codes[i], "no-drop", "", 0 };
+        struct verdict v = { .action = ACTION_DENY, .code = codes[i], .rule = "no-drop", .reason = "" };
         snprintf(seen[i], sizeof seen[i], "%s", verdict_next(&v, out, sizeof out));
         assert_true(strlen(seen[i]) > 10);
         for (size_t k = 0; k < i; k++)

@@ -18,6 +18,8 @@ static const char *const roles[] = {
     [SQL_DISCARD] = "discard",
     [SQL_COPY_IN] = "copy_in",
     [SQL_COPY_OUT] = "copy_out",
+    [SQL_DECLARE] = "declare",
+    [SQL_FETCH] = "fetch",
 };
 
 enum { RENDERED_MAX = 16 * 1024 };
