@@ -73,7 +73,7 @@ struct catalog_relation {
     size_t n_followers;
     const struct catalog_name *triggers; /* functions of its triggers */
     size_t n_triggers;
-    const struct catalog_name *defaults; /* functions of its defaults, constraints and policies */
+    const struct catalog_name *defaults; /* functions of its defaults, constraints, indexes … */
     size_t n_defaults;
 };
 

@@ -308,6 +308,11 @@ static struct state state_of(const struct scope *scope, const char *name)
     return state;
 }
 
+bool scope_is_upheaved(const struct scope *scope)
+{
+    return state_of(scope, "").changed;
+}
+
 static bool is_temporary(const struct scope *scope, const char *name)
 {
     for (size_t i = 0; i < scope->n_temporary; i++)

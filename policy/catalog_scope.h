@@ -53,6 +53,8 @@ const char *scope_making_schema(struct scope *scope);
 /* Instead of the login's own default: a startup option. */
 MUST_USE int scope_start_path(struct scope *scope, const char *search_path);
 bool scope_is_anywhere(const struct scope *scope);
+/* A definition after which any name may mean something else is not settled. */
+bool scope_is_upheaved(const struct scope *scope);
 
 enum scope_change {
     SCOPE_FRESH_TABLE, /* a plain table was made under this name */

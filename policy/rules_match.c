@@ -173,6 +173,22 @@ static bool is_write(const struct effect *effect)
     return effect->kind == EFFECT_UPDATE || effect->kind == EFFECT_DELETE;
 }
 
+/* DROP … CASCADE, VACUUM, GRANT ON ALL TABLES: nobody has named which. */
+static bool is_about_any_table(const struct effect *effect)
+{
+    switch (effect->kind) {
+    case EFFECT_DROP:
+    case EFFECT_ALTER:
+    case EFFECT_TRUNCATE:
+    case EFFECT_GRANT:
+    case EFFECT_LOCK:
+    case EFFECT_MAINTENANCE:
+        return !effect->object;
+    default:
+        return false;
+    }
+}
+
 static bool keys_hold(const struct block *b, const struct circumstances *who, const struct effect *effect,
                       enum certainty certainty)
 {
@@ -185,8 +201,9 @@ static bool keys_hold(const struct block *b, const struct circumstances *who, co
         return false;
     bool table = effect->object_kind == OBJECT_TABLE && effect->object;
     bool function = effect->object_kind == OBJECT_FUNCTION && effect->object;
+    bool any_table = certainty == PERHAPS && is_about_any_table(effect);
     enum name_space tables = space_of(who, NAMES_OF_TABLES);
-    if (m->n_tables && !(table && any_pattern(&b->tables, effect, tables, certainty)))
+    if (m->n_tables && !any_table && !(table && any_pattern(&b->tables, effect, tables, certainty)))
         return false;
     if (m->n_columns && !(table && columns_match(&b->columns, effect, tables, certainty)))
         return false;

@@ -27,6 +27,7 @@ enum sql_fact {
     SQL_FACT_TEMPORARY,    /* the name of a temporary table, view or sequence that it makes */
     SQL_FACT_RENAMED,      /* a name that something has from now on */
     SQL_FACT_PATH,         /* a value that it gives to search_path */
+    SQL_FACT_FIELD,        /* the name behind the dot of something that is no table: a field or a call */
 };
 
 struct sql_facts {
@@ -60,7 +61,7 @@ struct sql_statement {
     enum sql_change change;
     bool any_path;        /* it gives search_path a value that is not known */
     bool asks_read_write; /* it makes a transaction, or those to come, read-write */
-    bool cascades;        /* DROP or TRUNCATE … CASCADE */
+    bool cascades;        /* DROP, TRUNCATE or ALTER … CASCADE, DROP OWNED */
 };
 
 struct sql_request {

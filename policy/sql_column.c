@@ -22,6 +22,35 @@ static bool is_own_column(struct walk *walk, const struct entry *entry, const ch
     return false;
 }
 
+/* Whether the query says that one of its columns has this name; a star says nothing. */
+static bool is_output(struct walk *walk, const Node *query, const char *name)
+{
+    const ListCell *cell;
+    while (query && IsA(query, SelectStmt) && ((const SelectStmt *)query)->larg && sql_work(walk, 1))
+        query = (const Node *)((const SelectStmt *)query)->larg;
+    if (!query || !IsA(query, SelectStmt))
+        return false;
+    foreach (cell, ((const SelectStmt *)query)->targetList) {
+        const ResTarget *target = lfirst(cell);
+        const List *fields = IsA(target->val, ColumnRef) ? ((const ColumnRef *)target->val)->fields : NIL;
+        const Node *last = fields ? llast(fields) : NULL;
+        const char *own = target->name ? target->name : last && IsA(last, String) ? strVal(last) : NULL;
+        if (!sql_work(walk, 1) || (own && strcmp(own, name) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* What is no table has its columns' names from the statement, or else they are a matter of the catalog. */
+static bool is_known_field(struct walk *walk, const struct entry *entry, const char *name)
+{
+    const ListCell *cell;
+    foreach (cell, entry->columns)
+        if (!sql_work(walk, 1) || strcmp(strVal(lfirst(cell)), name) == 0)
+            return true;
+    return is_output(walk, entry->query, name);
+}
+
 /* alias.name where alias is a table, a plain value, or not known (entry NULL). */
 static void check_hidden_call(struct walk *walk, const struct entry *entry, String *name)
 {
@@ -32,6 +61,8 @@ static void check_hidden_call(struct walk *walk, const struct entry *entry, Stri
         return;
     if (fame == SQL_FUNCTION_HARMFUL || (entry && entry->scalar))
         sql_emit(walk, EFFECT_FUNCTION, OBJECT_FUNCTION, strVal(name));
+    else if (!entry || (entry->effect == SQL_NOWHERE && !is_known_field(walk, entry, strVal(name))))
+        sql_note(walk, SQL_FACT_FIELD, strVal(name));
 }
 
 static void attach_to(struct walk *walk, const struct level *level, const struct entry *entry,

@@ -73,6 +73,8 @@ static bool visit_form(struct walk *walk, Node *node, const struct context *cont
         return false;
     emit_form(walk, form, node);
     emit_called(walk, node);
+    if (IsA(node, ReassignOwnedStmt) || IsA(node, AlterDomainStmt))
+        sql_emit(walk, form->kind, OBJECT_NONE, NULL); /* whatever they own; every column that it checks */
     struct context inner = inside(context, form->kind);
     for (size_t k = 0; k < PARTS_MAX && form->parts[k]; k++)
         sql_push(walk, member(node, form->parts[k]), &inner);
@@ -159,6 +161,8 @@ static bool visit_about_object(struct walk *walk, const Node *node, const struct
     case T_GrantStmt:
         emit_nodes(walk, EFFECT_GRANT, ((const GrantStmt *)node)->objtype,
                    ((const GrantStmt *)node)->objects);
+        if (((const GrantStmt *)node)->targtype != ACL_TARGET_OBJECT)
+            sql_emit(walk, EFFECT_GRANT, OBJECT_NONE, NULL); /* on all in a schema, on what is to come */
         return true;
     case T_AlterDefaultPrivilegesStmt:
         sql_push(walk, ((const AlterDefaultPrivilegesStmt *)node)->action, context);

@@ -11,7 +11,9 @@ struct part {
 #define AT(type, member) offsetof(type, member)
 
 static const struct part parts[] = {
-    { T_ColumnDef, { AT(ColumnDef, raw_default), AT(ColumnDef, constraints), AT(ColumnDef, fdwoptions) } },
+    { T_ColumnDef,
+      { AT(ColumnDef, typeName), AT(ColumnDef, raw_default), AT(ColumnDef, constraints),
+        AT(ColumnDef, fdwoptions) } },
     { T_Constraint,
       { AT(Constraint, raw_expr), AT(Constraint, exclusions), AT(Constraint, options),
         AT(Constraint, where_clause), AT(Constraint, pktable) } },

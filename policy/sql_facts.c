@@ -64,19 +64,34 @@ void sql_note_operator(struct walk *walk, const List *name)
         sql_note(walk, SQL_FACT_OPERATOR, strVal(llast(name)));
 }
 
-void sql_note_cast(struct walk *walk, const TypeCast *cast)
+/* The grammar's own types come with pg_catalog in front; serial is a word for columns, and no type. */
+static bool is_grammars(const char *name)
+{
+    static const char *const words[] = {
+        "serial", "serial2", "serial4", "serial8", "bigserial", "smallserial"
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(words[i], name) == 0)
+            return true;
+    return strncmp(name, "pg_catalog.", strlen("pg_catalog.")) == 0;
+}
+
+void sql_note_type(struct walk *walk, const TypeName *type)
 {
     char name[EFFECT_NAME_MAX];
+    if (!type->names)
+        return;
+    if (!sql_join_names(type->names, name))
+        sql_fail(walk, -ENAMETOOLONG);
+    else if (!is_grammars(name))
+        sql_note(walk, SQL_FACT_TYPE, name);
+}
+
+void sql_note_cast(struct walk *walk, const TypeCast *cast)
+{
     const List *names = cast->typeName->names;
     if (!names)
         return;
-    if (!sql_join_names(names, name)) {
-        sql_fail(walk, -ENAMETOOLONG);
-        return;
-    }
-    /* The grammar's own types come with pg_catalog in front. */
-    if (strncmp(name, "pg_catalog.", strlen("pg_catalog.")) != 0)
-        sql_note(walk, SQL_FACT_TYPE, name);
     if (strcmp(strVal(llast(names)), "regclass") == 0 && cast->arg && IsA(cast->arg, A_Const)) {
         const A_Const *constant = (const A_Const *)cast->arg;
         if (!constant->isnull && IsA(&constant->val, String))
@@ -107,8 +122,10 @@ static void note_altered(struct walk *walk, const AlterTableStmt *alter)
 {
     const ListCell *cell;
     sql_change(walk, SQL_CHANGES_CATALOG);
-    foreach (cell, alter->cmds)
-        switch (((const AlterTableCmd *)lfirst(cell))->subtype) {
+    foreach (cell, alter->cmds) {
+        const AlterTableCmd *command = lfirst(cell);
+        walk->statement->cascades |= command->behavior == DROP_CASCADE;
+        switch (command->subtype) {
         case AT_AttachPartition:
         case AT_DetachPartition:
         case AT_AddInherit:
@@ -118,6 +135,7 @@ static void note_altered(struct walk *walk, const AlterTableStmt *alter)
         default:
             break;
         }
+    }
 }
 
 static bool is_about_names(ObjectType type)
@@ -192,6 +210,10 @@ void sql_note_change(struct walk *walk, const Node *node)
     case T_AlterTableStmt:
         note_altered(walk, (const AlterTableStmt *)node);
         break;
+    case T_DropOwnedStmt:
+        walk->statement->cascades = true; /* whatever they own, without being named */
+        sql_change(walk, SQL_CHANGES_EVERYTHING);
+        break;
     case T_RenameStmt:
         note_moved(walk, ((const RenameStmt *)node)->renameType);
         sql_note(walk, SQL_FACT_RENAMED, ((const RenameStmt *)node)->newname);
@@ -227,7 +249,6 @@ void sql_note_change(struct walk *walk, const Node *node)
     case T_AlterOpFamilyStmt:
     case T_AlterTypeStmt:
     case T_ImportForeignSchemaStmt:
-    case T_DropOwnedStmt:
     case T_ReassignOwnedStmt:
         sql_change(walk, SQL_CHANGES_EVERYTHING);
         break;

@@ -46,22 +46,28 @@ struct entry *sql_level_add_relation(struct walk *walk, struct level *level, con
     return entry;
 }
 
-static bool is_cte(struct walk *walk, const RangeVar *relation, const struct context *context)
+static const struct cte *find_cte(struct walk *walk, const RangeVar *relation, const struct context *context)
 {
     if (relation->schemaname)
-        return false;
+        return NULL;
     for (const struct cte *cte = context->ctes; cte && sql_work(walk, 1); cte = cte->outer)
         if (strcmp(cte->name, relation->relname) == 0)
-            return true;
-    return false;
+            return cte;
+    return NULL;
 }
 
 static void visit_relation(struct walk *walk, const RangeVar *relation, const struct context *context)
 {
+    const struct cte *cte = find_cte(walk, relation, context);
     int effect = SQL_NOWHERE;
-    if (!is_cte(walk, relation, context))
+    if (!cte)
         effect = sql_emit_relation(walk, context->reads, relation);
-    sql_level_add_relation(walk, context->level, relation, effect);
+    struct entry *entry = sql_level_add_relation(walk, context->level, relation, effect);
+    if (!entry || !cte)
+        return;
+    entry->query = cte->expression->ctequery;
+    if (!entry->columns)
+        entry->columns = cte->expression->aliascolnames;
 }
 
 static void visit_subselect(struct walk *walk, const RangeSubselect *sub, const struct context *context)
@@ -70,8 +76,12 @@ static void visit_subselect(struct walk *walk, const RangeSubselect *sub, const 
     if (!sub->lateral && context->level)
         inner.level = context->level->outer;
     sql_push(walk, sub->subquery, &inner);
-    if (sub->alias)
-        name_entry(sql_level_add(walk, context->level, sub->alias->aliasname, NULL, SQL_NOWHERE), sub->alias);
+    if (!sub->alias)
+        return;
+    struct entry *entry = sql_level_add(walk, context->level, sub->alias->aliasname, NULL, SQL_NOWHERE);
+    name_entry(entry, sub->alias);
+    if (entry)
+        entry->query = sub->subquery;
 }
 
 /* The one function of FROM f(…), or NULL for ROWS FROM and expressions. */
@@ -109,6 +119,7 @@ static void visit_table_function(struct walk *walk, const RangeTableFunc *range,
         sql_push(walk, ((const ResTarget *)lfirst(cell))->val, context);
     foreach (cell, range->columns) {
         const RangeTableFuncCol *column = lfirst(cell);
+        sql_push(walk, column->typeName, context);
         sql_push(walk, column->colexpr, context);
         sql_push(walk, column->coldefexpr, context);
     }

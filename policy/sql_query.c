@@ -6,13 +6,15 @@
 #include "policy/sql_walk.h"
 #include "policy/sql_where.h"
 
-static const struct cte *cte_new(struct walk *walk, const struct cte *outer, const char *name)
+static const struct cte *cte_new(struct walk *walk, const struct cte *outer,
+                                 const CommonTableExpr *expression)
 {
     struct cte *cte = sql_allocate(walk, sizeof *cte);
     if (!cte)
         return outer;
     cte->outer = outer;
-    cte->name = name;
+    cte->name = expression->ctename;
+    cte->expression = expression;
     return cte;
 }
 
@@ -24,14 +26,14 @@ static void open_with(struct walk *walk, const WithClause *with, struct context 
         return;
     const struct cte *all = context->ctes;
     foreach (cell, with->ctes)
-        all = cte_new(walk, all, ((const CommonTableExpr *)lfirst(cell))->ctename);
+        all = cte_new(walk, all, lfirst(cell));
     const struct cte *before = context->ctes;
     foreach (cell, with->ctes) {
         const CommonTableExpr *cte = lfirst(cell);
         struct context inner = *context;
         inner.ctes = with->recursive ? all : before;
         sql_push(walk, cte->ctequery, &inner);
-        before = cte_new(walk, before, cte->ctename);
+        before = cte_new(walk, before, cte);
     }
     context->ctes = all;
 }

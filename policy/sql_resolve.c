@@ -118,6 +118,20 @@ static void note_type(struct resolver *r, const char *text)
         r->own_types = r->own_types || types[i].oid >= CATALOG_PINNED;
 }
 
+/* A definition of this transaction may have given operators, casts and domains another meaning. */
+static void resolve_upheaval(struct resolver *r, const struct sql_facts *facts)
+{
+    size_t cursor = 0;
+    enum sql_fact fact;
+    const char *text;
+    bool mentions = facts->overflow || r->calls_operator;
+    while (!mentions && sql_next_fact(facts, &cursor, &fact, &text))
+        mentions = fact == SQL_FACT_TYPE || fact == SQL_FACT_OPERATOR;
+    if (mentions && scope_is_upheaved(r->scope))
+        resolve_unknown(r, "%s may have changed in a transaction that is not over: COMMIT first",
+                        "operators and types");
+}
+
 /* Casts and checks of domains run wherever a value changes its type; where is not followed. So they count as
  * soon as the statement has to do with a type that they may be about. */
 static void resolve_casts(struct resolver *r, const struct sql_facts *facts)
@@ -150,6 +164,8 @@ static bool computes(enum effect_kind kind)
     case EFFECT_CALL:
     case EFFECT_FUNCTION:
     case EFFECT_EXPLAIN:
+    case EFFECT_CREATE: /* defaults, indexes and constraints are computed for the rows that are there */
+    case EFFECT_ALTER:
         return true;
     default:
         return false;
@@ -165,12 +181,15 @@ static void resolve_facts(struct resolver *r, const struct sql_statement *statem
     while (sql_next_fact(&statement->facts, &cursor, &fact, &text))
         if (fact == SQL_FACT_REGCLASS)
             resolve_regclass(r, text);
+        else if (fact == SQL_FACT_FIELD)
+            resolve_hidden_call(r, text);
     for (size_t i = 0; i < statement->effects.count; i++)
         computing = computing || computes(statement->effects.items[i].kind);
     if (!computing)
         return;
     resolve_operators(r, &statement->facts);
     resolve_casts(r, &statement->facts);
+    resolve_upheaval(r, &statement->facts);
     if (r->basics->overflow)
         resolve_unknown(r, "the target has too many %s that call functions", "operators and casts");
 }
@@ -180,9 +199,17 @@ static void resolve_facts(struct resolver *r, const struct sql_statement *statem
 static enum effect_kind heart_of(const struct effects *effects)
 {
     for (size_t i = 0; i < effects->count; i++)
-        if (computes(effects->items[i].kind) && effects->items[i].kind != EFFECT_FUNCTION)
+        if (computes(effects->items[i].kind) && effects->items[i].kind != EFFECT_FUNCTION &&
+            effects->items[i].kind != EFFECT_CREATE && effects->items[i].kind != EFFECT_ALTER)
             return effects->items[i].kind;
     return EFFECT_SELECT;
+}
+
+/* What goes along, and nobody has named. */
+static int add_cascade(struct effects *ret, const struct sql_statement *statement)
+{
+    bool truncates = statement->effects.count > 0 && statement->effects.items[0].kind == EFFECT_TRUNCATE;
+    return effects_add(ret, truncates ? EFFECT_TRUNCATE : EFFECT_DROP, OBJECT_NONE, NULL, NULL);
 }
 
 static int too_much(struct effects *ret, int error)
@@ -196,7 +223,7 @@ static int too_much(struct effects *ret, int error)
 /* Nothing that the catalog could tell: BEGIN, SET, SHOW … */
 static bool is_plain(const struct sql_statement *statement)
 {
-    if (statement->facts.n > 0 || statement->facts.overflow)
+    if (statement->facts.n > 0 || statement->facts.overflow || statement->cascades)
         return false;
     for (size_t i = 0; i < statement->effects.count; i++) {
         const struct effect *e = &statement->effects.items[i];
@@ -221,7 +248,7 @@ int sql_resolve(struct scope *scope, const struct sql_statement *statement, bool
         resolve_effect(&r, &statement->effects.items[i], false);
     resolve_facts(&r, statement);
     if (statement->cascades && !r.error)
-        resolve_fail(&r, effects_add(ret, statement->effects.items[0].kind, OBJECT_NONE, NULL, NULL));
+        resolve_fail(&r, add_cascade(ret, statement));
     if (r.error == -ENOBUFS || r.error == -ENAMETOOLONG)
         return too_much(ret, r.error);
     if (r.error || r.wants)

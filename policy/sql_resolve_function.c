@@ -82,11 +82,22 @@ void resolve_called(struct resolver *r, const struct catalog_name *function, con
                         : -ENAMETOOLONG);
 }
 
+/* pg_temp is the session's own schema of that kind, whatever its number. */
+static bool is_schema(const char *schema, const char *wanted)
+{
+    static const char temporary[] = "pg_temp";
+    if (!wanted || strcmp(schema, wanted) == 0)
+        return true;
+    return strncmp(wanted, temporary, strlen(temporary)) == 0 &&
+           strncmp(schema, temporary, strlen(temporary)) == 0;
+}
+
 static void resolve_operator(struct resolver *r, const char *schema, const char *name)
 {
+    r->calls_operator = true;
     for (size_t i = 0; i < r->basics->n_operators; i++)
         if (strcmp(r->basics->operators[i].name, name) == 0 &&
-            (!schema || strcmp(r->basics->operators[i].schema, schema) == 0))
+            is_schema(r->basics->operators[i].schema, schema))
             resolve_called(r, &r->basics->operators[i].function, "an operator calls it");
 }
 

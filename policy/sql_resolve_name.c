@@ -4,10 +4,27 @@
 
 #include "policy/sql_resolve_parts.h"
 
-/* One part, up to a dot; behind it. */
+enum { SERVER_NAME_MAX = 63 };
+
+/* As the server cuts names that are too long, never inside of a letter; blanks are not part of plain ones. */
+static void cut(char *name, size_t n, bool quoted)
+{
+    if (n > SERVER_NAME_MAX) {
+        n = SERVER_NAME_MAX;
+        while (n > 0 && ((unsigned char)name[n] & 0xC0) == 0x80)
+            n--;
+    }
+    while (!quoted && n > 0 && isspace((unsigned char)name[n - 1]))
+        n--;
+    name[n] = '\0';
+}
+
+/* One part, up to a dot; behind it. fold: as people write it. */
 static const char *take_part(const char *at, char *out, bool fold)
 {
     size_t n = 0;
+    while (fold && isspace((unsigned char)*at))
+        at++;
     bool quoted = *at == '"';
     for (at += quoted ? 1 : 0; *at; at++) {
         if (quoted && *at == '"' && *++at != '"')
@@ -18,6 +35,10 @@ static const char *take_part(const char *at, char *out, bool fold)
             out[n++] = (char)(fold && !quoted ? tolower((unsigned char)*at) : *at);
     }
     out[n] = '\0';
+    if (fold)
+        cut(out, n, quoted);
+    while (fold && isspace((unsigned char)*at))
+        at++;
     return at;
 }
 
@@ -44,10 +65,7 @@ bool name_read(const char *text, struct name_parts *ret)
     if (!*text || isdigit((unsigned char)*text) || strlen(text) >= EFFECT_NAME_MAX)
         return false;
     split(text, true, ret);
-    size_t n = strlen(ret->name);
-    while (n > 0 && isspace((unsigned char)ret->name[n - 1]))
-        ret->name[--n] = '\0';
-    return n > 0;
+    return *ret->name != '\0';
 }
 
 static bool put(char out[EFFECT_NAME_MAX], size_t *n, const char *part)

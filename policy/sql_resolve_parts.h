@@ -24,6 +24,7 @@ struct resolver {
     const struct catalog_basics *basics;
     struct effects *out;
     bool asked, wants;
+    bool calls_operator;    /* it names an operator with its schema */
     bool own_types;         /* something of the statement has types that are not PostgreSQL's own */
     enum effect_kind query; /* what the statement is at heart: for calls that turn out to be harmless */
     struct {

@@ -97,6 +97,14 @@ static void check_columns(struct resolver *r, const struct effect *effect, const
     }
 }
 
+/* Of a table that the catalog does not show yet: any column may be none, and of any type. */
+static void check_unseen(struct resolver *r, const struct effect *effect)
+{
+    static const struct catalog_relation nothing = { .name = "a table that was just made" };
+    r->own_types = true;
+    check_columns(r, effect, &nothing);
+}
+
 static void note_types(struct resolver *r, const struct catalog_relation *rel)
 {
     for (size_t i = 0; i < rel->n_columns && !r->own_types; i++)
@@ -183,13 +191,27 @@ static void put_write(struct resolver *r, const struct effect *effect, const str
     put_harmless(r, effect->kind, rel->defaults, rel->n_defaults);
 }
 
+/* Indexes and statistics are computed anew; REFRESH runs the query. */
+static void put_upkeep(struct resolver *r, const struct effect *effect, const struct catalog_relation *rel)
+{
+    put_harmless(r, effect->kind, rel->defaults, rel->n_defaults);
+    if (rel->kind == 'm')
+        open_view(r, effect, rel);
+}
+
 static void put_relation(struct resolver *r, const struct effect *effect, const struct catalog_relation *rel)
 {
     struct effect *own = put(r, effect, rel->schema, rel->name);
-    if (!own || !is_use(effect->kind))
+    if (!own)
         return;
     put_also(r, own, rel->ancestors, rel->n_ancestors);
     put_also(r, own, rel->descendants, rel->n_descendants);
+    if (effect->kind == EFFECT_ALTER)
+        note_types(r, rel);
+    if (effect->kind == EFFECT_MAINTENANCE)
+        put_upkeep(r, effect, rel);
+    if (!is_use(effect->kind))
+        return;
     if (takes_along(effect->kind))
         put_also(r, own, rel->followers, rel->n_followers);
     if (rel->overflow)
@@ -233,6 +255,8 @@ void resolve_table(struct resolver *r, const struct effect *effect, const struct
         (void)put(r, effect, "pg_temp", name->name);
     if (meaning.fresh || meaning.unsettled)
         put_unseen(r, effect, name);
+    if ((meaning.temporary || meaning.fresh) && is_use(effect->kind))
+        check_unseen(r, effect);
     if (meaning.unsettled && is_use(effect->kind))
         resolve_unknown(r, "%s may have changed in a transaction that is not over: COMMIT first", name->name);
     if (meaning.too_many)

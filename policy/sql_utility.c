@@ -196,6 +196,7 @@ static bool visit_carrier(struct walk *walk, Node *node, const struct context *c
         return true;
     case T_PrepareStmt:
         remember(walk, SQL_PREPARE, ((const PrepareStmt *)node)->name);
+        sql_push(walk, ((const PrepareStmt *)node)->argtypes, context);
         sql_push_root(walk, ((const PrepareStmt *)node)->query, context);
         return true;
     case T_ExecuteStmt:

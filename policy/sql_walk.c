@@ -127,6 +127,8 @@ static bool visit_expression(struct walk *walk, Node *node, const struct context
 {
     if (IsA(node, TypeCast))
         sql_note_cast(walk, (const TypeCast *)node);
+    else if (IsA(node, TypeName))
+        sql_note_type(walk, (const TypeName *)node);
     switch (nodeTag(node)) {
     case T_A_ArrayExpr:
     case T_A_Const:

@@ -24,6 +24,7 @@ struct entry {
     bool renamed;        /* its columns have other names here */
     bool scalar;         /* a built-in function that may give a plain value: alias.f calls f */
     const List *columns; /* the names given here, or NIL */
+    const Node *query;   /* of a sub-select or CTE, or NULL */
 };
 
 /* One query: the tables that its columns may come from. */
@@ -38,6 +39,7 @@ struct level {
 struct cte {
     const struct cte *outer;
     const char *name;
+    const CommonTableExpr *expression;
 };
 
 /* What a node inherits from where it stands. */
@@ -110,6 +112,7 @@ int sql_emit_table_names(struct walk *walk, enum effect_kind kind, const List *n
 void sql_note(struct walk *walk, enum sql_fact fact, const char *text);
 void sql_note_operator(struct walk *walk, const List *name);
 void sql_note_cast(struct walk *walk, const TypeCast *cast);
+void sql_note_type(struct walk *walk, const TypeName *type);
 /* A relation that the statement makes. plain: a table that is nothing else's child. */
 void sql_note_made(struct walk *walk, const RangeVar *relation, bool plain);
 /* What this definition changes. */

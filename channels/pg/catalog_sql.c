@@ -20,11 +20,29 @@
     "ARRAY[fn.nspname::text, fp.proname::text]) WITH ORDINALITY AS t(u, o) WHERE fp.oid = found.oid AND "    \
     "fn.oid = fp.pronamespace ORDER BY fp.oid, o)"
 
+/* What writing to a relation, or keeping it up, may reach: itself, its heirs, and those that follow a row by
+ * a foreign key. */
+#define KIN                                                                                                  \
+    "ARRAY(WITH RECURSIVE kin(oid) AS (SELECT c.oid UNION SELECT n.oid FROM kin, LATERAL (SELECT inhrelid "  \
+    "FROM pg_inherits WHERE inhparent = kin.oid UNION ALL SELECT conrelid FROM pg_constraint WHERE "         \
+    "confrelid = kin.oid AND contype = 'f' AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', "     \
+    "'n', 'd'))) AS n(oid)) SELECT oid FROM kin LIMIT 2049)"
+/* The functions that an object depends on, also by way of an operator. */
+#define NEEDED                                                                                               \
+    "coalesce(op.oprcode::oid, d.refobjid) FROM pg_depend d LEFT JOIN pg_operator op ON d.refclassid = "     \
+    "'pg_operator'::regclass AND op.oid = d.refobjid WHERE d.refclassid IN ('pg_proc'::regclass, "           \
+    "'pg_operator'::regclass) AND "
+/* Checks and defaults of domains. */
+#define NEEDED_BY_DOMAINS                                                                                    \
+    "fn.oid, true FROM (SELECT " NEEDED "(d.classid = 'pg_constraint'::regclass AND d.objid IN (SELECT oid " \
+    "FROM pg_constraint WHERE contypid <> 0) OR d.classid = 'pg_type'::regclass AND d.objid IN (SELECT oid " \
+    "FROM pg_type WHERE typtype = 'd'))) AS fn(oid)"
+
 const char catalog_sql_relations[] =
     "SELECT c.oid::text, n.nspname::text, c.relname::text, pg_get_userbyid(c.relowner)::text, "
     "c.relkind::text, "
     "c.relrowsecurity::text, "
-    "EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = c.oid AND w.rulename <> '_RETURN')::text, "
+    "EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = ANY (k.kin) AND w.rulename <> '_RETURN')::text, "
     "c.reltype::text, "
     /* a view's definition, up to a bound */
     "(SELECT d FROM (SELECT CASE WHEN c.relkind IN ('v', 'm') AND c.oid >= 16384 THEN pg_get_viewdef(c.oid) "
@@ -50,9 +68,9 @@ const char catalog_sql_relations[] =
     "w.ev_class = c.oid ORDER BY 1, 5 LIMIT 2049) AS x, LATERAL unnest(ARRAY[x.oid::text, x.nspname::text, "
     "x.relname::text, x.attname::text, x.refobjsubid::text]) WITH ORDINALITY AS t(u, o) ORDER BY x.oid, "
     "x.refobjsubid, o) ELSE '{}'::text[] END, "
-    /* ancestors, descendants */
+    /* ancestors (an index's table), descendants */
     RELATION_NAMES("WITH RECURSIVE up(oid) AS (SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid "
-                   "UNION SELECT "
+                   "UNION SELECT indrelid FROM pg_index WHERE indexrelid = c.oid UNION SELECT "
                    "i.inhparent FROM pg_inherits i, up WHERE i.inhrelid = up.oid) SELECT oid FROM up LIMIT "
                    "2049") ", " RELATION_NAMES("WITH RECURSIVE down(oid) AS (SELECT inhrelid FROM "
                                                "pg_inherits WHERE inhparent = c.oid AND "
@@ -66,26 +84,30 @@ const char catalog_sql_relations[] =
         "k.conrelid FROM pg_constraint k, after WHERE k.confrelid = after.oid AND k.contype = 'f' AND "
         "(k.confdeltype IN ('c', 'n', 'd') OR k.confupdtype IN ('c', 'n', 'd'))) SELECT oid FROM after "
         "LIMIT 2049") ", "
-    /* functions of triggers; of defaults, constraints and policies */
+    /* functions of triggers; of defaults, constraints, policies, indexes, statistics, partition keys */
     FUNCTION_NAMES(
-        "SELECT DISTINCT tgfoid FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal LIMIT "
-        "2049") ", " FUNCTION_NAMES("SELECT DISTINCT d.refobjid FROM pg_depend d WHERE d.refclassid = "
-                                    "'pg_proc'::regclass AND ("
-                                    "d.classid = 'pg_attrdef'::regclass AND d.objid IN (SELECT oid FROM "
-                                    "pg_attrdef WHERE adrelid = "
-                                    "c.oid) OR d.classid = 'pg_constraint'::regclass AND d.objid IN (SELECT "
-                                    "oid FROM pg_constraint WHERE "
-                                    "conrelid = c.oid) OR d.classid = 'pg_policy'::regclass AND d.objid IN "
-                                    "(SELECT oid FROM pg_policy "
-                                    "WHERE polrelid = c.oid)) LIMIT 2049") " FROM pg_class c JOIN "
-                                                                           "pg_namespace n ON n.oid = "
-                                                                           "c.relnamespace WHERE (c.relname "
-                                                                           "= ANY ($1::text[]::name[]) "
-                                                                           "OR "
-                                                                           "c.oid = ANY ($2::text[]::oid[])) "
-                                                                           "AND c.relpersistence <> 't' "
-                                                                           "ORDER BY c.relname, n.nspname "
-                                                                           "LIMIT 20000";
+        "SELECT DISTINCT tgfoid FROM pg_trigger WHERE tgrelid = ANY (k.kin) AND NOT tgisinternal "
+        "LIMIT 2049") ", " FUNCTION_NAMES("SELECT DISTINCT " NEEDED
+                                          "(d.classid = 'pg_attrdef'::regclass AND d.objid IN (SELECT oid "
+                                          "FROM pg_attrdef WHERE adrelid = ANY "
+                                          "(k.kin)) OR d.classid = 'pg_constraint'::regclass AND d.objid IN "
+                                          "(SELECT oid FROM pg_constraint "
+                                          "WHERE conrelid = ANY (k.kin)) OR d.classid = "
+                                          "'pg_policy'::regclass AND d.objid IN (SELECT oid FROM "
+                                          "pg_policy WHERE polrelid = ANY (k.kin)) OR d.classid = "
+                                          "'pg_trigger'::regclass AND d.objid IN "
+                                          "(SELECT oid FROM pg_trigger WHERE tgrelid = ANY (k.kin)) OR "
+                                          "d.classid = "
+                                          "'pg_statistic_ext'::regclass AND d.objid IN (SELECT oid FROM "
+                                          "pg_statistic_ext WHERE stxrelid = ANY "
+                                          "(k.kin)) OR d.classid = 'pg_class'::regclass AND d.objid IN "
+                                          "(SELECT unnest(k.kin) UNION ALL SELECT "
+                                          "indexrelid FROM pg_index WHERE indrelid = ANY (k.kin))) LIMIT "
+                                          "2049") " FROM pg_class c JOIN pg_namespace n ON n.oid = "
+                                                  "c.relnamespace, LATERAL (SELECT " KIN ") AS k(kin) "
+                                                  "WHERE (c.relname = ANY ($1::text[]::name[]) OR c.oid = "
+                                                  "ANY ($2::text[]::oid[])) AND c.relpersistence "
+                                                  "<> 't' ORDER BY c.relname, n.nspname LIMIT 20000";
 
 const char catalog_sql_functions[] =
     "SELECT p.oid::text, n.nspname::text, p.proname::text, pg_get_userbyid(p.proowner)::text, "
@@ -134,9 +156,11 @@ const char catalog_sql_basics[] =
     "20001), "
     "ARRAY(SELECT has_schema_privilege(oid, 'USAGE')::text FROM pg_namespace WHERE nspname !~ "
     "'^pg_(toast_)?temp_' ORDER BY oid LIMIT 20001), "
-    /* schema and name of the operator, of the function, own types; by turns */
+    /* schema and name of the operator, of the function (or of the negator's or commutator's, which the
+     * planner may take), own types; by turns */
     "ARRAY(SELECT u FROM (SELECT DISTINCT q.nspname AS s, o.oprname, n.nspname, p.proname FROM pg_operator o "
-    "JOIN pg_namespace q ON q.oid = o.oprnamespace JOIN pg_proc p ON p.oid = o.oprcode JOIN pg_namespace n "
+    "JOIN pg_namespace q ON q.oid = o.oprnamespace JOIN pg_operator w ON w.oid IN (o.oid, o.oprnegate, "
+    "o.oprcom) JOIN pg_proc p ON p.oid = w.oprcode JOIN pg_namespace n "
     "ON n.oid = "
     "p.pronamespace WHERE NOT " HARMLESS(
         "p") " ORDER BY 1, 2, 3, 4 LIMIT 1025) AS x, LATERAL unnest(ARRAY[x.s::text, x.oprname::text, "
@@ -145,10 +169,8 @@ const char catalog_sql_basics[] =
              "x.proname, o), "
              "ARRAY(SELECT u FROM (SELECT DISTINCT n.nspname, p.proname, h.own FROM (SELECT castfunc AS oid, "
              "castsource >= "
-             "16384 OR casttarget >= 16384 AS own FROM pg_cast UNION SELECT d.refobjid, true FROM "
-             "pg_constraint k JOIN "
-             "pg_depend d ON d.classid = 'pg_constraint'::regclass AND d.objid = k.oid AND d.refclassid = "
-             "'pg_proc'::regclass WHERE k.contypid <> 0) AS h JOIN pg_proc p ON p.oid = h.oid JOIN "
+             "16384 OR casttarget >= 16384 AS own FROM pg_cast UNION SELECT " NEEDED_BY_DOMAINS
+             ") AS h JOIN pg_proc p ON p.oid = h.oid JOIN "
              "pg_namespace n ON n.oid = "
              "p.pronamespace WHERE NOT " HARMLESS(
                  "p") " ORDER BY 1, 2, 3 LIMIT 1025) AS x, LATERAL unnest(ARRAY['', '', x.nspname::text, "

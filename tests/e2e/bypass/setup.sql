@@ -1,7 +1,7 @@
 -- The scratch database of the bypass corpus. Run by its superuser; app is who the statements log in as.
 CREATE SCHEMA hr; CREATE SCHEMA evil; CREATE SCHEMA watch;
 GRANT ALL ON SCHEMA public, hr, evil TO app;
-GRANT USAGE ON SCHEMA watch TO app;
+GRANT USAGE ON SCHEMA watch TO app; GRANT CREATE ON DATABASE scratch TO app;
 CREATE TABLE watch.ddl (tag text, object text);
 GRANT INSERT, SELECT ON watch.ddl TO app;
 CREATE FUNCTION watch.note_ddl() RETURNS event_trigger LANGUAGE plpgsql AS
@@ -80,6 +80,66 @@ INSERT INTO public.audit VALUES (0, 'begin');
 CREATE SEQUENCE public.numbers;
 CREATE TABLE public.numbered (id int DEFAULT public.touch(7), v int);
 CREATE PROCEDURE public.work(int) LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.audit VALUES ($1, 'work'); END $$;
+CREATE FUNCTION public.lies(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN $1; END $$;
+CREATE FUNCTION public.lies_two(int, int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN $1 <> $2; END $$;
+CREATE OPERATOR public.#-# (RIGHTARG = int, FUNCTION = public.lies);
+CREATE OPERATOR public.=== (LEFTARG = int, RIGHTARG = int, FUNCTION = pg_catalog.int4eq, NEGATOR = OPERATOR(public.!==));
+CREATE OPERATOR public.!== (LEFTARG = int, RIGHTARG = int, FUNCTION = public.lies_two, NEGATOR = OPERATOR(public.===));
+CREATE DOMAIN public.checked_by_operator AS int CHECK (OPERATOR(public.#-#) VALUE > 0);
+CREATE DOMAIN public.checked_twice AS public.checked NOT NULL;
+CREATE DOMAIN public.filled AS int DEFAULT public.touch(8);
+CREATE TABLE public.fills (id int, f public.filled);
+CREATE TYPE public.pair AS (a int, b public.checked);
+CREATE TABLE public.signed (id int CHECK (OPERATOR(public.#-#) id > 0), g int GENERATED ALWAYS AS (public.lies(id)) STORED);
+CREATE TABLE public.indexed (id int, n int);
+INSERT INTO public.indexed VALUES (1, 1), (2, 2);
+CREATE INDEX indexed_lies ON public.indexed (public.lies(id));
+CREATE INDEX indexed_sign ON public.indexed ((OPERATOR(public.#-#) n)) WHERE public.lies(n) > 0;
+CREATE STATISTICS public.indexed_more ON (public.lies(id)), (n + 1) FROM public.indexed;
+CREATE TABLE public.log (day int, note text) PARTITION BY LIST (public.lies(day));
+CREATE TABLE hr.log_one PARTITION OF public.log FOR VALUES IN (1);
+CREATE TABLE hr.log_rest PARTITION OF public.log DEFAULT;
+CREATE TRIGGER stamp BEFORE INSERT OR UPDATE ON hr.log_one FOR EACH ROW EXECUTE FUNCTION public.stamp();
+INSERT INTO public.log VALUES (1, 'a'), (2, 'b');
+CREATE TABLE public.owners (id int PRIMARY KEY);
+CREATE TABLE hr.owned (id int, owner int REFERENCES public.owners ON DELETE CASCADE ON UPDATE CASCADE);
+CREATE TRIGGER gone AFTER DELETE OR UPDATE ON hr.owned FOR EACH ROW EXECUTE FUNCTION public.stamp();
+INSERT INTO public.owners VALUES (1), (2); INSERT INTO hr.owned VALUES (1, 1);
+CREATE VIEW public.noisy AS SELECT public.touch(id) AS t FROM public.orders;
+CREATE VIEW public.signs AS SELECT OPERATOR(public.#-#) id AS s, id OPERATOR(public.|+|) 1 AS t FROM public.orders;
+CREATE VIEW public.own_pay WITH (security_invoker = true) AS SELECT * FROM hr.salaries;
+CREATE VIEW public.low_pay AS SELECT * FROM hr.salaries WHERE amount < 5000 WITH CASCADED CHECK OPTION;
+CREATE VIEW public.low_low AS SELECT id, amount FROM public.low_pay WHERE public.touch(id) > 0;
+CREATE VIEW public.both_pays AS SELECT amount FROM hr.salaries UNION ALL SELECT value FROM public.measures;
+CREATE VIEW public.stamps AS SELECT * FROM public.stamped;
+CREATE VIEW public.settings AS SELECT * FROM pg_catalog.pg_settings;
+CREATE VIEW public.deep AS WITH RECURSIVE r AS (SELECT id, 1 AS n FROM hr.salaries UNION ALL SELECT id, n + 1 FROM r WHERE n < 3)
+  SELECT * FROM r;
+CREATE MATERIALIZED VIEW public.noise AS SELECT public.lies(id) AS l FROM hr.salaries;
+CREATE UNIQUE INDEX noise_l ON public.noise (l);
+CREATE TABLE public.base_of (id int);
+CREATE RULE "_RETURN" AS ON SELECT TO public.base_of DO INSTEAD SELECT id FROM hr.salaries WHERE false;
+CREATE TABLE public.abcdefghijklmnopqrstuvwxyz_abcdefghijklmnopqrstuvwxyz_123456789 (id int);
+CREATE FUNCTION public.abcdefghijklmnopqrstuvwxyz_abcdefghijklmnopqrstuvwxyz_987654321(int) RETURNS int LANGUAGE plpgsql AS
+  $$ BEGIN INSERT INTO public.audit VALUES ($1, 'long'); RETURN $1; END $$;
+CREATE FUNCTION public."Tou.ch"(int) RETURNS int LANGUAGE plpgsql AS
+  $$ BEGIN INSERT INTO public.audit VALUES ($1, 'quoted'); RETURN $1; END $$;
+CREATE TABLE public."sel""ect" (id int);
+INSERT INTO public."sel""ect" VALUES (1);
+CREATE FUNCTION public.moves(int, int) RETURNS int LANGUAGE sql AS 'UPDATE public.orders SET total = $2 WHERE id = $1 RETURNING id';
+CREATE FUNCTION public.many(VARIADIC int[]) RETURNS int LANGUAGE sql AS 'DELETE FROM public.items WHERE id = ANY ($1) RETURNING id';
+CREATE FUNCTION public.of_default(int DEFAULT public.touch(3)) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1';
+CREATE AGGREGATE public.window_touch(int) (SFUNC = public.two, STYPE = int, INITCOND = '0', MSFUNC = public.two,
+  MINVFUNC = public.two, MSTYPE = int, MINITCOND = '0');
+CREATE AGGREGATE public.last_touch(int) (SFUNC = int4larger, STYPE = int, FINALFUNC = public.touch);
+CREATE TYPE public.spread AS RANGE (SUBTYPE = int);
+CREATE PROCEDURE public.hidden_work(INOUT a int) LANGUAGE sql BEGIN ATOMIC DELETE FROM public.items WHERE id = a; SELECT 1; END;
+CREATE PUBLICATION everything FOR TABLE public.orders;
 RESET ROLE;
+CREATE EXTENSION pg_trgm; CREATE EXTENSION tsm_system_rows; CREATE EXTENSION pageinspect; CREATE EXTENSION postgres_fdw;
+CREATE EXTENSION pgstattuple; CREATE EXTENSION xml2; CREATE EXTENSION file_fdw; CREATE EXTENSION pgrowlocks;
+CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+CREATE FOREIGN TABLE public.version_file (line text) SERVER files OPTIONS (filename 'PG_VERSION');
+GRANT SELECT ON public.version_file TO app; GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO app;
 CREATE EVENT TRIGGER watch_ddl ON ddl_command_end EXECUTE FUNCTION watch.note_ddl();
 CREATE EVENT TRIGGER watch_drop ON sql_drop EXECUTE FUNCTION watch.note_drop();
