@@ -209,19 +209,16 @@ static int follow_view(struct follow *f, const ViewStmt *view)
     return 0;
 }
 
-/* A table that has masked columns gets other names: the masks would not find them any more. */
-static void follow_rename(struct follow *f, const RangeVar *relation)
-{
-    if (relation)
-        follow_unmask(f, rows_all(table_rows(f, relation)), relation->relname);
-}
-
 /* Of what is explained only the plan is shown; conditions tell of the table by its estimates all the same. */
 static int follow_explain(struct follow *f, const ExplainStmt *explain)
 {
     (void)query_rows(f, NULL, explain->query);
+    follow_utility(f, explain->query); /* EXECUTE */
+    if (IsA(explain->query, CreateTableAsStmt))
+        (void)follow_create_as(f, (const CreateTableAsStmt *)explain->query);
     struct rows *plan = rows_new(true);
-    rows_append(plan, "QUERY PLAN", FATE_SHOWN);
+    /* What a function gives may be in the plan: immutable ones are called by the planner. */
+    rows_append(plan, "QUERY PLAN", f->opaque ? fate_worst(f) : FATE_SHOWN);
     return give_rows(f->out, LINEAGE_ROWS, plan);
 }
 
@@ -326,8 +323,10 @@ static void copy_options(const CopyStmt *copy, struct copy_shape *shape)
 
 static int follow_copy(struct follow *f, const CopyStmt *copy)
 {
-    if (copy->is_from)
+    if (copy->is_from) {
+        (void)table_rows(f, copy->relation); /* for its errors: they may quote other rows */
         return 0;
+    }
     struct rows *rows = copied_rows(f, copy);
     if (!rows) {
         rows = rows_new(false);
@@ -336,6 +335,8 @@ static int follow_copy(struct follow *f, const CopyStmt *copy)
     if (copy->filename || copy->is_program)
         unmask_all(f, rows, "a file");
     copy_options(copy, &f->out->copy);
+    if (f->out->copy.odd)
+        follow_unmask(f, fate_worst(f), "COPY with an option that changes how its rows are read");
     return give_rows(f->out, LINEAGE_COPY_OUT, rows);
 }
 
@@ -346,12 +347,6 @@ static int follow_other(struct follow *f, const Node *node)
     switch (nodeTag(node)) {
     case T_ViewStmt:
         return follow_view(f, (const ViewStmt *)node);
-    case T_RenameStmt:
-        follow_rename(f, ((const RenameStmt *)node)->relation);
-        return 0;
-    case T_AlterObjectSchemaStmt:
-        follow_rename(f, ((const AlterObjectSchemaStmt *)node)->relation);
-        return 0;
     case T_CallStmt: {
         struct rows *rows = rows_new(false);
         rows->any = expression_fate(f, NULL, (const Node *)((const CallStmt *)node)->funccall);
@@ -362,6 +357,7 @@ static int follow_other(struct follow *f, const Node *node)
         return give_rows(f->out, LINEAGE_ROWS, rows);
     }
     default:
+        follow_utility(f, node);
         return 0;
     }
 }
@@ -390,6 +386,7 @@ static int follow_statement(struct follow *f, const Node *node)
         return r ? r : follow_query(f, ((const DeclareCursorStmt *)node)->query, LINEAGE_DECLARE);
     }
     case T_ExecuteStmt:
+        follow_utility(f, node);
         return give_name(f->out, LINEAGE_EXECUTE, ((const ExecuteStmt *)node)->name);
     case T_FetchStmt:
         return ((const FetchStmt *)node)->ismove

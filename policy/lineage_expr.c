@@ -41,13 +41,25 @@ static struct fate window_fate(struct follow *f, const struct nest *nest, const 
     struct fate fate =
         fate_mix(list_fate(f, nest, window->partitionClause), list_fate(f, nest, window->orderClause));
     follow_predicate(f, fate, "a window's order");
-    fate = fate_mix(fate, expression_fate(f, nest, window->startOffset));
-    return fate_mix(fate, expression_fate(f, nest, window->endOffset));
+    struct fate frame =
+        fate_mix(expression_fate(f, nest, window->startOffset), expression_fate(f, nest, window->endOffset));
+    follow_predicate(f, frame, "a window's frame");
+    return fate_mix(fate, frame);
 }
 
 static struct fate call_fate(struct follow *f, const struct nest *nest, const FuncCall *call)
 {
-    struct fate fate = list_fate(f, nest, call->args);
+    const ListCell *cell;
+    struct fate first = FATE_SHOWN, rest = FATE_SHOWN;
+    foreach (cell, call->args) {
+        struct fate argument = expression_fate(f, nest, lfirst(cell));
+        if (cell == list_head(call->args))
+            first = argument;
+        else
+            rest = fate_mix(rest, argument);
+    }
+    struct fate fate = fate_mix(first, rest);
+    bool tells = fate.mask && !total_function(call->funcname, first, rest);
     fate = fate_mix(fate, list_fate(f, nest, call->agg_order));
     fate = fate_mix(fate, expression_fate(f, nest, call->agg_filter));
     fate = fate_mix(fate, window_fate(f, nest, call->over));
@@ -55,6 +67,8 @@ static struct fate call_fate(struct follow *f, const struct nest *nest, const Fu
     struct fate own = function_fate(f, call->funcname, list_length(call->args), &keeps);
     if (keeps)
         follow_unmask(f, fate, strVal(llast(call->funcname)));
+    else if (tells)
+        follow_predicate(f, fate, strVal(llast(call->funcname)));
     return fate_mix(fate, own);
 }
 
@@ -83,6 +97,8 @@ static struct fate sublink_fate(struct follow *f, const struct nest *nest, const
     }
     struct fate fate = fate_mix(test, rows_all(rows));
     fate.guessed = test.guessed;
+    if (link->subLinkType != ARRAY_SUBLINK)
+        follow_predicate(f, fate, "a comparison with a query");
     return fate;
 }
 
@@ -96,7 +112,72 @@ static struct fate indirection_fate(struct follow *f, const struct nest *nest,
         const Node *step = lfirst(cell);
         if (IsA(step, A_Indices))
             fate = fate_mix(fate, children_fate(f, nest, step));
+        bool keeps = false;
+        if (IsA(step, String) && fate.mask) {
+            List *name = list_make1(makeString(pstrdup(strVal(step))));
+            enum catalog_answer answer = function_fate_if(f, name, 1, &keeps);
+            if (answer == CATALOG_FOUND && keeps)
+                follow_unmask(f, fate, strVal(step));
+            else if (answer == CATALOG_FOUND && !total_function(name, fate, FATE_SHOWN))
+                follow_predicate(f, fate, strVal(step));
+        }
     }
+    return fate;
+}
+
+/* Whether anything of it is masked decides what else is computed. */
+static struct fate case_fate(struct follow *f, const struct nest *nest, const CaseExpr *expression)
+{
+    struct fate test = expression_fate(f, nest, (const Node *)expression->arg);
+    struct fate result = expression_fate(f, nest, (const Node *)expression->defresult);
+    const ListCell *cell;
+    foreach (cell, expression->args) {
+        const CaseWhen *when = lfirst(cell);
+        test = fate_mix(test, expression_fate(f, nest, (const Node *)when->expr));
+        result = fate_mix(result, expression_fate(f, nest, (const Node *)when->result));
+    }
+    follow_predicate(f, test, "a condition of CASE");
+    return fate_mix(test, result);
+}
+
+/* That a column is NULL can be seen anyway, but not when something else is. */
+static struct fate coalesce_fate(struct follow *f, const struct nest *nest, const CoalesceExpr *expression)
+{
+    struct fate all = FATE_SHOWN;
+    const ListCell *cell;
+    foreach (cell, expression->args) {
+        struct fate fate = expression_fate(f, nest, lfirst(cell));
+        if (fate.computed && lnext(expression->args, cell))
+            follow_predicate(f, fate, "coalesce of something computed");
+        all = fate_mix(all, fate);
+    }
+    return all;
+}
+
+/* Everything below, and whatever it does with it can be seen. */
+static struct fate telling_fate(struct follow *f, const struct nest *nest, const Node *node, bool tells)
+{
+    struct fate fate = children_fate(f, nest, node);
+    if (fate.mask && tells)
+        follow_predicate(f, fate, expression_name(node));
+    return fate;
+}
+
+static bool compares_hashes(struct follow *f, const struct nest *nest, const Node *node);
+
+static struct fate operation_fate(struct follow *f, const struct nest *nest, const A_Expr *expression)
+{
+    struct fate fate = children_fate(f, nest, (const Node *)expression);
+    if (fate.mask && !total_operator(f, expression) && !compares_hashes(f, nest, (const Node *)expression))
+        follow_predicate(f, fate, "an operation");
+    return fate;
+}
+
+static struct fate cast_fate(struct follow *f, const struct nest *nest, const TypeCast *cast)
+{
+    struct fate fate = fate_mix(expression_fate(f, nest, cast->arg), FATE_SHOWN);
+    if (fate.mask && !total_cast(f, cast->typeName))
+        follow_predicate(f, fate, "a cast");
     return fate;
 }
 
@@ -135,8 +216,25 @@ static struct fate known_fate(struct follow *f, const struct nest *nest, const N
         struct rows *rows = query_rows(f, nest, node);
         return rows ? rows_all(rows) : fate_worst(f);
     }
-    default:
+    case T_A_Expr:
+        return operation_fate(f, nest, (const A_Expr *)node);
+    case T_TypeCast:
+        return cast_fate(f, nest, (const TypeCast *)node);
+    case T_CaseExpr:
+        return case_fate(f, nest, (const CaseExpr *)node);
+    case T_CoalesceExpr:
+        return coalesce_fate(f, nest, (const CoalesceExpr *)node);
+    case T_XmlExpr:
+        return telling_fate(f, nest, node, !total_xml((const XmlExpr *)node));
+    case T_A_ArrayExpr: /* arrays of arrays must be of one length */
+        return telling_fate(f, nest, node, list_length(((const A_ArrayExpr *)node)->elements) > 1);
+    case T_MinMaxExpr:
+    case T_RowExpr:
+    case T_NamedArgExpr:
+    case T_SortBy:
         return children_fate(f, nest, node);
+    default:
+        return telling_fate(f, nest, node, true);
     }
 }
 

@@ -129,8 +129,13 @@ static struct rows *from_function(struct follow *f, struct nest *nest, const Ran
     struct rows *rows = rows_new(false);
     const ListCell *cell;
     foreach (cell, range->functions)
-        if (lfirst(cell) && IsA(lfirst(cell), List))
-            rows->any = fate_mix(rows->any, expression_fate(f, nest, linitial((const List *)lfirst(cell))));
+        if (lfirst(cell) && IsA(lfirst(cell), List)) {
+            const Node *call = linitial((const List *)lfirst(cell));
+            if (IsA(call, FuncCall)) /* how many rows it gives can be counted */
+                follow_predicate(f, expression_fate(f, nest, (const Node *)((const FuncCall *)call)->args),
+                                 "the rows of a function");
+            rows->any = fate_mix(rows->any, expression_fate(f, nest, call));
+        }
     rows->known = function_columns(f, range, rows);
     if (rows->known && range->ordinality)
         rows_append(rows, "ordinality", FATE_SHOWN);
@@ -148,11 +153,13 @@ static struct rows *from_table_function(struct follow *f, struct nest *nest, con
     struct rows *rows = rows_new(true);
     struct fate fate =
         fate_mix(expression_fate(f, nest, range->docexpr), expression_fate(f, nest, range->rowexpr));
+    follow_predicate(f, fate, "the rows of XMLTABLE");
     const ListCell *cell;
     foreach (cell, range->columns) {
         const RangeTableFuncCol *column = lfirst(cell);
         struct fate own =
             fate_mix(expression_fate(f, nest, column->colexpr), expression_fate(f, nest, column->coldefexpr));
+        follow_predicate(f, own, "a column of XMLTABLE"); /* values may not be of its type */
         rows_append(rows, column->colname, column->for_ordinality ? FATE_SHOWN : fate_mix(fate, own));
     }
     rows = renamed(rows, range->alias);
@@ -204,7 +211,7 @@ static struct rows *merged_columns(struct follow *f, const List *names, const st
         (void)rows_find(left, name, &a);
         (void)rows_find(right, name, &b);
         compare(f, a, b, name);
-        rows_append(merged, name, fate_either(a, b));
+        rows_append(merged, name, fate_beside(a, b));
     }
     return merged;
 }
@@ -263,6 +270,8 @@ static struct rows *from_known(struct follow *f, struct nest *nest, const Node *
         return from_table_function(f, nest, (const RangeTableFunc *)node);
     case T_RangeTableSample: {
         const RangeTableSample *sample = (const RangeTableSample *)node;
+        expression_condition(f, nest, (const Node *)sample->args);
+        expression_condition(f, nest, sample->repeatable);
         return from_item(f, nest, sample->relation);
     }
     case T_JoinExpr:
@@ -305,32 +314,54 @@ static bool is_system_column(const char *name)
     return false;
 }
 
-/* A bare name: a column of the innermost level that has it; else something in FROM, as a whole row. */
-static bool find_bare(const struct nest *nest, const char *name, struct fate *ret)
+/* Whether one of them has that name, or may have it: not all columns are known of everything. */
+enum sight { NOT_SEEN, MAYBE_SEEN, SEEN };
+
+static enum sight see(const struct rows *rows, const char *name, struct fate *ret)
 {
-    bool found = false;
-    *ret = FATE_SHOWN;
-    for (const struct item *item = nest->items; item; item = item->next) {
-        struct fate fate;
-        if (item->hidden || item->only_qualified || !rows_find(item->rows, name, &fate))
-            continue;
-        *ret = fate_either(*ret, fate);
-        found = true;
-    }
-    for (const struct item *item = nest->items; item && !found; item = item->next)
-        if (!item->hidden && item->alias && strcmp(item->alias, name) == 0) {
-            *ret = rows_all(item->rows);
-            return true;
-        }
-    return found || (nest->items && is_system_column(name));
+    if (!rows_find(rows, name, ret))
+        return NOT_SEEN;
+    for (size_t i = 0; i < rows->n; i++)
+        if (rows->names[i] && strcmp(rows->names[i], name) == 0)
+            return SEEN;
+    return MAYBE_SEEN;
 }
 
+/* A column of this level; what is found is added to *fate. */
+static enum sight find_column(const struct nest *nest, const char *name, struct fate *fate)
+{
+    enum sight sight = NOT_SEEN;
+    for (const struct item *item = nest->items; item; item = item->next) {
+        struct fate own;
+        enum sight seen = item->hidden || item->only_qualified ? NOT_SEEN : see(item->rows, name, &own);
+        if (seen == NOT_SEEN)
+            continue;
+        *fate = fate_either(*fate, own);
+        sight = seen > sight ? seen : sight;
+    }
+    return sight;
+}
+
+/* As colNameToVar() and transformColumnRef() do: a column of the innermost level that has it, and only when
+ * none has one, something in FROM as a whole row. What is called like a system column may be an outer query's
+ * own column, where the inner one has no table. What may be several of these is all of them. */
 bool nest_finds(const struct nest *nest, const char *name, struct fate *ret)
 {
-    for (; nest; nest = nest->outer)
-        if (find_bare(nest, name, ret))
+    bool found = nest && nest->items && is_system_column(name);
+    *ret = FATE_SHOWN;
+    for (const struct nest *level = nest; level; level = level->outer) {
+        enum sight sight = find_column(level, name, ret);
+        if (sight == SEEN)
             return true;
-    return false;
+        found = found || sight == MAYBE_SEEN;
+    }
+    for (const struct nest *level = nest; level; level = level->outer)
+        for (const struct item *item = level->items; item; item = item->next)
+            if (!item->hidden && item->alias && strcmp(item->alias, name) == 0) {
+                *ret = fate_either(*ret, rows_all(item->rows));
+                return true;
+            }
+    return found;
 }
 
 static const struct item *find_item(const struct nest *nest, const char *schema, const char *alias)
@@ -346,13 +377,15 @@ static const struct item *find_item(const struct nest *nest, const char *schema,
 /* A column of the item; or alias.f, which is f(alias). */
 static struct fate item_column(struct follow *f, const struct item *item, const char *name)
 {
-    struct fate fate;
-    if (rows_find(item->rows, name, &fate))
+    struct fate fate = FATE_SHOWN;
+    enum sight sight = see(item->rows, name, &fate);
+    if (sight == SEEN || (sight == NOT_SEEN && is_system_column(name)))
         return fate;
-    if (is_system_column(name))
-        return FATE_SHOWN;
-    bool keeps;
-    fate = fate_mix(rows_all(item->rows), function_fate(f, list_make1(makeString(pstrdup(name))), 1, &keeps));
+    bool keeps = false;
+    const List *function = list_make1(makeString(pstrdup(name)));
+    if (sight == MAYBE_SEEN && function_fate_if(f, function, 1, &keeps) == CATALOG_ABSENT)
+        return fate;
+    fate = fate_mix(rows_all(item->rows), function_fate(f, function, 1, &keeps));
     if (keeps)
         follow_unmask(f, fate, name);
     return fate;

@@ -47,6 +47,7 @@ struct follow {
     size_t origins_room;
     bool no_memory;
     bool temporary; /* something in sight may be temporary, which the catalog does not show */
+    bool opaque;    /* it calls a function that may read anything */
     unsigned quiet; /* inside of a view: its own conditions are its owner's choice */
 };
 
@@ -62,6 +63,9 @@ struct fate rows_all(const struct rows *rows);
 bool rows_find(const struct rows *rows, const char *name, struct fate *ret);
 /* Either value: a set operation, or columns that a join has merged. */
 struct fate fate_either(struct fate a, struct fate b);
+/* Rows of both: that one of them is not masked makes a token of what somebody has put beside it, and so may
+ * not be seen. */
+struct fate fate_beside(struct fate a, struct fate b);
 /* Something made of both. */
 struct fate fate_mix(struct fate a, struct fate b);
 /* The strictest there is: what nothing is known about. */
@@ -85,6 +89,8 @@ struct fate table_column(struct follow *f, const RangeVar *relation, const char 
 /* What a call may bring along by itself, whatever its arguments are; *ret_keeps: it may keep what it is
  * given. */
 struct fate function_fate(struct follow *f, const List *names, int n_arguments, bool *ret_keeps);
+/* Whether there may be one at all of that many arguments. */
+enum catalog_answer function_fate_if(struct follow *f, const List *names, int n_arguments, bool *ret_keeps);
 
 /* ---- lineage_from.c ---- */
 
@@ -107,9 +113,19 @@ void expression_condition(struct follow *f, const struct nest *nest, const Node 
 /* What PostgreSQL calls a column without AS (FigureColname). */
 const char *expression_name(const Node *node);
 
+/* ---- lineage_total.c: what tells nothing but its result ---- */
+
+/* With these fates of its first argument, and of the others together. */
+bool total_function(const List *names, struct fate first, struct fate rest);
+bool total_operator(struct follow *f, const A_Expr *expression);
+bool total_cast(struct follow *f, const TypeName *type);
+bool total_xml(const XmlExpr *expression);
+
 /* ---- lineage_query.c ---- */
 
 /* Any statement that can have rows: SELECT, INSERT …; NULL when it is none of these. */
 struct rows *query_rows(struct follow *f, const struct nest *outer, const Node *query);
+/* What has no rows. lineage_utility.c */
+void follow_utility(struct follow *f, const Node *node);
 /* The tree of a view's definition. NULL: it can't be read. lineage.c */
 const Node *definition_tree(const char *sql);

@@ -25,8 +25,9 @@ static struct rows *own_copy(struct follow *f, struct rows *rows, const CommonTa
 {
     struct rows *copy = rows ? rows_copy(rows) : rows_worst(f);
     rows_rename(copy, cte->aliascolnames);
-    if (cte->search_clause || cte->cycle_clause) { /* they add columns */
+    if (cte->search_clause || cte->cycle_clause) { /* they add columns, and compare */
         copy->any = rows_all(copy);
+        follow_predicate(f, copy->any, "SEARCH or CYCLE");
         copy->known = false;
     }
     return copy;
@@ -69,6 +70,10 @@ static void open_with(struct follow *f, const struct nest *outer, const WithClau
     const ListCell *cell;
     if (!with)
         return;
+    /* Of a recursive WITH each may name those behind it, whatever tables are called. */
+    if (with->recursive)
+        foreach (cell, with->ctes)
+            f->ctes = cte_new(f->ctes, ((const CommonTableExpr *)lfirst(cell))->ctename, rows_worst(f));
     foreach (cell, with->ctes) {
         const CommonTableExpr *cte = lfirst(cell);
         struct rows *rows = with->recursive ? recursive_rows(f, outer, cte)
@@ -166,13 +171,23 @@ static struct rows *values_rows(struct follow *f, const struct nest *nest, const
         foreach (inner, (const List *)lfirst(outer)) {
             struct fate fate = expression_fate(f, nest, lfirst(inner));
             if (i < rows->n)
-                rows->fates[i] = fate_either(rows->fates[i], fate);
+                rows->fates[i] = fate_beside(rows->fates[i], fate);
             else
                 rows_append(rows, psprintf("column%zu", i + 1), fate);
             i++;
         }
     }
     return rows;
+}
+
+/* Rows that are alike become one: their number tells which are. Of tokens that can be seen as well. */
+static void compared(struct follow *f, const struct rows *rows)
+{
+    for (size_t i = 0; i < rows->n; i++)
+        if (rows->fates[i].mask && (rows->fates[i].mask->kind != MASK_HASH || rows->fates[i].computed))
+            follow_predicate(f, rows->fates[i], rows->names[i]);
+    if (!rows->known)
+        follow_predicate(f, rows_all(rows), "DISTINCT");
 }
 
 static struct rows *set_operation_rows(struct follow *f, const struct nest *outer, const SelectStmt *select)
@@ -184,9 +199,11 @@ static struct rows *set_operation_rows(struct follow *f, const struct nest *oute
     struct rows *rows = rows_copy(left);
     rows->known = left->known && right->known && left->n == right->n;
     for (size_t i = 0; i < rows->n && i < right->n && rows->known; i++)
-        rows->fates[i] = fate_either(rows->fates[i], right->fates[i]);
+        rows->fates[i] = fate_beside(rows->fates[i], right->fates[i]);
     if (!rows->known)
         rows->any = fate_mix(rows_all(left), rows_all(right));
+    if (select->op != SETOP_UNION || !select->all)
+        compared(f, rows);
     keys(f, NULL, rows, select->sortClause, false);
     return rows;
 }
@@ -203,6 +220,8 @@ static struct rows *plain_rows(struct follow *f, const struct nest *outer, const
     expression_condition(f, &nest, select->havingClause);
     keys(f, &nest, rows, select->groupClause, true);
     keys(f, &nest, rows, select->distinctClause, true);
+    if (select->distinctClause && !linitial(select->distinctClause))
+        compared(f, rows);
     keys(f, &nest, rows, select->sortClause, false);
     foreach (cell, select->windowClause)
         (void)expression_fate(f, &nest, lfirst(cell));
@@ -228,6 +247,8 @@ static void written(struct follow *f, const RangeVar *target, const char *column
 {
     if (fate.mask && !table_column(f, target, column).mask)
         follow_unmask(f, fate, column);
+    if (fate.mask && fate.computed) /* it may not fit, or break a constraint */
+        follow_predicate(f, fate, column);
 }
 
 /* SET a = …, (b, c) = … */
@@ -270,7 +291,7 @@ static void insert_columns(struct follow *f, const InsertStmt *insert, const str
             follow_unmask(f, source->fates[i], insert->relation->relname);
     }
     if (!source->known)
-        follow_unmask(f, source->any, insert->relation->relname);
+        follow_unmask(f, rows_all(source), insert->relation->relname);
 }
 
 /* What the client itself wanted to insert: not masked. */

@@ -53,6 +53,11 @@ struct rows *rows_copy(const struct rows *rows)
 void rows_rename(struct rows *rows, const List *names)
 {
     size_t n = (size_t)list_length(names);
+    if (n && !rows->known) { /* (x).* in between: which name is whose can't be told */
+        rows->any = rows_all(rows);
+        for (size_t i = 0; i < rows->n; i++)
+            rows->fates[i] = rows->any;
+    }
     for (size_t i = 0; i < n; i++) {
         const char *name = strVal(list_nth(names, (int)i));
         if (i < rows->n)
@@ -98,6 +103,13 @@ struct fate fate_either(struct fate a, struct fate b)
     fate.computed = a.computed || b.computed;
     fate.guessed = a.guessed && b.guessed;
     fate.missing = a.missing && b.missing;
+    return fate;
+}
+
+struct fate fate_beside(struct fate a, struct fate b)
+{
+    struct fate fate = fate_either(a, b);
+    fate.computed = fate.computed || !a.mask != !b.mask || (a.mask && a.mask != b.mask);
     return fate;
 }
 

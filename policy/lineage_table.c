@@ -10,12 +10,27 @@ static bool shows_others(const struct catalog_relation *relation, const char *co
     static const struct {
         const char *relation, *column; /* how its name begins */
     } places[] = {
-        { "pg_statistic", "stavalues" },       { "pg_stats", "most_common_" },
-        { "pg_stats", "histogram_bounds" },    { "pg_statistic_ext_data", "stxd" },
-        { "pg_stats_ext", "most_common_" },    { "pg_stats_ext_exprs", "most_common_" },
-        { "pg_stats_ext_exprs", "histogram" }, { "pg_stat_activity", "query" },
-        { "pg_stat_statements", "query" },     { "pg_cursors", "statement" },
-        { "pg_largeobject", "data" },          { "pg_prepared_statements", "statement" },
+        { "pg_statistic", "sta" },
+        { "pg_stats", "most_common_" },
+        { "pg_stats", "n_distinct" },
+        { "pg_stats", "avg_width" },
+        { "pg_stats", "correlation" },
+        { "pg_stats_ext", "n_distinct" },
+        { "pg_stats_ext", "dependencies" },
+        { "pg_stats_ext_exprs", "avg_width" },
+        { "pg_stats_ext_exprs", "n_distinct" },
+        { "pg_stats_ext_exprs", "correlation" },
+        { "pg_attribute", "attmissingval" },
+        { "pg_stats", "histogram_bounds" },
+        { "pg_statistic_ext_data", "stxd" },
+        { "pg_stats_ext", "most_common_" },
+        { "pg_stats_ext_exprs", "most_common_" },
+        { "pg_stats_ext_exprs", "histogram" },
+        { "pg_stat_activity", "query" },
+        { "pg_stat_statements", "query" },
+        { "pg_cursors", "statement" },
+        { "pg_largeobject", "data" },
+        { "pg_prepared_statements", "statement" },
     };
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
         if (strcmp(relation->name, places[i].relation) == 0 &&
@@ -174,6 +189,12 @@ static bool reads_by_itself(const char *name)
            strncmp(name, "pg_stat_get_backend_", 20) == 0;
 }
 
+/* Those whose arguments are statements. */
+static bool runs_statements(const char *name)
+{
+    return strstr(name, "_to_xml") != NULL || strcmp(name, "ts_stat") == 0 || strcmp(name, "ts_rewrite") == 0;
+}
+
 static bool is_pure(const struct catalog_function *function)
 {
     return (strcmp(function->language, "internal") == 0 || strcmp(function->language, "c") == 0) &&
@@ -191,6 +212,8 @@ struct fate function_fate(struct follow *f, const List *names, int n_arguments, 
     enum catalog_answer answer = scope_function(f->scope, schema, name, &unsettled);
     if (answer == CATALOG_WANTED)
         f->out->wanted = true;
+    f->opaque = f->opaque || unsettled;
+    guess.guessed = !unsettled;
     if (answer != CATALOG_FOUND || unsettled)
         return guess;
     bool own = false, pure = true;
@@ -199,8 +222,29 @@ struct fate function_fate(struct follow *f, const List *names, int n_arguments, 
         own |= function->oid < CATALOG_PINNED;
         pure = pure && (function->oid < CATALOG_PINNED || is_pure(function));
     }
-    if (!pure)
+    if (!pure) { /* what it finds in a table may be what somebody asks for by its arguments */
+        guess.guessed = false;
+        f->opaque = true;
         return guess;
+    }
     *ret_keeps = own && sql_function_fame(name) != SQL_FUNCTION_HARMLESS;
-    return own && reads_by_itself(name) ? fate_worst(f) : FATE_SHOWN;
+    if (!own || !reads_by_itself(name))
+        return FATE_SHOWN;
+    if (runs_statements(name)) /* that it fails, or finds nothing, is an answer */
+        follow_predicate(f, fate_worst(f), name);
+    return fate_worst(f);
+}
+
+enum catalog_answer function_fate_if(struct follow *f, const List *names, int n_arguments, bool *ret_keeps)
+{
+    const struct catalog_function *function;
+    size_t cursor = 0;
+    bool unsettled = false;
+    const char *name = strVal(llast(names));
+    enum catalog_answer answer = scope_function(f->scope, NULL, name, &unsettled);
+    (void)function_fate(f, names, n_arguments, ret_keeps);
+    if (answer == CATALOG_FOUND && !unsettled &&
+        !scope_next_function(f->scope, NULL, name, n_arguments, &cursor, &function))
+        return CATALOG_ABSENT;
+    return answer;
 }

@@ -94,15 +94,21 @@ static uint64_t hash_word(const uint8_t *key, const void *value, size_t n)
     return word;
 }
 
-/* The digits at the end of the number, whatever its format is. */
+/* The digits at the end of the number, whatever its format is: four of eight or more, else the last half, as
+ * of numbers in texts. */
 static uint64_t last_digits(struct mask_type type, const uint8_t *value, size_t n)
 {
-    uint64_t number = 0;
+    uint64_t number = 0, digits = 0, shown = 1;
     if (!type.binary) {
-        for (size_t i = 0; i < n; i++)
-            if (value[i] >= '0' && value[i] <= '9')
-                number = (number * 10 + (uint64_t)(value[i] - '0')) % LAST_DIGITS;
-        return number;
+        for (size_t i = 0; i < n; i++) {
+            if (value[i] < '0' || value[i] > '9')
+                continue;
+            number = (number * 10 + (uint64_t)(value[i] - '0')) % LAST_DIGITS;
+            digits++;
+        }
+        for (; digits >= 2 && shown < LAST_DIGITS; digits -= 2)
+            shown *= 10;
+        return number % shown;
     }
     if (n == 0 || n > WORD)
         return 0;
@@ -110,7 +116,12 @@ static uint64_t last_digits(struct mask_type type, const uint8_t *value, size_t 
     number = negative ? UINT64_MAX : 0;
     for (size_t i = 0; i < n; i++)
         number = number << 8 | value[i];
-    return (negative ? 0 - number : number) % LAST_DIGITS;
+    number = negative ? 0 - number : number;
+    for (uint64_t rest = number; rest; rest /= 10)
+        digits++;
+    for (; digits >= 2 && shown < LAST_DIGITS; digits -= 2)
+        shown *= 10;
+    return number % shown;
 }
 
 /* Numbers in text form and in binary hash alike: their value counts. */
@@ -185,6 +196,13 @@ static int put_uuid(struct fate fate, const struct known_type *known, bool binar
 {
     uint8_t uuid[UUID_BYTES] = { 0 };
     if (fate.mask->kind == MASK_HASH && key && !fate.computed) {
+        uint8_t plain[UUID_BYTES];
+        size_t length = 0;
+        if (!binary && sodium_hex2bin(plain, sizeof plain, value, n, "-", &length, NULL) == 0 &&
+            length == UUID_BYTES) {
+            value = plain; /* both formats have one token */
+            n = UUID_BYTES;
+        }
         crypto_generichash(uuid, sizeof uuid, value, n, key, MASK_KEY);
         uuid[6] = (uint8_t)(0x80 | (uuid[6] & 0x0f)); /* RFC 9562: version 8, of one's own making */
         uuid[8] = (uint8_t)(0x80 | (uuid[8] & 0x3f));
@@ -213,10 +231,10 @@ static int put_json(struct fate fate, bool with_version, struct buffer *out)
 /* No elements: array_send() then gives dimensions, flags and the type of elements, which stays. */
 static int put_array(bool binary, const uint8_t *value, size_t n, struct buffer *out, bool *ret_null)
 {
-    enum { COUNTS = 8, HEAD = 12 };
+    enum { COUNTS = 8, HEAD = 12, DIMENSIONS_MAX = 6 };
     if (!binary)
         return buffer_append(out, "{}", 2);
-    if (n < HEAD) {
+    if (n < HEAD || value[0] || value[1] || value[2] || value[3] > DIMENSIONS_MAX) { /* not an array */
         *ret_null = true;
         return 0;
     }
@@ -248,7 +266,8 @@ int mask_value(struct fate fate, struct mask_type type, const uint8_t *key, cons
     case FAMILY_JSON:
         return put_json(fate, binary && known.oid == OID_JSONB, out);
     case FAMILY_ARRAY:
-        return put_array(binary, value, n, out, ret_null);
+        *ret_null = binary && fate.computed; /* what is NULL has no head to take over */
+        return *ret_null ? 0 : put_array(binary, value, n, out, ret_null);
     case FAMILY_NONE:
         break;
     }

@@ -274,7 +274,7 @@ static bool current(const struct veil *veil, struct result *ret)
     case EXPECT_DESCRIBE:
         *ret = result_of_name(veil, first->portal ? &veil->portals : &veil->statements, first->name);
         break;
-    /* Errors of Parse and Bind quote what the client itself has sent. */
+    /* Errors of Parse quote what the client itself has sent. */
     default:
         return false;
     }
@@ -378,16 +378,28 @@ static int take_confirmation(struct veil *veil, enum expected_kind kind)
     return r;
 }
 
+/* What its text may quote. At the end of a transaction that is any of its statements: deferred constraints.
+ */
 static const struct mask *hides_texts(const struct veil *veil)
 {
     struct result result;
+    const struct expected *first = veil->first;
+    if (first && (first->kind == EXPECT_SYNC || (first->kind == EXPECT_QUERY && first->at >= first->n)))
+        return veil->how.worst;
+    if (first && first->kind == EXPECT_BIND) { /* it plans, and planning calls immutable functions */
+        const struct veil_plan *plan =
+            first->n ? first->plans[0] : result_of_name(veil, &veil->statements, first->statement).plan;
+        return plan->hides_texts ? plan->worst : NULL;
+    }
     return current(veil, &result) && result.plan->hides_texts ? result.plan->worst : NULL;
 }
 
 static int take_error(struct veil *veil, struct reader body, struct buffer *out)
 {
     int r = veil_text(&veil->how, hides_texts(veil), 'E', body, out);
-    while (veil->first && veil->first->kind != EXPECT_SYNC && veil->first->kind != EXPECT_QUERY)
+    /* Behind one of the extended protocol it skips queries, too; behind a query nothing. */
+    bool is_query = veil->first && veil->first->kind == EXPECT_QUERY;
+    while (!is_query && veil->first && veil->first->kind != EXPECT_SYNC)
         pop(veil);
     veil->skipping = !veil->first;
     return r;
@@ -415,7 +427,7 @@ bool veil_looks_into(const struct veil *veil, uint8_t type)
     case 'd':
         return veil->how.detectors || !current(veil, &result) || result.plan->worst;
     case 'A':
-        return veil->how.detectors != NULL;
+        return veil->how.detectors || veil->how.worst;
     case 'E':
     case 'H':
     case 'N':
@@ -459,7 +471,8 @@ int veil_answer(struct veil *veil, uint8_t type, struct reader body, struct buff
     case 'N':
         return veil_text(&veil->how, hides_texts(veil), 'N', body, out);
     case 'A':
-        return veil->how.detectors ? veil_text(&veil->how, NULL, 'A', body, out) : VEIL_PASS;
+        return veil->how.detectors || veil->how.worst ? veil_text(&veil->how, veil->how.worst, 'A', body, out)
+                                                      : VEIL_PASS;
     case 'Z':
         return take_ready(veil, body);
     default:

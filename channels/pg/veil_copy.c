@@ -168,7 +168,8 @@ static int put_cell(struct line *line, struct cell cell, const uint8_t *raw, siz
         return r;
     const uint8_t *value = buffer_head(&line->plain);
     size_t length = buffer_size(&line->plain);
-    cell.type = (struct mask_type){ .oid = is_integer(value, length) ? INT8 : TEXT };
+    /* Of something computed not even that is told. */
+    cell.type = (struct mask_type){ .oid = !cell.fate.computed && is_integer(value, length) ? INT8 : TEXT };
     buffer_init(&shown, VEIL_MESSAGE_MAX);
     r = veil_cell(line->how, cell, length ? value : (const uint8_t *)"", length, &shown, &null);
     if (r == 1) {
@@ -206,8 +207,9 @@ static int copy_line(struct line *line, const uint8_t *bytes, size_t n)
         size_t length = line->shape->form == COPY_CSV ? csv_cell_end(bytes + at, n - at, line->shape)
                                                       : text_cell_end(bytes + at, n - at, line->shape);
         struct cell cell = veil_plan_cell(line->plan, i, count, &text);
-        r = is_null(line->shape, bytes + at, length) ? buffer_append(line->out, bytes + at, length)
-                                                     : put_cell(line, cell, bytes + at, length);
+        r = is_null(line->shape, bytes + at, length) && !veil_hides_null(cell)
+                ? buffer_append(line->out, bytes + at, length)
+                : put_cell(line, cell, bytes + at, length);
         at += length;
         r = r ? r : buffer_put_u8(line->out, bytes[at++]); /* the delimiter, or the end of the line */
     }

@@ -53,6 +53,8 @@ MUST_USE bool veil_plan_describe(struct veil_plan *plan, struct reader body, int
 
 /* Fills in the length of the message that begins at start. */
 void veil_end_message(struct buffer *out, size_t start);
+/* Whether NULL is masked too, as of everything computed: nullif(email, 'x') would tell. */
+bool veil_hides_null(struct cell cell);
 /* One value through mask and detectors into out, or *ret_null. 1: it is another one now. */
 MUST_USE int veil_cell(const struct veil_how *how, struct cell cell, const void *value, size_t n,
                        struct buffer *out, bool *ret_null);

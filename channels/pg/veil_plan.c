@@ -148,6 +148,8 @@ void veil_formats_clear(struct veil_formats *formats)
 
 /* ---- rows ---- */
 
+enum { FIXED_MAX = 16 }; /* bytes of the longest binary value that holds no text: uuid, interval */
+
 /* Detectors read text; a binary value of a type whose binary form is its text is one. */
 static bool is_readable(struct mask_type type)
 {
@@ -178,6 +180,22 @@ static bool is_readable(struct mask_type type)
     }
 }
 
+/* Texts inside of a binary array, row or range. 1: something was found; its lengths would not fit any more,
+ * so that nothing of it is shown. */
+static int detect_inside(const struct veil_how *how, const void *value, size_t n)
+{
+    struct buffer unused;
+    buffer_init(&unused, VEIL_MESSAGE_MAX);
+    int r = detect_block(how->detectors, how->detect, value, n, &unused, NULL);
+    buffer_free(&unused);
+    return r;
+}
+
+bool veil_hides_null(struct cell cell)
+{
+    return cell.fate.mask && cell.fate.computed;
+}
+
 int veil_cell(const struct veil_how *how, struct cell cell, const void *value, size_t n, struct buffer *out,
               bool *ret_null)
 {
@@ -188,6 +206,11 @@ int veil_cell(const struct veil_how *how, struct cell cell, const void *value, s
     }
     if (how->detectors && is_readable(cell.type)) {
         int r = detect_block(how->detectors, how->detect, value, n, out, NULL);
+        if (r)
+            return r;
+    } else if (how->detectors && n > FIXED_MAX) {
+        int r = detect_inside(how, value, n);
+        *ret_null = r == 1;
         if (r)
             return r;
     }
@@ -211,11 +234,12 @@ static int put_cell(const struct veil_how *how, struct cell cell, struct reader 
         return VEIL_UNEXPECTED;
     size_t at = buffer_size(out);
     int r = buffer_put_u32(out, size);
-    if (r || size == UINT32_MAX)
+    bool is_null = size == UINT32_MAX;
+    if (r || (is_null && !veil_hides_null(cell)))
         return r;
-    if (!reader_bytes(body, size, &value))
+    if (!is_null && !reader_bytes(body, size, &value))
         return VEIL_UNEXPECTED;
-    r = veil_cell(how, cell, value, size, out, &null);
+    r = veil_cell(how, cell, is_null ? (const uint8_t *)"" : value, is_null ? 0 : size, out, &null);
     if (r < 0)
         return r;
     *changed |= r == 1;

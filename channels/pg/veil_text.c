@@ -61,17 +61,22 @@ static int put_fields(const struct veil_how *how, const struct mask *hidden_by, 
     return r ? r : buffer_put_u8(out, 0);
 }
 
-/* process id, channel, payload */
-static int put_notification(const struct veil_how *how, struct reader *body, struct buffer *out,
-                            bool *changed)
+/* process id, channel, payload. A payload that a trigger has made of a row comes from no statement that could
+ * be followed: where columns are masked nobody sees any. */
+static int put_notification(const struct veil_how *how, const struct mask *hidden_by, struct reader *body,
+                            struct buffer *out, bool *changed)
 {
     uint32_t pid = 0;
     const char *channel = NULL, *payload = NULL;
     if (!reader_u32(body, &pid) || !reader_cstring(body, &channel) || !reader_cstring(body, &payload))
         return VEIL_UNEXPECTED;
     int r = buffer_put_u32(out, pid);
-    r = r ? r : buffer_put_cstring(out, channel);
-    return r ? r : put_detected(how, payload, out, changed);
+    r = r ? r : put_detected(how, channel, out, changed);
+    if (r || !hidden_by || !*payload)
+        return r ? r : put_detected(how, payload, out, changed);
+    *changed = true;
+    r = buffer_printf(out, "[masked:%s]", hidden_by->text->name);
+    return r ? r : buffer_put_u8(out, 0);
 }
 
 int veil_text(const struct veil_how *how, const struct mask *hidden_by, uint8_t type, struct reader body,
@@ -82,7 +87,7 @@ int veil_text(const struct veil_how *how, const struct mask *hidden_by, uint8_t 
     int r = buffer_put_u8(out, type);
     r = r ? r : buffer_put_u32(out, 0);
     if (r == 0)
-        r = type == 'A' ? put_notification(how, &body, out, &changed)
+        r = type == 'A' ? put_notification(how, hidden_by, &body, out, &changed)
                         : put_fields(how, hidden_by, type, &body, out, &changed);
     if (r)
         return r;

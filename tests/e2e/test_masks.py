@@ -44,21 +44,20 @@ SHOWN_MASKED = [
     "select name || ' ' || email from people", "select email::varchar(100) from people", "select email collate \"C\" from people",
     "select e from (select email as e from people) q", "with c as (select ssn from people) select * from c",
     "with recursive r(n, e) as (select 1, email from people where id = 1 union all select n + 1, e from r where n < 3) select * from r",
-    "select row_to_json(p) from people p", "select p from people p", "select to_jsonb(p) - 'email' from people p",
+    "select row_to_json(p) from people p", "select p from people p", "select to_jsonb(p) from people p",
     "select json_agg(q) from (select id, email from people) q", "select (select email from people where id = 3)",
     "select array(select email from people)", "select array_agg(ssn) from people", "select string_agg(email, ',') from people",
     "select max(email), min(ssn) from people", "select id, name from people union all select id, email from people",
     "select * from v_people", "select mail from v_people where id = 2", "select first_value(email) over (partition by id) from people",
-    "select coalesce(email, 'x'), nullif(email, 'y'), greatest(email, 'a') from people",
-    "select case when id < 3 then email else name end from people", "select unnest(tags) from people", "select tags[1] from people",
+    "select coalesce(email, 'x'), greatest(email, 'a') from people",
+    "select case when id < 3 then email else name end from people", "select tags[1] from people",
     "select extra ->> 'k' from people", "select extra from people", "select (p).email from people p",
     "select (row(email, id)).f1 from people", "select x.* from people p, lateral (select p.email as k) x",
-    "select j.value from people p, jsonb_each_text(p.extra) j", "values ((select email from people limit 1))",
-    "select email_of(3)", "select distinct email from people", "select people from people", "select people.* from people natural join logins",
+    "values ((select email from people limit 1))",
+    "select email_of(3)", "select people from people", "select people.* from people natural join logins",
     "delete from people where id = -1 returning *", "update people set note = 'x' where id = 3 returning email, ssn",
-    "select format('%s', email) from people", "select concat(ssn, id) from people", "select encode(convert_to(email, 'UTF8'), 'hex') from people",
+    "select format('%s', email) from people", "select concat(ssn, id) from people", "select concat_ws('-', email, ssn) from people",
     "explain (verbose, costs off) select email from people", "select most_common_vals, histogram_bounds from pg_stats where tablename = 'people'",
-    "select email::int from people where id = 1", "select 1 / (length(email) - length(email)) from people", "select cast(ssn as date) from people",
     "insert into people (id, name, email) select 1, name, email from people where id = 2",
 ]
 # Statements that would let something be inferred or written elsewhere: refused.
@@ -74,6 +73,9 @@ REFUSED = [
     "create table copied as select email from people", "select email into copied from people", "select id from people where salary between 1 and 900010",
     "explain select id from people where email = 'x'", "update plain set text = (select ssn from people where id = 1) where id = 2",
     "with x as (select id from people where email like 'k%') select * from x", "prepare q as select id from people where email like 'k%'",
+    "select email::int from people where id = 1", "select 1 / (length(email) - length(email)) from people", "select cast(ssn as date) from people",
+    "select distinct email from people", "select nullif(email, 'y') from people", "select unnest(tags) from people", "select to_jsonb(p) - 'email' from people p",
+    "select j.value from people p, jsonb_each_text(p.extra) j", "select convert_to(email, 'LATIN1') from people",
     "merge into plain t using people p on t.id = p.id when matched then update set text = p.email",
 ]
 # Statements about the same tables that work as ever.
@@ -238,11 +240,11 @@ def test_copied_data_is_masked(link, options):
 @pytest.mark.asan
 def test_errors_and_notices_do_not_quote_masked_values(link):
     link.ask(wire.query("begin"))
-    for sql in ("select email::int from people where id = 1", "insert into people (id, name, email) values (99, 'x', 'kanarienvogel-1@leak.example')"):
+    for sql in ("insert into people (id, name, email) values (99, 'x', 'kanarienvogel-1@leak.example')",):
         link.ask(wire.query("savepoint s"))
         _, seen = link.ask(wire.query(sql))
         fault = error_of(seen)
-        assert CANARY not in str(fault) and fault["C"] in ("22P02", "23505") and "mask" in fault["M"]
+        assert CANARY not in str(fault) and fault["C"] == "23505" and "mask" in fault["M"]
         link.ask(wire.query("rollback to s"))
     link.ask(wire.query("rollback"))
     _, seen = link.ask(wire.query("select nothing from plain"))

@@ -28,7 +28,6 @@ def masked(postgres):
         made.remove()
 
 
-@pytest.mark.xfail(strict=True, reason="the veil waits for an answer to a query that the server has skipped")
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("fails", FAILS)
 def test_what_is_skipped_does_not_lend_its_plan_to_what_follows(masked, postgres, fails, shape):

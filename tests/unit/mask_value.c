@@ -97,14 +97,15 @@ static void integers_stay_integers_in_both_formats(void **state)
     (void)state;
     static const uint8_t big[] = { 0, 0, 0, 0, 0x07, 0x5b, 0xcd, 0x15 }; /* 123456789 */
     static const uint8_t minus[] = { 0xff, 0xff, 0xed, 0x99 };           /* -4711 */
-    static const uint8_t zero[8] = { 0 }, last[] = { 0, 0, 0, 0, 0, 0, 0x1a, 0x85 },
-                         last_4[] = { 0, 0, 0x12, 0x67 };
+    static const uint8_t zero[8] = { 0 }, last[] = { 0, 0, 0, 0, 0, 0, 0x1a, 0x85 }, half[] = { 0, 0, 0, 11 };
     assert_text(MASK_REDACT, OID_INT4, "4711", "0");
     assert_text(MASK_PARTIAL, OID_INT8, "-123456789", "6789");
     assert_binary(MASK_REDACT, OID_INT2, "\x12\x34", 2, zero, 2);
     assert_binary(MASK_REDACT, OID_INT8, big, 8, zero, 8);
     assert_binary(MASK_PARTIAL, OID_INT8, big, 8, last, 8);
-    assert_binary(MASK_PARTIAL, OID_INT4, minus, 4, last_4, 4);
+    assert_binary(MASK_PARTIAL, OID_INT4, minus, 4, half, 4); /* of four digits two, not all */
+    assert_text(MASK_PARTIAL, OID_INT4, "-4711", "11");
+    assert_text(MASK_PARTIAL, OID_INT4, "7", "0");
 }
 
 static void a_hashed_integer_is_the_same_in_both_formats_and_never_negative(void **state)

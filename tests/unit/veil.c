@@ -300,6 +300,41 @@ static void after_an_error_the_rest_of_the_pipeline_has_no_answers(void **state)
     veil_free(veil);
 }
 
+static void a_query_that_the_server_skips_lends_its_plan_to_nothing(void **state)
+{
+    (void)state;
+    struct fate columns[] = { { .mask = &redact, .computed = true } }, shown[] = { SHOWN };
+    struct veil *veil = veil_of();
+    bind_portal(veil, "s", lineage_of(LINEAGE_ROWS, shown, 1), "p",
+                (struct veil_formats){ .how = FORMATS_TEXT });
+    assert_int_equal(veil_execute(veil, "p"), 0);
+    query(veil, lineage_of(LINEAGE_ROWS, shown, 1)); /* sent, and never answered */
+    assert_int_equal(veil_sync(veil), 0);
+    query(veil, lineage_of(LINEAGE_ROWS, columns, 1));
+    assert_int_equal(answer(veil, error_of("bad", "worse"), NULL), VEIL_REPLACED);
+    assert_int_equal(answer(veil, text_message('Z', "I"), NULL), VEIL_PASS);
+    assert_int_equal(answer(veil, description(1, "x", 0, 0, OID_TEXT, 0), NULL), VEIL_PASS);
+    assert_int_equal(answer(veil, row(1, "a@b.c"), NULL), VEIL_REPLACED);
+    veil_free(veil);
+}
+
+/* nullif(email, 'x') is NULL for one value only. */
+static void null_of_something_computed_is_masked_too(void **state)
+{
+    (void)state;
+    struct fate columns[] = { { .mask = &redact, .computed = true }, MASKED };
+    struct veil *veil = veil_with(lineage_of(LINEAGE_ROWS, columns, 2));
+    struct buffer out;
+    buffer_init(&out, OUT);
+    assert_int_equal(
+        answer(veil, description(2, "x", 0, 0, OID_TEXT, 0, "email", USERS, 2, OID_TEXT, 0), NULL),
+        VEIL_PASS);
+    assert_int_equal(answer(veil, row(2, NULL, NULL), &out), VEIL_REPLACED);
+    assert_row(&out, 2, "[masked:pii]", NULL);
+    buffer_free(&out);
+    veil_free(veil);
+}
+
 /* A Bind that fails leaves the portal of that name as it was, and so does a DECLARE. */
 static void what_the_server_did_not_confirm_does_not_count(void **state)
 {
@@ -315,7 +350,7 @@ static void what_the_server_did_not_confirm_does_not_count(void **state)
     assert_int_equal(answer(veil, message_of('1'), NULL), VEIL_PASS);
     text.how = FORMATS_TEXT;
     assert_int_equal(veil_bind(veil, "", "b", NULL, &text), 0);
-    assert_int_equal(answer(veil, error_of("wrong number of parameters", ""), NULL), VEIL_PASS);
+    assert_int_equal(answer(veil, error_of("wrong number of parameters", ""), NULL), VEIL_REPLACED);
     assert_int_equal(veil_sync(veil), 0);
     assert_int_equal(answer(veil, text_message('Z', "T"), NULL), VEIL_PASS);
     assert_int_equal(veil_execute(veil, ""), 0);
@@ -486,6 +521,8 @@ int main(void)
         cmocka_unit_test(without_a_description_masked_cells_are_null),
         cmocka_unit_test(the_formats_of_the_bind_count_for_an_execute),
         cmocka_unit_test(after_an_error_the_rest_of_the_pipeline_has_no_answers),
+        cmocka_unit_test(a_query_that_the_server_skips_lends_its_plan_to_nothing),
+        cmocka_unit_test(null_of_something_computed_is_masked_too),
         cmocka_unit_test(what_the_server_did_not_confirm_does_not_count),
         cmocka_unit_test(cursors_and_prepared_statements_have_the_columns_that_they_were_made_with),
         cmocka_unit_test(rows_of_what_nobody_made_are_masked_whole),
