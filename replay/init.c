@@ -68,7 +68,7 @@ static int make_one(const char *path, bool days, struct detail *detail)
 
 int replay_directories(const char *state, struct detail *detail)
 {
-    static const char *const names[] = { "recordings", "audit", "index" };
+    static const char *const names[] = { "recordings", "audit", "index", "approvals" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[PATH_MAX];
         if (snprintf(path, sizeof path, "%s/%s", state, names[i]) >= (int)sizeof path)

@@ -1,7 +1,7 @@
 /* gatehouse-ledger: opens every recording for its gate, seals it when it ends, keeps the audit chain and the
  * index. It never writes what happened in a session, only that there was one, and what its recording was at
  * the end. */
-#include "replay/ledger.h"
+#include "replay/ledger_approval.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -163,12 +163,15 @@ static int open_directory(const char *state, const char *name, int *ret_fd, stru
 
 static int enter_jail(const char *state, struct detail *detail)
 {
-    char recordings[PATH_MAX], audit[PATH_MAX], index[PATH_MAX];
+    char recordings[PATH_MAX], audit[PATH_MAX], index[PATH_MAX], approvals[PATH_MAX];
     bool landlock = true;
     (void)snprintf(recordings, sizeof recordings, "%s/recordings", state);
     (void)snprintf(audit, sizeof audit, "%s/audit", state);
     (void)snprintf(index, sizeof index, "%s/index", state);
-    const struct jail_path paths[] = { { recordings, true }, { audit, true }, { index, true } };
+    (void)snprintf(approvals, sizeof approvals, "%s/approvals", state);
+    const struct jail_path paths[] = {
+        { recordings, true }, { audit, true }, { index, true }, { approvals, true }
+    };
     int r = jail_enter(PROCESS_LEDGER, paths, sizeof paths / sizeof *paths, &landlock, detail);
     if (r == 0 && !landlock)
         log_event(LOG_WARNING, "no_landlock", NULL);
@@ -202,7 +205,7 @@ static int take_up(struct ledger *ledger, bool index_empty)
 
 static int open_all(struct ledger *ledger, const char *state, struct detail *detail)
 {
-    char index[PATH_MAX];
+    char index[PATH_MAX], approvals[PATH_MAX];
     struct audit_end end = { 0 };
     bool index_empty = false;
     (void)snprintf(index, sizeof index, "%s/index", state);
@@ -227,6 +230,9 @@ static int open_all(struct ledger *ledger, const char *state, struct detail *det
     if (r == 0 &&
         enter_start(ledger, &end) == 0) /* a full disk: logged; sessions are refused until it has room */
         log_head(ledger, &end);
+    (void)snprintf(approvals, sizeof approvals, "%s/approvals", state);
+    if (r == 0)
+        r = approvals_new(ledger, approvals, &ledger->approvals, detail);
     return r;
 }
 
@@ -274,6 +280,7 @@ static void end(struct ledger *ledger)
     timer_free(ledger->drain);
     sealer_free(ledger->sealer);
     revokes_free(ledger->revokes);
+    approvals_free(ledger->approvals);
     rates_free(ledger->rates);
     store_free(ledger->store);
     audit_free(ledger->audit);

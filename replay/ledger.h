@@ -25,6 +25,7 @@ enum {
     LEDGER_REASON_MAX = 512,        /* bytes of a revocation's identity, or of its reason */
 };
 
+struct approvals;
 struct gate;
 struct revokes;
 struct sealer;
@@ -41,6 +42,7 @@ struct ledger {
     struct registry *open; /* recordings without a seal */
     struct sealer *sealer;
     struct revokes *revokes;
+    struct approvals *approvals;
     struct rates *rates;
     struct timer *retention, *drain;
     int recordings_fd, audit_fd;
@@ -74,6 +76,14 @@ void gates_free(struct ledger *ledger);
  * ours. */
 MUST_USE int audit_report(struct ledger *ledger, const char *by, const Ipc__Audit *audit,
                           Ipc__AuditEvent *event);
+
+/* Who and what a gate is, for the other parts of the ledger. */
+struct ledger *gate_ledger(const struct gate *gate);
+const Ipc__Identity *gate_identity(const struct gate *gate); /* NULL: not introduced */
+bool gate_records(const struct gate *gate, const char *id);  /* it has this recording open */
+/* Counts an event that the gate makes us enter; false when it has made us enter too many. */
+MUST_USE bool gate_may_audit(struct gate *gate);
+void gate_tell(struct gate *gate, const Ipc__Message *message, const int *fds, size_t n_fds);
 
 /* The gate that an answer is for; NULL: it has gone. */
 struct gate *gate_by_connection(struct ledger *ledger, uint64_t connection);

@@ -9,7 +9,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "replay/ledger.h"
+#include "replay/ledger_approval.h"
 
 enum { NEW = 1, INTRODUCED = 2 };
 
@@ -97,7 +97,7 @@ static bool is_ours(const char *event)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], event) == 0)
             return true;
-    return false;
+    return strncmp(event, "approval_", 9) == 0 || strncmp(event, "grant_", 6) == 0;
 }
 
 int audit_report(struct ledger *ledger, const char *by, const Ipc__Audit *audit, Ipc__AuditEvent *event)
@@ -326,6 +326,36 @@ void gate_answer_revoke(struct gate *gate, uint32_t request, const char *code, c
     (void)ipc_peer_send(gate->peer, &reply, NULL, 0);
 }
 
+/* ---- for the other parts of the ledger ---- */
+
+struct ledger *gate_ledger(const struct gate *gate)
+{
+    return gate->ledger;
+}
+
+const Ipc__Identity *gate_identity(const struct gate *gate)
+{
+    return gate->identity;
+}
+
+bool gate_records(const struct gate *gate, const char *id)
+{
+    for (size_t i = 0; i < gate->n_recordings; i++)
+        if (strcmp(gate->recordings[i], id) == 0)
+            return true;
+    return false;
+}
+
+bool gate_may_audit(struct gate *gate)
+{
+    return gate->audits++ < LEDGER_AUDITS_MAX;
+}
+
+void gate_tell(struct gate *gate, const Ipc__Message *message, const int *fds, size_t n_fds)
+{
+    (void)ipc_peer_send(gate->peer, message, fds, n_fds);
+}
+
 static const struct ipc_rule rules[] = {
     { IPC__MESSAGE__BODY_INTRODUCE, NEW, true, 0, 0, on_introduce },
     { IPC__MESSAGE__BODY_AUDIT, NEW | INTRODUCED, false, 0, 0, on_audit },
@@ -335,6 +365,14 @@ static const struct ipc_rule rules[] = {
     { IPC__MESSAGE__BODY_ASK_REPLAY, INTRODUCED, false, 0, 0, on_ask_replay },
     { IPC__MESSAGE__BODY_ASK_REVOKE, INTRODUCED, false, 0, 0, on_ask_revoke },
     { IPC__MESSAGE__BODY_ASK_STATEMENTS, INTRODUCED, false, 0, 0, on_ask_statements },
+    { IPC__MESSAGE__BODY_ASK_APPROVAL, INTRODUCED, false, 1, 1, approvals_on_ask },
+    { IPC__MESSAGE__BODY_APPROVAL_PREVIEW, INTRODUCED, false, 0, 0, approvals_on_preview },
+    { IPC__MESSAGE__BODY_WITHDRAW, INTRODUCED, false, 0, 0, approvals_on_withdraw },
+    { IPC__MESSAGE__BODY_CONSUME, INTRODUCED, false, 0, 0, approvals_on_consume },
+    { IPC__MESSAGE__BODY_ASK_APPROVALS, INTRODUCED, false, 0, 0, approvals_on_list },
+    { IPC__MESSAGE__BODY_FOLLOW_APPROVALS, INTRODUCED, false, 0, 0, approvals_on_follow },
+    { IPC__MESSAGE__BODY_DECIDE, INTRODUCED, false, 0, 0, approvals_on_decide },
+    { IPC__MESSAGE__BODY_REVOKE_GRANT, INTRODUCED, false, 0, 0, approvals_on_revoke_grant },
 };
 
 /* ---- coming and going ---- */
@@ -348,6 +386,7 @@ static void on_gone(void *owner, const char *reason)
         log_event(LOG_WARNING, "gate_dropped", "connection", U64(gate->connection), "reason", reason, NULL);
     for (size_t i = 0; i < gate->n_recordings; i++)
         sealer_add(ledger->sealer, gate->recordings[i], LEDGER_SETTLE_MS);
+    approvals_gate_gone(ledger->approvals, gate);
     enter_logout(gate);
     gate_free(gate);
     if (!ledger->draining || ledger->gates)
