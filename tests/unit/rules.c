@@ -226,6 +226,25 @@ static void an_unqualified_table_may_be_meant_by_a_denial(void **state)
     verdict_is("select archive.u", "allow by a");
 }
 
+static void what_goes_along_unnamed_may_be_any_table_for_a_denial(void **state)
+{
+    (void)state;
+    given(
+        "  - { name: d, targets: [\"*\"], match: { statements: [drop, select], tables: [\"hr.*\"] }, action: "
+        "deny }\n"
+        "  - { name: p, targets: [\"*\"], match: { statements: [drop] }, action: allow }\n"
+        "  - { name: s, targets: [\"*\"], match: { statements: [select] }, action: allow }\n");
+    verdict_is("drop public.t", "allow by p");
+    verdict_is("drop public.t; drop", "deny by d");
+    verdict_is("select", "allow by s");
+    given("  - { name: p, targets: [\"*\"], match: { statements: [drop], tables: [\"public.*\"] }, action: "
+          "allow }\n"
+          "  - { name: n, targets: [\"*\"], match: { statements: [drop], not: { tables: [\"hr.*\"] } }, "
+          "action: "
+          "allow }\n");
+    verdict_is("drop public.t; drop", "deny by default");
+}
+
 static void an_unqualified_table_is_allowed_as_one_of_public(void **state)
 {
     (void)state;
@@ -447,6 +466,7 @@ int main(void)
         SENTENCE(not_nests),
         SENTENCE(copy_means_both_ways),
         SENTENCE(an_unqualified_table_may_be_meant_by_a_denial),
+        SENTENCE(what_goes_along_unnamed_may_be_any_table_for_a_denial),
         SENTENCE(an_unqualified_table_is_allowed_as_one_of_public),
         SENTENCE(an_allowing_pattern_minds_the_case),
         SENTENCE(a_dot_in_a_quoted_name_is_no_schema),
