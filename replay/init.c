@@ -20,8 +20,10 @@ enum { WALK_FDS = 8 };
 /* nftw has no argument for its callback; the ids are constants of the installation. */
 static int hand_over(const char *path, const struct stat *about, int type, struct FTW *where)
 {
-    (void)about;
-    if (type == FTW_F && strcmp(path + where->base, "key") == 0)
+    static const char key[] = "/audit/key";
+    size_t n = strlen(path);
+    (void)about, (void)where;
+    if (type == FTW_F && n >= sizeof key - 1 && strcmp(path + n - (sizeof key - 1), key) == 0)
         return 0;
     return lchown(path, process_uid(PROCESS_LEDGER), process_gid()) < 0 && errno != ENOENT ? -1 : 0;
 }
@@ -68,7 +70,7 @@ static int make_one(const char *path, bool days, struct detail *detail)
 
 int replay_directories(const char *state, struct detail *detail)
 {
-    static const char *const names[] = { "recordings", "audit", "index", "approvals" };
+    static const char *const names[] = { "recordings", "audit", "index", "approvals", "notify" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char path[PATH_MAX];
         if (snprintf(path, sizeof path, "%s/%s", state, names[i]) >= (int)sizeof path)

@@ -57,6 +57,7 @@ static int on_reload(void *owner, const Ipc__Message *message, int *fds, size_t 
         log_event(LOG_ERROR, "reload_failed", "detail", strerror(-r), NULL);
         return 0;
     }
+    notifier_config(ledger->notifier, config); /* before the old one goes, which it has pointers to */
     ipc__config__free_unpacked(ledger->config, NULL);
     ledger->config = config;
     audit_synced(ledger->audit, is_synced(config));
@@ -75,9 +76,12 @@ static int on_link(void *owner, const Ipc__Message *message, int *fds, size_t n_
 {
     struct ledger *ledger = owner;
     (void)n_fds;
-    if (strcmp(message->link->process, "issuer") != 0)
+    if (strcmp(message->link->process, process_name(PROCESS_ISSUER)) == 0)
+        revokes_link(ledger->revokes, STEAL_FD(fds[0]));
+    else if (strcmp(message->link->process, process_name(PROCESS_COURIER)) == 0)
+        notifier_link(ledger->notifier, STEAL_FD(fds[0]));
+    else
         return -EPROTO;
-    revokes_link(ledger->revokes, STEAL_FD(fds[0]));
     return 0;
 }
 
@@ -163,14 +167,15 @@ static int open_directory(const char *state, const char *name, int *ret_fd, stru
 
 static int enter_jail(const char *state, struct detail *detail)
 {
-    char recordings[PATH_MAX], audit[PATH_MAX], index[PATH_MAX], approvals[PATH_MAX];
+    char recordings[PATH_MAX], audit[PATH_MAX], index[PATH_MAX], approvals[PATH_MAX], notify[PATH_MAX];
     bool landlock = true;
     (void)snprintf(recordings, sizeof recordings, "%s/recordings", state);
     (void)snprintf(audit, sizeof audit, "%s/audit", state);
     (void)snprintf(index, sizeof index, "%s/index", state);
     (void)snprintf(approvals, sizeof approvals, "%s/approvals", state);
+    (void)snprintf(notify, sizeof notify, "%s/notify", state);
     const struct jail_path paths[] = {
-        { recordings, true }, { audit, true }, { index, true }, { approvals, true }
+        { recordings, true }, { audit, true }, { index, true }, { approvals, true }, { notify, false }
     };
     int r = jail_enter(PROCESS_LEDGER, paths, sizeof paths / sizeof *paths, &landlock, detail);
     if (r == 0 && !landlock)
@@ -225,6 +230,8 @@ static int open_all(struct ledger *ledger, const char *state, struct detail *det
         r = revokes_new(ledger, &ledger->revokes);
     if (r == 0)
         r = rates_new(&ledger->rates);
+    if (r == 0)
+        r = notifier_new(ledger->loop, ledger->config, &ledger->notifier);
     if (r == 0)
         r = take_up(ledger, index_empty);
     if (r == 0 &&
@@ -282,6 +289,7 @@ static void end(struct ledger *ledger)
     revokes_free(ledger->revokes);
     approvals_free(ledger->approvals);
     rates_free(ledger->rates);
+    notifier_free(ledger->notifier);
     store_free(ledger->store);
     audit_free(ledger->audit);
     registry_free(ledger->open);

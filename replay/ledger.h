@@ -5,6 +5,7 @@
 #include "policy/ticket.h"
 #include "replay/audit.h"
 #include "replay/keys.h"
+#include "replay/notify.h"
 #include "replay/rates.h"
 #include "replay/registry.h"
 #include "replay/store.h"
@@ -44,6 +45,7 @@ struct ledger {
     struct revokes *revokes;
     struct approvals *approvals;
     struct rates *rates;
+    struct notifier *notifier;
     struct timer *retention, *drain;
     int recordings_fd, audit_fd;
     struct gate *gates;

@@ -15,7 +15,7 @@ enum {
     LISTENER_RELOAD_MS = 10000, /* for the configuration to be read again */
     LISTENER_BACKOFF_MS = 100,  /* before the first restart of a process that died */
     LISTENER_BACKOFF_MAX_MS = 5000,
-    LISTENER_LINKS = 2,          /* pairs of services that talk to each other */
+    LISTENER_LINKS = 3,          /* pairs of services that talk to each other */
     LISTENER_GATES_MAX = 16,     /* gates that one connection may have had at a time */
     LISTENER_HASTE_MS = 1000,    /* the same, when told to end at once */
     LISTENER_FAREWELL_MS = 4000, /* for connections to end by themselves, at the end */

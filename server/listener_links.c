@@ -11,7 +11,9 @@
 
 static const struct {
     enum process_kind one, other;
-} links[LISTENER_LINKS] = { { PROCESS_ISSUER, PROCESS_COURIER }, { PROCESS_ISSUER, PROCESS_LEDGER } };
+} links[LISTENER_LINKS] = { { PROCESS_ISSUER, PROCESS_COURIER },
+                            { PROCESS_ISSUER, PROCESS_LEDGER },
+                            { PROCESS_LEDGER, PROCESS_COURIER } };
 
 static int give_end(struct listener *l, enum process_kind to, enum process_kind about, int fd)
 {
