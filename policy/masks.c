@@ -36,7 +36,7 @@ static bool is_for_target(const Ipc__Mask *mask, const struct circumstances *who
     return mask->n_targets == 0;
 }
 
-static bool applies(const Ipc__Mask *mask, const struct circumstances *who)
+bool mask_applies(const Ipc__Mask *mask, const struct circumstances *who)
 {
     return is_for_roles(mask, who) && is_for_target(mask, who);
 }
@@ -44,7 +44,7 @@ static bool applies(const Ipc__Mask *mask, const struct circumstances *who)
 bool masks_apply(const Ipc__Config *config, const struct circumstances *who)
 {
     for (size_t i = 0; i < config->n_masks; i++)
-        if (applies(config->masks[i], who))
+        if (mask_applies(config->masks[i], who))
             return true;
     return false;
 }
@@ -82,7 +82,7 @@ int mask_set_new(const Ipc__Config *config, const struct circumstances *who, str
     if (!set->masks)
         return -ENOMEM;
     for (size_t i = 0; i < config->n_masks; i++) {
-        int r = applies(config->masks[i], who) ? add(set, config->masks[i]) : 0;
+        int r = mask_applies(config->masks[i], who) ? add(set, config->masks[i]) : 0;
         if (r < 0)
             return r;
     }

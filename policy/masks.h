@@ -31,6 +31,8 @@ const struct mask *mask_set_worst(const struct mask_set *set);
 void mask_set_detectors(const struct mask_set *set, void (*handler)(void *owner, const struct mask *mask),
                         void *owner);
 
+/* Whether this one is for these roles on this target. */
+bool mask_applies(const Ipc__Mask *mask, const struct circumstances *who);
 /* Whether some mask of the configuration applies to these roles on this target: a session without any needs
  * no catalog. */
 bool masks_apply(const Ipc__Config *config, const struct circumstances *who);

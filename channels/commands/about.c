@@ -1,5 +1,5 @@
 /* help, whoami, targets, describe: what a connection is, told to people and to agents. */
-#include "channels/commands/commands.h"
+#include "channels/commands/about_masks.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -326,6 +326,7 @@ static void describe_text(struct channel *channel, struct buffer *out)
                              target->name, target->kind, target->database, target->name);
         for (size_t k = 0; k < n; k++)
             rule_text(out, rules[k]);
+        about_masks_text(gate, target->name, out);
     }
     if (may(gate->identity, "revoke"))
         (void)!buffer_printf(out, "\nYou may end others' access: ssh BASTION revoke IDENTITY|serial:N\n");
@@ -397,6 +398,7 @@ static void describe_json(struct channel *channel, struct json *j)
         for (size_t k = 0; k < n; k++)
             rule_json(j, rules[k]);
         json_close_array(j);
+        about_masks_json(gate, target->name, j);
         json_close_object(j);
     }
     json_close_array(j);
