@@ -214,7 +214,7 @@ static void faults_of_notify_are_named(void **state)
         { NOTIFY("{ webhook: \"http://chat.example.com/hook\" }"), "must begin with https://" },
         { NOTIFY("{ webhook: \"https://\" }"), "there is no host" },
         { NOTIFY("{ webhook: \"https:///hook\" }"), "there is no host" },
-        { NOTIFY("{ webhook: \"https://me:word@chat.example.com/\" }"), "there is a user in it" },
+        { NOTIFY("{ webhook: \"https://chat.example.com:word@chat.example.com/\" }"), "there is a user in it" },
         { NOTIFY("{ webhook: \"https://chat.example.com/#a\" }"), "no fragment" },
         { NOTIFY("{ webhook: \"https://chat.example.com/a b\" }"), "blanks" },
         { NOTIFY("{ webhook: \"https://chat.example.com\\\\@evil.example/\" }"), "backslash" },
