@@ -160,6 +160,7 @@ int approvals_change(struct approvals *approvals, struct request *request, struc
                   "detail", strerror(-r), NULL);
         return r;
     }
+    approvals_notify(approvals, request ? request->about : NULL, change->next, change->content);
     if (granted)
         add_granted(approvals, STEAL(granted));
     if (request) {

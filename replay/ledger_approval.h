@@ -77,6 +77,12 @@ struct granted *approvals_granted(struct approvals *approvals, const Ipc__Person
 MUST_USE int approvals_remove_grant(struct approvals *approvals, struct granted *granted, const char *event,
                                     const Ipc__Identity *by, const char *reason);
 
+/* ---- ledger_approval_notify.c ---- */
+
+/* Tells webhooks what they want to know of a change; before NULL: a new one. Never waits, never fails. */
+void approvals_notify(struct approvals *approvals, const Ipc__Approval *before, const Ipc__Approval *about,
+                      const Ipc__ApprovalContent *content);
+
 /* ---- ledger_approval_audit.c ---- */
 
 MUST_USE int approvals_enter(struct approvals *approvals, const struct change *change);
