@@ -32,9 +32,12 @@ def template(postgres):
     postgres.query("drop role twin", database="postgres")
 
 
-# With the one rule nothing has to be looked up; with a second one every name is, over a side connection.
-RULES = {"one rule": [EVERYTHING], "names looked up": [{"name": "never", "targets": ["*"], "action": "deny", "reason": "never met",
-                                                        "match": [{"functions": ["lo_export"]}, {"tables": ["nowhere.at_all"]}]}, EVERYTHING]}
+NEVER = {"name": "never", "targets": ["*"], "action": "deny", "reason": "never met",
+         "match": [{"functions": ["lo_export"]}, {"tables": ["nowhere.at_all"]}]}
+FAR = {**EVERYTHING, "limits": {"rows": 10 ** 9, "bytes": "1GiB", "statements_per_minute": 10 ** 6}}
+# With the one rule nothing has to be looked up; with a second one every name is, over a side connection. With limits every
+# answer is counted along with, and nothing is sent behind a result that is not over.
+RULES = {"one rule": [EVERYTHING], "names looked up": [NEVER, EVERYTHING], "limits far away": [NEVER, FAR]}
 
 
 @pytest.fixture(scope="module", params=RULES)
