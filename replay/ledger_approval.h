@@ -52,7 +52,8 @@ DEFINE_CLEANUP(struct approvals *, approvals_free)
 void approvals_gate_gone(struct approvals *approvals, struct gate *gate);
 
 struct request *approvals_find(struct approvals *approvals, const char *id);
-/* One change, in the store and the audit chain, or in neither. `request` NULL: a new one, of `gate`. */
+/* One change, in the store and the audit chain, or in neither. `request` NULL: a new one, of `gate`. When it
+ * has succeeded, what change->next borrowed from the former request->about is freed. */
 struct change {
     const Ipc__Approval *next;
     const Ipc__ApprovalContent *content; /* or NULL */

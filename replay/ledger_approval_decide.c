@@ -144,8 +144,9 @@ static int keep(const struct verdict *v, struct request *request, const Ipc__App
     if (approvals_change(approvals, request, NULL, &change, NULL))
         return answer(v, "recording_unavailable", "the decision can't be kept now, so it does not count",
                       NULL);
-    log_event(LOG_INFO, "approval_decided", "request", next->id, "by", v->who->name, "state",
-              approval_state_name(next->state), NULL);
+    /* What next borrowed from is gone. */
+    log_event(LOG_INFO, "approval_decided", "request", v->id, "by", v->who->name, "state",
+              approval_state_name(request->about->state), NULL);
     tell_done(v, request->about);
     approvals_tell(approvals, request);
     if (granted)
