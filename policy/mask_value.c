@@ -6,7 +6,15 @@
 #include <sodium.h>
 #include <string.h>
 
-enum { WORD = 8, UUID_BYTES = 16, LAST_DIGITS = 10000, NUMERIC_BASE = 10000 };
+enum {
+    WORD = 8,
+    UUID_BYTES = 16,
+    LAST_DIGITS = 10000,
+    NUMERIC_BASE = 10000,
+    NUMERIC_HEAD = 8,
+    GROUP_DIGITS = 4,
+    NUMERIC_TEXT_MAX = 256 * 1024, /* more than any numeric has */
+};
 
 enum family {
     FAMILY_NONE, /* nothing can be shown */
@@ -137,6 +145,38 @@ static uint64_t hash_number(struct mask_type type, const uint8_t *key, const uin
     return hash_word(key, text, (size_t)length);
 }
 
+/* The group of four digits before the decimal point (0), or further before (1 …) or behind it (-1 …). */
+static int numeric_group(const uint8_t *value, int count, int weight, int place)
+{
+    int i = weight - place;
+    return i >= 0 && i < count ? value[NUMERIC_HEAD + 2 * i] << 8 | value[NUMERIC_HEAD + 2 * i + 1] : 0;
+}
+
+/* numeric_send()'s form as numeric_out() writes it, so that both formats have one token. 1: it is no number.
+ */
+static int numeric_text(const uint8_t *value, size_t n, struct buffer *out)
+{
+    enum { NEGATIVE = 0x4000 };
+    if (n < NUMERIC_HEAD)
+        return 1;
+    int count = value[0] << 8 | value[1], weight = (int16_t)(value[2] << 8 | value[3]);
+    int sign = value[4] << 8 | value[5], scale = value[6] << 8 | value[7];
+    if ((sign != 0 && sign != NEGATIVE) || n != NUMERIC_HEAD + 2 * (size_t)count)
+        return 1;
+    int r = sign ? buffer_put_u8(out, '-') : 0;
+    for (int place = weight < 0 ? 0 : weight, first = place; r == 0 && place >= 0; place--)
+        r = buffer_printf(out, place == first ? "%d" : "%04d", numeric_group(value, count, weight, place));
+    char group[8] = "";
+    for (int digit = 0; r == 0 && digit < scale; digit++) {
+        if (digit % GROUP_DIGITS == 0)
+            (void)snprintf(group, sizeof group, "%04d",
+                           numeric_group(value, count, weight, -1 - digit / GROUP_DIGITS) % NUMERIC_BASE);
+        r = digit == 0 ? buffer_put_u8(out, '.') : 0;
+        r = r ? r : buffer_put_u8(out, (uint8_t)group[digit % GROUP_DIGITS]);
+    }
+    return r;
+}
+
 static uint64_t number_for(struct fate fate, struct mask_type type, const uint8_t *key, const uint8_t *value,
                            size_t n)
 {
@@ -145,6 +185,21 @@ static uint64_t number_for(struct fate fate, struct mask_type type, const uint8_
     if (fate.mask->kind == MASK_PARTIAL)
         return last_digits(type, value, n);
     return fate.mask->kind == MASK_HASH && key ? hash_number(type, key, value, n) : 0;
+}
+
+static uint64_t numeric_for(struct fate fate, struct mask_type type, const uint8_t *key, const uint8_t *value,
+                            size_t n)
+{
+    if (!type.binary)
+        return number_for(fate, type, key, value, n);
+    struct buffer text;
+    buffer_init(&text, NUMERIC_TEXT_MAX);
+    uint64_t number = 0;
+    type.binary = false;
+    if (numeric_text(value, n, &text) == 0)
+        number = number_for(fate, type, key, buffer_head(&text), buffer_size(&text));
+    buffer_free(&text);
+    return number;
 }
 
 /* ---- families ---- */
@@ -256,9 +311,7 @@ int mask_value(struct fate fate, struct mask_type type, const uint8_t *key, cons
     case FAMILY_INTEGER:
         return put_integer(number_for(fate, type, key, value, n), &known, binary, out);
     case FAMILY_NUMERIC:
-        return put_numeric(binary && fate.mask->kind == MASK_PARTIAL ? 0
-                                                                     : number_for(fate, type, key, value, n),
-                           binary, out);
+        return put_numeric(numeric_for(fate, type, key, value, n), binary, out);
     case FAMILY_CONSTANT:
         return put_constant(&known, binary, out);
     case FAMILY_UUID:

@@ -108,6 +108,41 @@ static void integers_stay_integers_in_both_formats(void **state)
     assert_text(MASK_PARTIAL, OID_INT4, "7", "0");
 }
 
+/* 7394628.51, -0.0005, 10000, 0 */
+static void a_hashed_numeric_is_the_same_in_both_formats(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint8_t binary[16];
+        size_t n;
+    } numbers[] = {
+        { "7394628.51", { 0, 3, 0, 1, 0, 0, 0, 2, 0x02, 0xe3, 0x12, 0x14, 0x13, 0xec }, 14 },
+        { "-0.0005", { 0, 1, 0xff, 0xff, 0x40, 0, 0, 4, 0, 5 }, 10 },
+        { "10000", { 0, 1, 0, 1, 0, 0, 0, 0, 0, 1 }, 10 },
+        { "0", { 0 }, 8 },
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        for (enum mask_kind kind = MASK_PARTIAL; kind <= MASK_HASH; kind++) {
+            struct value text = show(kind, false, (struct mask_type){ .oid = 1700 }, numbers[i].text,
+                                     strlen(numbers[i].text));
+            struct value binary = show(kind, false, (struct mask_type){ .oid = 1700, .binary = true },
+                                       numbers[i].binary, numbers[i].n);
+            uint64_t number = 0;
+            int weight = binary.bytes[2] << 8 | binary.bytes[3];
+            size_t groups = (size_t)(binary.bytes[0] << 8 | binary.bytes[1]);
+            assert_int_equal(binary.n, 8 + 2 * groups);
+            for (size_t k = 0; k < groups; k++)
+                number = number * 10000 + (uint64_t)(binary.bytes[8 + 2 * k] << 8 | binary.bytes[9 + 2 * k]);
+            for (size_t k = groups; groups && k <= (size_t)weight; k++)
+                number *= 10000;
+            char is[32];
+            snprintf(is, sizeof is, "%llu", (unsigned long long)number);
+            assert_int_equal(text.n, strlen(is));
+            assert_memory_equal(text.bytes, is, text.n);
+        }
+}
+
 static void a_hashed_integer_is_the_same_in_both_formats_and_never_negative(void **state)
 {
     (void)state;
@@ -176,6 +211,7 @@ int main(void)
         cmocka_unit_test(text_keeps_what_its_kind_keeps),
         cmocka_unit_test(what_was_computed_keeps_nothing),
         cmocka_unit_test(integers_stay_integers_in_both_formats),
+        cmocka_unit_test(a_hashed_numeric_is_the_same_in_both_formats),
         cmocka_unit_test(a_hashed_integer_is_the_same_in_both_formats_and_never_negative),
         cmocka_unit_test(every_other_type_has_a_valid_value),
         cmocka_unit_test(a_hashed_uuid_is_a_uuid_of_version_8),
