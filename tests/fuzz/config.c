@@ -67,18 +67,41 @@ static void check_config(const Ipc__Config *config)
     free(packed);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+static void check_approvals(const Ipc__Config *config)
+{
+    for (size_t i = 0; i < config->n_rules; i++) {
+        const Ipc__Approve *approve = config->rules[i]->approve;
+        require(!strcmp(config->rules[i]->action, "approve") == (approve != NULL));
+        if (approve)
+            require(approve->n_by > 0 && approve->quorum >= approve->n_by && approve->wait_ms > 0 &&
+                    *approve->mode && *approve->preview);
+    }
+    for (size_t i = 0; i < config->n_notify; i++)
+        require(!strncmp(config->notify[i]->webhook, "https://", 8) && config->notify[i]->n_events > 0 &&
+                *config->notify[i]->form);
+}
+
+/* soon: with what the parser reads and this version refuses. */
+static void check_one(const uint8_t *bytes, size_t n, bool soon)
 {
     struct config_faults faults = { 0 };
     Ipc__Config *config = NULL;
 
-    int r = config_parse("/etc/gatehouse.yaml", bytes, n, false, &config, &faults);
+    int r =
+        (soon ? config_parse_soon : config_parse)("/etc/gatehouse.yaml", bytes, n, false, &config, &faults);
     require(r == (faults.count ? 1 : 0) && (config != NULL) == (r == 0));
     check_faults(&faults);
     if (config) {
         check_config(config);
+        check_approvals(config);
         ipc__config__free_unpacked(config, NULL);
     }
     config_faults_free(&faults);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+    check_one(bytes, n, false);
+    check_one(bytes, n, true);
     return 0;
 }
