@@ -1,5 +1,5 @@
 /* The life of approval requests: kept before anybody is asked, decided once, never lost by a restart
- * (docs/approvals.md, docs/adr/0015).
+ * (docs/approvals.md, docs/adr/0016).
  *
  * The store is the truth; in memory is what is open or approved, without its content. A change is made in
  * this order: a copy of what comes, the transaction, its event in the audit chain, the commit, and only then
