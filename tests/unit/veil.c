@@ -27,13 +27,13 @@ static struct message message_of(uint8_t type)
 }
 
 /* name, relation, number, type, format … until a NULL name */
-static struct message description(uint16_t n, ...)
+static struct message description(int n, ...)
 {
     struct message m = message_of('T');
     va_list fields;
     va_start(fields, n);
-    assert_int_equal(buffer_put_u16(&m.body, n), 0);
-    for (uint16_t i = 0; i < n; i++) {
+    assert_int_equal(buffer_put_u16(&m.body, (uint16_t)n), 0);
+    for (int i = 0; i < n; i++) {
         assert_int_equal(buffer_put_cstring(&m.body, va_arg(fields, const char *)), 0);
         assert_int_equal(buffer_put_u32(&m.body, va_arg(fields, unsigned)), 0);
         assert_int_equal(buffer_put_u16(&m.body, (uint16_t)va_arg(fields, int)), 0);
@@ -46,13 +46,13 @@ static struct message description(uint16_t n, ...)
     return m;
 }
 
-static struct message row(uint16_t n, ...)
+static struct message row(int n, ...)
 {
     struct message m = message_of('D');
     va_list cells;
     va_start(cells, n);
-    assert_int_equal(buffer_put_u16(&m.body, n), 0);
-    for (uint16_t i = 0; i < n; i++) {
+    assert_int_equal(buffer_put_u16(&m.body, (uint16_t)n), 0);
+    for (int i = 0; i < n; i++) {
         const char *cell = va_arg(cells, const char *);
         assert_int_equal(buffer_put_u32(&m.body, cell ? (uint32_t)strlen(cell) : UINT32_MAX), 0);
         if (cell)
@@ -100,7 +100,7 @@ static int answer(struct veil *veil, struct message m, struct buffer *out)
     return r;
 }
 
-static void assert_row(struct buffer *out, uint16_t n, ...)
+static void assert_row(struct buffer *out, int n, ...)
 {
     struct reader r = reader_of(buffer_head(out), buffer_size(out));
     uint8_t type = 0;
@@ -112,7 +112,7 @@ static void assert_row(struct buffer *out, uint16_t n, ...)
     assert_int_equal(size, buffer_size(out) - 1);
     assert_int_equal(count, n);
     va_start(cells, n);
-    for (uint16_t i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++) {
         const char *expected = va_arg(cells, const char *);
         const uint8_t *bytes = NULL;
         assert_true(reader_u32(&r, &size));
