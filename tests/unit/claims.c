@@ -369,6 +369,39 @@ static void a_role_with_conditions_needs_the_principal_and_the_claims(void **sta
     }
 }
 
+#define SK_TYPE "sk-ssh-ed25519-cert-v01@openssh.com"
+#define SK_KEY                                                                                               \
+    "\0\0\0\x20"                                                                                             \
+    "0123456789abcdef0123456789abcdef"                                                                       \
+    "\0\0\0\4"                                                                                               \
+    "ssh:"
+
+static void only_a_security_key_that_asks_for_a_touch_is_hardware(void **state)
+{
+    static const struct asks nothing = { .issuer = NULL };
+    static const struct {
+        struct craft craft;
+        bool hardware;
+    } cases[] = {
+        { { .principals = "dba" }, false },
+        { { .principals = "dba", .type = BYTES(SK_TYPE), .key = BYTES(SK_KEY) }, true },
+        { { .principals = "dba",
+            .type = BYTES(SK_TYPE),
+            .key = BYTES(SK_KEY),
+            .extensions = "no-touch-required|permit-pty" },
+          false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        Ipc__Identity *identity = NULL;
+
+        assert_int_equal(login(&cases[i].craft, ours, &nothing, &identity, NULL), 0);
+        assert_int_equal(identity->hardware, cases[i].hardware);
+        ipc__identity__free_unpacked(identity, NULL);
+    }
+}
+
 static void an_identity_has_the_claims_of_our_own_certificates(void **state)
 {
     static const struct craft craft = { .principals = "dba", .extensions = CORP_DBA };
@@ -415,6 +448,7 @@ int main(void)
         cmocka_unit_test(garbage_is_no_claims),
         cmocka_unit_test(a_role_with_conditions_needs_the_principal_and_the_claims),
         cmocka_unit_test(an_identity_has_the_claims_of_our_own_certificates),
+        cmocka_unit_test(only_a_security_key_that_asks_for_a_touch_is_hardware),
         cmocka_unit_test(claims_in_certificates_of_another_ca_are_ignored),
     };
 
