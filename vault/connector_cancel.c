@@ -22,7 +22,7 @@
 enum {
     CANCEL_CODE = 80877102,
     SSL_REQUEST_CODE = 80877103,
-    CANCEL_END_MS = 3000, /* for the server to close, which says that it has read the request */
+    CANCEL_END_MS = 10 * 1000, /* for the server to close, which says that it has sent the signal */
 };
 
 DEFINE_CLEANUP(SSL *, SSL_free)

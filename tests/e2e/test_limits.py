@@ -185,6 +185,37 @@ def test_copy_out_is_a_result(link):
     assert kinds == "H" + "d" * 5 + "cCZ"
 
 
+def test_copy_out_in_binary_is_counted_message_by_message(link):
+    kinds, seen = link.ask(wire.query("copy (select generate_series(1, 1000)) to stdout (format binary)"))
+    assert kinds == "H" + "d" * ROWS + "EZ"
+    is_ended(seen)
+    kinds, seen = link.ask(wire.parse("copy (select generate_series(1, 1000)) to stdout"), wire.bind(), wire.execute(), wire.SYNC)
+    assert kinds == "12H" + "d" * ROWS + "EZ"
+    assert goes_on(link) == "I"
+
+
+def test_a_savepoint_brings_the_transaction_back(link):
+    link.ask(wire.query("begin; savepoint a"))
+    kinds, seen = link.ask(wire.query(MANY))
+    assert kinds.endswith("EZ") and state_of(seen) == "E"
+    kinds, seen = link.ask(wire.query("rollback to a"))
+    assert kinds == "CZ" and state_of(seen) == "T"
+    assert goes_on(link) == "T"
+    kinds, seen = link.ask(wire.query("commit"))
+    assert b"COMMIT" in dict(seen)["C"] and state_of(seen) == "I"
+
+
+def test_a_cursor_that_outlives_its_transaction_keeps_its_limit(link):
+    link.ask(wire.query("begin"))
+    link.ask(wire.query(f"declare held cursor with hold for {MANY}"))
+    link.ask(wire.query("commit"))
+    assert link.ask(wire.query("fetch 9 from held"))[0] == "T" + "D" * 9 + "CZ"
+    kinds, seen = link.ask(wire.query("fetch 9 from held"))
+    assert kinds == "TDEZ"
+    is_ended(seen)
+    link.ask(wire.query("close held"))
+
+
 def test_copy_in_works_as_ever_and_what_comes_behind_it_is_limited(link, postgres):
     link.send(wire.query(f"copy noted from stdin; {MANY}"))
     assert link.until("G")

@@ -623,7 +623,32 @@ static void a_cancel_reaches_the_statement(void **unused)
     assert_non_null(memmem(bytes, n, "57014", 5));
     free(bytes);
     assert_true(clock_ms() - start < 6000);
+    /* Nobody asked to be told: the next word to the gate is the answer to the next question. */
+    body.request = 77;
+    assert_int_equal(ipc_send_now(gate, &message, NULL, 0, ANSWER_MS), 0);
+    Ipc__Message *told = expect(gate, IPC__MESSAGE__BODY_ANSWER_CANCEL, ANSWER_MS, NULL);
+    assert_int_equal(told->answer_cancel->request, 77);
+    assert_true(told->answer_cancel->ok);
+    ipc_message_free(told);
     ipc_message_free(connected);
+}
+
+static void a_cancel_that_can_not_be_sent_is_over_too(void **unused)
+{
+    CLEANUP(fd_close) int gate = admitted_gate("agent");
+    Ipc__AskCancel body = IPC__ASK_CANCEL__INIT;
+    Ipc__Message message = IPC_MESSAGE(ASK_CANCEL, ask_cancel, &body);
+    uint8_t key[4] = { 1, 2, 3, 4 };
+
+    (void)unused;
+    body.target = (char *)"nowhere";
+    body.key = (ProtobufCBinaryData){ sizeof key, key };
+    body.request = 78;
+    assert_int_equal(ipc_send_now(gate, &message, NULL, 0, ANSWER_MS), 0);
+    Ipc__Message *told = expect(gate, IPC__MESSAGE__BODY_ANSWER_CANCEL, ANSWER_MS, NULL);
+    assert_int_equal(told->answer_cancel->request, 78);
+    assert_false(told->answer_cancel->ok);
+    ipc_message_free(told);
 }
 
 /* ---- the end ---- */
@@ -672,6 +697,7 @@ int main(void)
         cmocka_unit_test(logins_of_one_gate_are_bounded),
         cmocka_unit_test(settings_beyond_all_bounds_end_the_gate),
         cmocka_unit_test(a_cancel_reaches_the_statement),
+        cmocka_unit_test(a_cancel_that_can_not_be_sent_is_over_too),
         cmocka_unit_test(no_secret_is_in_any_log),
         cmocka_unit_test(a_vault_without_connectors_ends),
     };
