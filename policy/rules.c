@@ -241,6 +241,38 @@ struct verdict rulebook_decide(const struct rulebook *rulebook, const struct cir
     return strictest;
 }
 
+/* One that allows and only perhaps matches ends nothing, as in rulebook_decide_effect(). */
+static bool holds(const struct rulebook *rulebook, const struct rule *asked, const struct circumstances *who,
+                  const struct effect *effect)
+{
+    for (const struct rule *rule = rulebook->rules; rule <= asked; rule++) {
+        if (!applies(rule, who->roles, who->n_roles, who->target) ||
+            !rule_matches(rule, who, effect, PERHAPS))
+            continue;
+        if (rule == asked)
+            return true;
+        if (rule->action == ACTION_DENY || rule_matches(rule, who, effect, SURELY))
+            return false;
+    }
+    return false;
+}
+
+size_t rulebook_holding(const struct rulebook *rulebook, const struct circumstances *who,
+                        const struct effects *effects, const Ipc__Rule **ret, size_t max)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < rulebook->count; i++) {
+        const struct rule *rule = &rulebook->rules[i];
+        bool found = false;
+        for (size_t k = 0; rule->action == ACTION_HOLD && !found && k < effects->count; k++)
+            found = holds(rulebook, rule, who, &effects->items[k]);
+        if (found && n < max)
+            ret[n] = rule->text;
+        n += found;
+    }
+    return n;
+}
+
 bool rulebook_reaches(const struct rulebook *rulebook, char *const *roles, size_t n_roles, const char *target)
 {
     for (size_t i = 0; i < rulebook->count; i++) {

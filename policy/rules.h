@@ -44,6 +44,11 @@ struct verdict rulebook_decide(const struct rulebook *rulebook, const struct cir
 /* One effect by itself; a harmless call that no rule is about is allowed by the rule "". */
 struct verdict rulebook_decide_effect(const struct rulebook *rulebook, const struct circumstances *who,
                                       const struct effect *effect);
+/* Every rule that holds some effect of a request whose verdict is ACTION_HOLD, in order, each once: the
+ * verdict names only one of them, and each has approvers of its own. Those that only perhaps match are among
+ * them. Returns how many there are; ret has the first max of them. */
+size_t rulebook_holding(const struct rulebook *rulebook, const struct circumstances *who,
+                        const struct effects *effects, const Ipc__Rule **ret, size_t max);
 /* Whether any rule could allow (or hold) anything for these roles on this target: who may see and reach it.
  */
 bool rulebook_reaches(const struct rulebook *rulebook, char *const *roles, size_t n_roles,

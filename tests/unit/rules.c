@@ -80,24 +80,49 @@ static void put_effect(struct effects *effects, const char *text)
         assert_int_equal(effect_add_column(e, column), 0);
 }
 
-/* "allow by some-rule"; effects are separated by "; ". */
-static void verdict_is(const char *text, const char *expected)
+/* They are separated by "; ". */
+static void put_effects(struct effects *effects, const char *text)
 {
-    char copy[512], got[128], *next = copy;
-    struct effects effects = { 0 };
+    char copy[512], *next = copy;
     snprintf(copy, sizeof copy, "%s", text);
     while (next && *next) {
         char *end = strstr(next, "; ");
         if (end)
             *end = '\0';
-        put_effect(&effects, next);
+        put_effect(effects, next);
         next = end ? end + 2 : NULL;
     }
+}
+
+/* "allow by some-rule" */
+static void verdict_is(const char *text, const char *expected)
+{
+    char got[128];
+    struct effects effects = { 0 };
+    put_effects(&effects, text);
     struct verdict v = rulebook_decide(book, &who, &effects);
     snprintf(got, sizeof got, "%s by %s", action_name(v.action), v.rule);
     assert_string_equal(got, expected);
     assert_non_null(v.reason);
     assert_true(v.action == ACTION_ALLOW ? !*v.code : *v.code != '\0');
+    effects_free(&effects);
+}
+
+/* The names of the rules that hold it, with a blank behind each. */
+static void is_held_by(const char *text, const char *expected)
+{
+    enum { SEEN = 2 };
+    const Ipc__Rule *rules[SEEN];
+    char got[128] = "";
+    struct effects effects = { 0 };
+    put_effects(&effects, text);
+    assert_int_equal(rulebook_decide(book, &who, &effects).action, ACTION_HOLD);
+    size_t n = rulebook_holding(book, &who, &effects, rules, SEEN);
+    for (size_t i = 0; i < n && i < SEEN; i++)
+        (void)snprintf(got + strlen(got), sizeof got - strlen(got), "%s ", rules[i]->name);
+    if (n > SEEN)
+        (void)snprintf(got + strlen(got), sizeof got - strlen(got), "of %zu", n);
+    assert_string_equal(got, expected);
     effects_free(&effects);
 }
 
@@ -396,6 +421,24 @@ static void a_hold_that_may_be_meant_gives_way_to_a_denial_only(void **state)
     verdict_is("select public.t", "allow by a");
 }
 
+static void every_rule_that_holds_something_is_named(void **state)
+{
+    (void)state;
+    given("  - { name: hold-archive, targets: [\"*\"], match: { tables: [archive.t] }, action: deny }\n"
+          "  - { name: reads, targets: [\"*\"], match: { statements: [select] }, action: allow }\n"
+          "  - { name: hold-drop, targets: [\"*\"], match: { statements: [drop] }, action: deny }\n"
+          "  - { name: hold-dba, roles: [dba], targets: [\"*\"], action: deny }\n"
+          "  - { name: hold-stock, targets: [stock], action: deny }\n"
+          "  - { name: hold-rest, targets: [\"*\"], action: deny }\n");
+    is_held_by("drop public.t", "hold-drop ");
+    is_held_by("drop archive.t", "hold-archive ");
+    is_held_by("drop t", "hold-archive hold-drop "); /* it may be the one, and is the other */
+    is_held_by("select t", "hold-archive ");
+    is_held_by("select public.t; drop public.u", "hold-drop ");
+    is_held_by("drop public.t; drop public.u; insert public.t", "hold-drop hold-rest ");
+    is_held_by("insert public.t; drop t", "hold-archive hold-drop of 3");
+}
+
 static void reaching_needs_a_rule_that_could_allow(void **state)
 {
     (void)state;
@@ -479,6 +522,7 @@ int main(void)
         SENTENCE(unbounded_writes_are_updates_and_deletes),
         SENTENCE(databases_are_those_of_the_target),
         SENTENCE(a_hold_that_may_be_meant_gives_way_to_a_denial_only),
+        SENTENCE(every_rule_that_holds_something_is_named),
         SENTENCE(reaching_needs_a_rule_that_could_allow),
         SENTENCE(what_the_configuration_should_not_hold_is_refused),
         SENTENCE(each_code_says_what_to_do_next),
