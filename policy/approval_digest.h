@@ -4,7 +4,10 @@
 #include <stdint.h>
 #include "base/ipc.h"
 
-enum { APPROVAL_DIGEST = 32 };
+enum {
+    APPROVAL_DIGEST = 32,
+    APPROVAL_CONTENT_MAX = 8 * 1024 * 1024, /* bytes of a packed ApprovalContent: larger can't be approved */
+};
 
 /* For whom, where, under which rules. Borrowed, none NULL. */
 struct approval_subject {

@@ -84,13 +84,21 @@ static bool is_same(const Ipc__Person *a, const Ipc__Person *b)
 
 /* ---- who has to agree ---- */
 
+static bool group_fits(const Ipc__RoleGroup *group)
+{
+    bool fits = group->n_roles > 0 && group->n_roles <= APPROVAL_ROLES_MAX;
+    for (size_t i = 0; fits && i < group->n_roles; i++)
+        fits = strlen(group->roles[i]) <= APPROVAL_ROLE_MAX;
+    return fits;
+}
+
 bool approval_can_be_met(const Ipc__Approve *approve, struct detail *detail)
 {
     bool groups = approve && approve->n_by > 0 && approve->n_by <= APPROVAL_GROUPS_MAX;
     for (size_t i = 0; groups && i < approve->n_by; i++)
-        groups = approve->by[i]->n_roles > 0 && approve->by[i]->n_roles <= APPROVAL_ROLES_MAX;
+        groups = group_fits(approve->by[i]);
     if (!groups)
-        detail_set(detail, "the rule does not say who may approve");
+        detail_set(detail, "the rule does not say who may approve, or says too much");
     else if (approve->quorum > APPROVAL_QUORUM_MAX)
         detail_set(detail, "the rule wants more than %d people to agree", APPROVAL_QUORUM_MAX);
     else if (approve->must_sign)
@@ -246,7 +254,7 @@ static void fill_step(const Ipc__Approval *now, const Ipc__Identity *who, const 
     step->decision.digest = now->digest;
     step->decision.source = who->source_address;
     step->decision.roles = step->roles;
-    for (size_t i = 0; i < who->n_roles && step->decision.n_roles < APPROVAL_ROLES_MAX; i++)
+    for (size_t i = 0; i < who->n_roles && step->decision.n_roles < APPROVAL_ROLES_KEPT; i++)
         if (is_asked_role(now->approve->by, now->approve->n_by, who->roles[i]))
             step->roles[step->decision.n_roles++] = who->roles[i];
     for (size_t i = 0; i < now->n_decisions; i++)

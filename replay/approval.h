@@ -9,20 +9,21 @@
 
 enum {
     APPROVAL_ID = 6,
-    APPROVAL_CONTENT_MAX = 16 * 1024 * 1024, /* bytes of a packed ApprovalContent: all of it is digested */
-    APPROVAL_STATEMENT_MAX = 64 * 1024,      /* bytes of a statement that are kept and shown */
-    APPROVAL_VALUES_MAX = 64,                /* values that are kept */
-    APPROVAL_VALUE_MAX = 1024,               /* bytes of one of them */
-    APPROVAL_EFFECTS_MAX = 64,               /* effects that are kept */
-    APPROVAL_EFFECT_MAX = 512,               /* bytes of one of them */
-    APPROVAL_CONTEXT_MAX = 32,               /* settings that are kept */
-    APPROVAL_PREVIEW_MAX = 8 * 1024,         /* bytes */
-    APPROVAL_REASON_MAX = 1024,              /* bytes of a decider's reason */
-    APPROVAL_SIGNATURE_MAX = 8 * 1024,       /* bytes of a decider's signature */
-    APPROVAL_GROUPS_MAX = 8,                 /* of one rule */
-    APPROVAL_ROLES_MAX = 32,                 /* of one group, and of one decider that are kept */
+    APPROVAL_STATEMENT_MAX = 64 * 1024, /* bytes of a statement that are kept and shown */
+    APPROVAL_VALUES_MAX = 64,           /* values that are kept */
+    APPROVAL_VALUE_MAX = 1024,          /* bytes of one of them */
+    APPROVAL_EFFECTS_MAX = 64,          /* effects that are kept */
+    APPROVAL_EFFECT_MAX = 512,          /* bytes of one of them */
+    APPROVAL_CONTEXT_MAX = 32,          /* settings that are kept */
+    APPROVAL_PREVIEW_MAX = 8 * 1024,    /* bytes */
+    APPROVAL_REASON_MAX = 1024,         /* bytes of a decider's reason */
+    APPROVAL_SIGNATURE_MAX = 8 * 1024,  /* bytes of a decider's signature */
+    APPROVAL_GROUPS_MAX = 8,            /* of one rule */
+    APPROVAL_ROLES_MAX = 32,            /* of one group */
     APPROVAL_QUORUM_MAX = 16,
-    APPROVAL_DECISIONS_MAX = 32, /* people who agreed, while others are still missing */
+    APPROVAL_ROLE_MAX = 128,     /* bytes of a role's name, in a request */
+    APPROVAL_ROLES_KEPT = 8,     /* of one decider */
+    APPROVAL_DECISIONS_MAX = 24, /* people who agreed, while others are still missing */
     APPROVAL_USE_MS = 60 * 1000, /* hold: from the decision to the statement, which waits for nothing else */
     APPROVAL_FOR_MS = 10 * 60 * 1000, /* retry, when the rule says nothing */
 };
@@ -67,7 +68,7 @@ bool approval_is_complete(const Ipc__Approval *approval);
 struct approval_step {
     Ipc__Person person;
     Ipc__ApprovalDecision decision, *decisions[APPROVAL_DECISIONS_MAX];
-    char *roles[APPROVAL_ROLES_MAX];
+    char *roles[APPROVAL_ROLES_KEPT];
 };
 /* What the decision makes of it: *next borrows from all four. 0, or an approval_fault. */
 MUST_USE int approval_decide(const Ipc__Approval *now, const Ipc__Identity *who, const Ipc__Decide *decide,

@@ -199,9 +199,9 @@ int approvals_end(struct approvals *approvals, struct request *request, Ipc__App
     next.why = lent(why);
     next.ended_ms = clock_unix_ms();
     Ipc__Variable more = lent_variable("why", why);
-    /* Lost by a power cut, it comes to pass once more at the next start. */
+    /* What came to pass by itself does so once more at the next start, if a power cut loses it. */
     struct change change = {
-        .next = &next, .event = event_of(state), .by = by, .more = &more, .n_more = 1, .synced = false
+        .next = &next, .event = event_of(state), .by = by, .more = &more, .n_more = 1, .synced = by != NULL
     };
     int r = approvals_change(approvals, request, NULL, &change, NULL);
     if (r == 0)

@@ -13,7 +13,6 @@ enum {
     APPROVALS_PRUNE_EVERY = 256,           /* new requests */
     APPROVALS_RETRY_MS = 1000,             /* after a disk that took nothing */
     APPROVALS_CLOCK_MS = 60 * 1000,        /* at the latest the wall clock is looked at again */
-    APPROVALS_LINE_MAX = 1024 * 1024,      /* bytes of one JSON line */
     APPROVALS_LISTED_STATEMENT = 4 * 1024, /* bytes of each statement in a list of many */
 };
 #define APPROVALS_KEEP_MS (UINT64_C(7) * 24 * 3600 * 1000) /* how long */

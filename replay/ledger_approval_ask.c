@@ -92,10 +92,6 @@ static bool strings_fit(const Ipc__AskApproval *ask)
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strlen(all[i]) > LEDGER_NAME_MAX)
             return false;
-    for (size_t i = 0; ask->approve && i < ask->approve->n_by; i++)
-        for (size_t k = 0; k < ask->approve->by[i]->n_roles; k++)
-            if (strlen(ask->approve->by[i]->roles[k]) > LEDGER_NAME_MAX)
-                return false;
     return true;
 }
 

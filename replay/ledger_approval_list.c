@@ -248,8 +248,7 @@ static int put_packed(struct list *list, const Ipc__Approval *approval, const Ip
 static int put_request(struct list *list, const Ipc__Approval *about)
 {
     CLEANUP(content_free) Ipc__ApprovalContent *content = NULL;
-    if ((list->id[0] && strcmp(list->id, about->id) != 0) ||
-        (list->ask->target[0] && strcmp(list->ask->target, about->target) != 0) ||
+    if ((list->ask->target[0] && strcmp(list->ask->target, about->target) != 0) ||
         !approvals_sees(about, list->who))
         return 0;
     bool wanted = list->form != FORM_PACKED || list->ask->content;
@@ -284,6 +283,17 @@ static int put_grant(struct list *list, const Ipc__Grant *grant)
                                      : put_packed(list, NULL, grant);
 }
 
+/* That one, whether it is over or not. */
+static int put_one(struct list *list)
+{
+    struct request *live = approvals_find(list->approvals, list->id);
+    Ipc__Approval *over = NULL;
+    if (live)
+        return put_request(list, live->about);
+    int r = approval_store_get(list->approvals->store, list->id, &over);
+    return r == -ENOENT ? 0 : r ? r : put_over(list, over);
+}
+
 /* The newest stands at the head of the lists in memory; it is shown last. */
 static int put_live(struct list *list)
 {
@@ -310,6 +320,8 @@ static int fill(struct list *list)
             r = put_grant(list, g->about);
         return r;
     }
+    if (r == 0 && list->id[0])
+        return put_one(list);
     if (r == 0 && list->ask->closed)
         r = approval_store_each(list->approvals->store, false, put_over, list);
     return r ? r : put_live(list);
@@ -380,28 +392,10 @@ int approvals_on_follow(void *owner, const Ipc__Message *message, int *fds, size
     return 0;
 }
 
-/* The line's memfd is made once, for the first who may see it. */
-static int line_of(struct approvals *approvals, const Ipc__Approval *about, const Ipc__Grant *grant,
-                   int *ret_fd)
-{
-    CLEANUP(content_free) Ipc__ApprovalContent *content = NULL;
-    struct buffer line;
-    int r = 0;
-    buffer_init(&line, APPROVALS_LINE_MAX);
-    if (about && approval_store_content(approvals->store, about->id, &content) == -EBADMSG)
-        r = -EBADMSG;
-    if (r == 0)
-        r = about ? write_request(&line, about, content, APPROVAL_STATEMENT_MAX) : write_grant(&line, grant);
-    if (r == 0)
-        r = fd_of_bytes("approval", buffer_head(&line), buffer_size(&line), ret_fd);
-    buffer_free(&line);
-    return r;
-}
-
+/* Without its content, and without a descriptor: what waits for a slow gate stays small. */
 void approvals_tell_followers(struct approvals *approvals, const Ipc__Approval *about,
                               const Ipc__Grant *grant)
 {
-    CLEANUP(fd_close) int fd = -1;
     Ipc__ApprovalNews news = IPC__APPROVAL_NEWS__INIT;
     news.id = about ? about->id : grant->id;
     news.state = about ? about->state : IPC__APPROVAL_STATE__APPROVAL_NONE;
@@ -409,20 +403,13 @@ void approvals_tell_followers(struct approvals *approvals, const Ipc__Approval *
     news.grant = (Ipc__Grant *)(uintptr_t)grant;
     if (about) {
         news.digest = about->digest;
-        news.decisions = about->decisions;
-        news.n_decisions = about->n_decisions;
         news.why = about->why;
         news.expires_ms = about->expires_ms;
     }
     Ipc__Message message = IPC_MESSAGE(APPROVAL_NEWS, approval_news, &news);
     for (size_t i = 0; i < approvals->n_followers; i++) {
         const Ipc__Identity *who = gate_identity(approvals->followers[i]);
-        if (about ? !approvals_sees(about, who) : !approvals_sees_grant(grant, who))
-            continue;
-        if (fd < 0 && line_of(approvals, about, grant, &fd)) {
-            log_event(LOG_ERROR, "approval_not_told", "request", news.id, NULL);
-            return;
-        }
-        gate_tell(approvals->followers[i], &message, &fd, 1);
+        if (about ? approvals_sees(about, who) : approvals_sees_grant(grant, who))
+            gate_tell(approvals->followers[i], &message, NULL, 0);
     }
 }

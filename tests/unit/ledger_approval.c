@@ -313,6 +313,10 @@ static void lists_show_what_one_may_decide_or_has_asked(void **state)
     CLEANUP(free) char *hidden = list_of(x, "json", id, true, false);
     assert_string_equal(hidden, "");
     assert_string_equal(decide(o, id, false, "", 0), "denied");
+    CLEANUP(free) char *one = list_of(o, "json", id, false, false);
+    assert_non_null(strstr(one, "\"state\":\"denied\""));
+    CLEANUP(free) char *nothing = list_of(x, "json", id, false, false);
+    assert_string_equal(nothing, "");
     CLEANUP(free) char *closed = list_of(o, "json", "", true, false);
     assert_non_null(strstr(closed, "\"state\":\"denied\""));
     bench_close(&bench);
