@@ -63,6 +63,7 @@ static void answer(struct catalog *catalog, const struct catalog_want *want, con
     int r = want->kind == CATALOG_RELATIONS
                 ? catalog_put_relations(catalog, key, &relation, is_view || strcmp(key, "users") == 0, 0)
             : want->kind == CATALOG_FUNCTIONS ? catalog_put_functions(catalog, key, &function, 1, 0)
+            : want->kind == CATALOG_TYPES     ? catalog_put_types(catalog, key, NULL, 0, 0)
             : want->kind == CATALOG_BASICS    ? catalog_put_basics(catalog, &basics, 0)
                                               : -1;
     if (r != 0)
