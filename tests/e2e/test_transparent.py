@@ -33,7 +33,7 @@ def template(postgres):
 
 
 NEVER = {"name": "never", "targets": ["*"], "action": "deny", "reason": "never met",
-         "match": [{"functions": ["lo_export"]}, {"tables": ["nowhere.at_all"]}]}
+         "match": [{"functions": ["lo_export"]}, {"statements": ["select"], "tables": ["nowhere.at_all"]}]}
 FAR = {**EVERYTHING, "limits": {"rows": 10 ** 9, "bytes": "1GiB", "statements_per_minute": 10 ** 6}}
 # With the one rule nothing has to be looked up; with a second one every name is, over a side connection. With limits every
 # answer is counted along with, and nothing is sent behind a result that is not over.
