@@ -7,15 +7,31 @@
 #include <sys/random.h>
 #include "base/io.h"
 
+static struct pg_session *find_cancelled(const struct pg_session *s, const struct startup *packet)
+{
+    struct pg_session *other = s->host->sessions;
+    while (other &&
+           !(other->state == RUNNING && other->pid == packet->cancel_pid && packet->cancel_key_n == MINTED &&
+             memcmp(other->minted, packet->cancel_key, MINTED) == 0))
+        other = other->next;
+    return other;
+}
+
+/* The connection is closed when the target has read the request, as a server does: to its client that means
+ * that nothing which it sends from now on will be hit. */
 static void cancel(struct pg_session *s, const struct startup *packet)
 {
-    for (struct pg_session *other = s->host->sessions; other; other = other->next) {
-        if (other->state == RUNNING && other->pid == packet->cancel_pid && packet->cancel_key_n == MINTED &&
-            memcmp(other->minted, packet->cancel_key, MINTED) == 0) {
-            session_cancel(other);
-            return;
-        }
+    struct pg_session *other = find_cancelled(s, packet);
+    if (!other) {
+        session_close(s, "a cancel request for nothing that runs");
+        return;
     }
+    s->cancels = true;
+    session_go(s, LOGIN);
+    source_interest(s->client, 0);
+    timer_set(s->timer, PG_CANCEL_MS);
+    if (!session_cancel(other, s->owner))
+        session_close(s, "a cancel request");
 }
 
 static void log_in(struct pg_session *s)
@@ -62,13 +78,12 @@ static bool took_packet(struct pg_session *s)
         buffer_consume(in, packet->size);
         if (packet->kind == STARTUP_ENCRYPTION && put_no(s) == 0)
             return true;
-        if (packet->kind == STARTUP_SESSION) {
+        if (packet->kind == STARTUP_SESSION)
             log_in(s);
-        } else {
-            if (packet->kind == STARTUP_CANCEL)
-                cancel(s, packet);
-            session_close(s, packet->kind == STARTUP_CANCEL ? "a cancel request" : "the client closed");
-        }
+        else if (packet->kind == STARTUP_CANCEL)
+            cancel(s, packet);
+        else
+            session_close(s, "the client closed");
     }
     return false;
 }

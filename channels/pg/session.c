@@ -333,17 +333,19 @@ static void wants_fetched(void *owner, const char *fault)
     session_go_on(s);
 }
 
-void session_cancel(struct pg_session *s)
+bool session_cancel(struct pg_session *s, void *asker)
 {
+    bool sent = false;
     if (!s->front.held || s->front.asked)
-        s->host->calls->ask_cancel(s->owner, s->pid, s->key, s->key_n);
+        sent = s->host->calls->ask_cancel_end(asker, s->pid, s->key, s->key_n) == 0;
     if (!s->front.held)
-        return;
+        return sent;
     if (session_counts(s))
         timer_stop(s->timer);
     catalog_wait_end(&s->wait);
     front_cancel(&s->front);
     session_go_on(s);
+    return sent;
 }
 
 static void running_server(struct pg_session *s, uint32_t ready)
@@ -419,6 +421,8 @@ static void time_is_up(void *owner)
     struct pg_session *s = owner;
     if (s->state == STARTUP)
         session_close(s, "the client sent no startup packet in time");
+    else if (s->state == LOGIN && s->cancels)
+        session_close(s, "a cancel request that the target did not read in time");
     else if (s->state == LOGIN)
         pg_session_refused(s, "target_unavailable", "the login to the target took too long");
     else if (s->state == RUNNING)

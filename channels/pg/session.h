@@ -10,6 +10,7 @@
 
 enum {
     PG_STARTUP_MS = 60 * 1000, /* for the client to say what it wants */
+    PG_CANCEL_MS = 15 * 1000,  /* for the target to read a cancel request */
     PG_LOGIN_MS = 90 * 1000,   /* for the login to the target; the connector gives up earlier */
     PG_DRAIN_MS = 10 * 1000,   /* for the last bytes to go out */
     PG_CUT_MS = 30 * 1000,     /* for a server to end a result over its limit, and to read our cancel */

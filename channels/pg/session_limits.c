@@ -60,6 +60,10 @@ void session_mind_limits(struct pg_session *s)
 
 void pg_session_cancelled(struct pg_session *s)
 {
+    if (s->state == LOGIN && s->cancels) {
+        session_close(s, "a cancel request");
+        return;
+    }
     if (s->state != RUNNING || !s->front.limits.cancelling)
         return;
     s->front.limits.cancelling = false;

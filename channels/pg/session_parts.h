@@ -27,6 +27,7 @@ struct pg_session {
     struct catalog_wait wait; /* while front.held */
     struct front front;
     struct back back;
+    bool cancels;           /* not a session but a cancel request, which waits in LOGIN for its end */
     struct veil *veil;      /* while RUNNING; or NULL */
     struct startup startup; /* from the startup packet to the greeting */
     uint32_t pid;
@@ -46,8 +47,9 @@ void session_stop_back(struct pg_session *s, int fault); /* a back_fault or nega
 void session_begin(struct pg_session *s);                /* LOGIN to RUNNING */
 void session_server_ready(void *session, uint32_t ready);
 
-/* The client wants what runs, or waits to be decided, to be given up. */
-void session_cancel(struct pg_session *s);
+/* The client wants what runs, or waits to be decided, to be given up. True: asker (an owner) is told by
+ * ask_cancel_end when the target has read it. */
+bool session_cancel(struct pg_session *s, void *asker);
 
 /* session_limits.c: what limits ask for is asked, what was answered is taken over. */
 

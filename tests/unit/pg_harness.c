@@ -204,6 +204,13 @@ static void ask_cancel(void *owner, uint32_t pid, const uint8_t *key, size_t n)
     fd_close(fd);
 }
 
+/* Nobody tells when the server has read it. */
+static int ask_cancel_end(void *owner, uint32_t pid, const uint8_t *key, size_t n)
+{
+    ask_cancel(owner, pid, key, n);
+    return -ENOTSUP;
+}
+
 static void client_free(struct client *c)
 {
     struct client **at = &c->harness->clients;
@@ -222,7 +229,9 @@ static void ended(void *owner, const char *reason)
     client_free(owner);
 }
 
-static const struct pg_calls calls = { .ask_login = ask_login, .ask_cancel = ask_cancel, .ended = ended };
+static const struct pg_calls calls = {
+    .ask_login = ask_login, .ask_cancel = ask_cancel, .ask_cancel_end = ask_cancel_end, .ended = ended
+};
 
 /* ---- the process ---- */
 
