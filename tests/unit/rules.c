@@ -262,6 +262,7 @@ static void what_goes_along_unnamed_may_be_any_table_for_a_denial(void **state)
     verdict_is("drop public.t", "allow by p");
     verdict_is("drop public.t; drop", "deny by d");
     verdict_is("select", "allow by s");
+    forget(NULL);
     given("  - { name: p, targets: [\"*\"], match: { statements: [drop], tables: [\"public.*\"] }, action: "
           "allow }\n"
           "  - { name: n, targets: [\"*\"], match: { statements: [drop], not: { tables: [\"hr.*\"] } }, "
