@@ -6,11 +6,12 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "replay/sqlite.h"
 
 enum { SCHEMA_VERSION = 1, COLUMN_BYTES_MAX = 4 * 1024 * 1024 };
 
@@ -69,62 +70,23 @@ struct approval_store {
     bool synced;
 };
 
-static int code_of(int sqlite_code)
-{
-    switch (sqlite_code & 0xff) {
-    case SQLITE_FULL:
-        return -ENOSPC;
-    case SQLITE_NOMEM:
-        return -ENOMEM;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return -EBADMSG;
-    default:
-        return -EIO;
-    }
-}
-
-static int run(sqlite3 *db, const char *sql)
-{
-    int r = sqlite3_exec(db, sql, NULL, NULL, NULL);
-    return r == SQLITE_OK ? 0 : code_of(r);
-}
-
 /* ---- opening ---- */
-
-/* The first column of the first row: a number, or for the check a text. */
-static int first(sqlite3 *db, const char *sql, int *ret_number, bool *ret_ok)
-{
-    sqlite3_stmt *statement = NULL;
-    int r = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-    if (r == SQLITE_OK)
-        r = sqlite3_step(statement);
-    if (r == SQLITE_ROW) {
-        const char *text = (const char *)sqlite3_column_text(statement, 0);
-        *ret_ok = text && strcmp(text, "ok") == 0;
-        *ret_number = sqlite3_column_int(statement, 0);
-    }
-    (void)sqlite3_finalize(statement);
-    return r == SQLITE_ROW ? 0 : code_of(r);
-}
 
 static int set_up(struct approval_store *store)
 {
-    int version = 0, number;
-    bool ok = false;
-    int r = run(store->db,
-                "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=16777216;");
+    int version = 0;
+    int r = sqlite_run(
+        store->db,
+        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+        "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=16777216;");
     if (r == 0)
-        r = first(store->db, "PRAGMA user_version", &version, &ok);
+        r = sqlite_version(store->db, &version);
     if (r == 0 && version != 0 && version != SCHEMA_VERSION)
         return -EBADMSG;
     if (r == 0 && version == 0)
-        r = run(store->db, schema);
+        r = sqlite_run(store->db, schema);
     if (r == 0)
-        r = first(store->db, "PRAGMA quick_check(1)", &number, &ok);
-    if (r == 0 && !ok)
-        return -EBADMSG;
+        r = sqlite_check_whole(store->db);
     for (size_t i = 0; r == 0 && i < STATEMENTS; i++)
         if (sqlite3_prepare_v3(store->db, sql_of[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statements[i],
                                NULL) != SQLITE_OK)
@@ -138,11 +100,9 @@ static int open_file(const char *path, struct approval_store **ret, struct detai
     CLEANUP(approval_store_free) struct approval_store *store = calloc(1, sizeof *store);
     if (!store)
         return -ENOMEM;
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
-    int r = sqlite3_open_v2(path, &store->db, flags, NULL);
+    int r = sqlite_open(path, &store->db);
     if (r != SQLITE_OK)
-        return detail_fail(detail, code_of(r), "approvals can't be opened: %s", sqlite3_errstr(r));
-    (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        return detail_fail(detail, sqlite_errno(r), "approvals can't be opened: %s", sqlite3_errstr(r));
     (void)sqlite3_limit(store->db, SQLITE_LIMIT_LENGTH, COLUMN_BYTES_MAX);
     r = set_up(store);
     if (r)
@@ -190,24 +150,6 @@ void approval_store_free(struct approval_store *store)
 
 /* ---- changes ---- */
 
-static void bind_text(sqlite3_stmt *s, int at, const char *text)
-{
-    (void)sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
-}
-
-static void bind_u64(sqlite3_stmt *s, int at, uint64_t v)
-{
-    (void)sqlite3_bind_int64(s, at, v > INT64_MAX ? INT64_MAX : (int64_t)v);
-}
-
-static int finish(sqlite3_stmt *s)
-{
-    int r = sqlite3_step(s);
-    (void)sqlite3_reset(s);
-    (void)sqlite3_clear_bindings(s);
-    return r == SQLITE_DONE ? 0 : code_of(r);
-}
-
 /* Binds a packed message; the bytes are SQLite's from then on. */
 static int bind_message(sqlite3_stmt *s, int at, const ProtobufCMessage *message)
 {
@@ -222,23 +164,23 @@ static int bind_message(sqlite3_stmt *s, int at, const ProtobufCMessage *message
 int approval_store_begin(struct approval_store *store, bool synced)
 {
     if (store->synced != synced) {
-        int r = run(store->db, synced ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
+        int r = sqlite_run(store->db, synced ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
         if (r)
             return r;
         store->synced = synced;
     }
-    return finish(store->statements[BEGIN]);
+    return sqlite_finish(store->statements[BEGIN]);
 }
 
 void approval_store_rollback(struct approval_store *store)
 {
     if (!sqlite3_get_autocommit(store->db))
-        (void)finish(store->statements[ROLLBACK]);
+        (void)!sqlite_finish(store->statements[ROLLBACK]);
 }
 
 int approval_store_commit(struct approval_store *store)
 {
-    int r = finish(store->statements[COMMIT]);
+    int r = sqlite_finish(store->statements[COMMIT]);
     if (r)
         approval_store_rollback(store);
     return r;
@@ -247,22 +189,22 @@ int approval_store_commit(struct approval_store *store)
 int approval_store_put(struct approval_store *store, const Ipc__Approval *approval)
 {
     sqlite3_stmt *s = store->statements[PUT];
-    bind_text(s, 1, approval->id);
+    sqlite_bind_string(s, 1, approval->id);
     (void)sqlite3_bind_blob(s, 2, approval->digest.data, (int)approval->digest.len, SQLITE_STATIC);
-    bind_u64(s, 3, (uint64_t)approval->state);
-    bind_u64(s, 4, approval->told ? 1 : 0);
-    bind_u64(s, 5, approval->ended_ms);
+    sqlite_bind_u64(s, 3, (uint64_t)approval->state);
+    sqlite_bind_u64(s, 4, approval->told ? 1 : 0);
+    sqlite_bind_u64(s, 5, approval->ended_ms);
     int r = bind_message(s, 6, &approval->base);
-    return r ? r : finish(s);
+    return r ? r : sqlite_finish(s);
 }
 
 static int put_pair(struct approval_store *store, enum statement which, const char *id,
                     const ProtobufCMessage *message)
 {
     sqlite3_stmt *s = store->statements[which];
-    bind_text(s, 1, id);
+    sqlite_bind_string(s, 1, id);
     int r = bind_message(s, 2, message);
-    return r ? r : finish(s);
+    return r ? r : sqlite_finish(s);
 }
 
 int approval_store_put_content(struct approval_store *store, const char *id,
@@ -278,16 +220,16 @@ int approval_store_put_grant(struct approval_store *store, const Ipc__Grant *gra
 
 int approval_store_remove_grant(struct approval_store *store, const char *id)
 {
-    bind_text(store->statements[REMOVE_GRANT], 1, id);
-    return finish(store->statements[REMOVE_GRANT]);
+    sqlite_bind_string(store->statements[REMOVE_GRANT], 1, id);
+    return sqlite_finish(store->statements[REMOVE_GRANT]);
 }
 
 int approval_store_prune(struct approval_store *store, uint64_t before_ms, uint64_t keep)
 {
-    bind_u64(store->statements[PRUNE], 1, before_ms);
-    bind_u64(store->statements[PRUNE], 2, keep);
-    int r = finish(store->statements[PRUNE]);
-    return r ? r : finish(store->statements[PRUNE_CONTENT]);
+    sqlite_bind_u64(store->statements[PRUNE], 1, before_ms);
+    sqlite_bind_u64(store->statements[PRUNE], 2, keep);
+    int r = sqlite_finish(store->statements[PRUNE]);
+    return r ? r : sqlite_finish(store->statements[PRUNE_CONTENT]);
 }
 
 /* ---- reading ---- */
@@ -307,7 +249,7 @@ static int get(sqlite3_stmt *s, const ProtobufCMessageDescriptor *type, Protobuf
     (void)sqlite3_reset(s);
     (void)sqlite3_clear_bindings(s);
     if (step != SQLITE_ROW)
-        return step == SQLITE_DONE ? -ENOENT : code_of(step);
+        return step == SQLITE_DONE ? -ENOENT : sqlite_errno(step);
     if (!message)
         return -EBADMSG;
     *ret = message;
@@ -316,13 +258,13 @@ static int get(sqlite3_stmt *s, const ProtobufCMessageDescriptor *type, Protobuf
 
 int approval_store_get(struct approval_store *store, const char *id, Ipc__Approval **ret)
 {
-    bind_text(store->statements[GET], 1, id);
+    sqlite_bind_string(store->statements[GET], 1, id);
     return get(store->statements[GET], &ipc__approval__descriptor, (ProtobufCMessage **)ret);
 }
 
 int approval_store_content(struct approval_store *store, const char *id, Ipc__ApprovalContent **ret)
 {
-    bind_text(store->statements[GET_CONTENT], 1, id);
+    sqlite_bind_string(store->statements[GET_CONTENT], 1, id);
     return get(store->statements[GET_CONTENT], &ipc__approval_content__descriptor, (ProtobufCMessage **)ret);
 }
 
@@ -356,7 +298,7 @@ static int each(sqlite3_stmt *s, const struct visit *visit)
     while (r == 0 && (step = sqlite3_step(s)) == SQLITE_ROW)
         r = visit_row(s, visit);
     (void)sqlite3_reset(s);
-    return r ? r : step == SQLITE_DONE ? 0 : code_of(step);
+    return r ? r : step == SQLITE_DONE ? 0 : sqlite_errno(step);
 }
 
 int approval_store_each(struct approval_store *store, bool live, approval_store_visit *visit, void *owner)

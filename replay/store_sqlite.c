@@ -1,16 +1,16 @@
-/* The only file that touches SQLite. WAL with synchronous=NORMAL: a commit is a write without fsync, it
+/* WAL with synchronous=NORMAL: a commit is a write without fsync, it
  * survives the end of the process, and a power cut may lose the last ones but breaks nothing. One process
  * uses the file, so the lock is exclusive and there is no shared memory file. */
 #include "replay/store.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "replay/sqlite.h"
 
 enum {
     SCHEMA_VERSION = 2,
@@ -69,24 +69,6 @@ struct store {
     uint64_t deadline_ms; /* of the running search; 0: none */
 };
 
-static int code_of(int sqlite_code)
-{
-    switch (sqlite_code & 0xff) {
-    case SQLITE_FULL:
-        return -ENOSPC;
-    case SQLITE_NOMEM:
-        return -ENOMEM;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return -EBUSY;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return -EBADMSG;
-    default:
-        return -EIO;
-    }
-}
-
 /* ---- opening ---- */
 
 static int too_late(void *owner)
@@ -95,44 +77,13 @@ static int too_late(void *owner)
     return store->deadline_ms > 0 && clock_ms() >= store->deadline_ms;
 }
 
-static int run(sqlite3 *db, const char *sql)
-{
-    int r = sqlite3_exec(db, sql, NULL, NULL, NULL);
-    return r == SQLITE_OK ? 0 : code_of(r);
-}
-
-static int single_number(sqlite3 *db, const char *sql, int *ret)
-{
-    sqlite3_stmt *statement = NULL;
-    int r = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-    if (r == SQLITE_OK)
-        r = sqlite3_step(statement);
-    if (r == SQLITE_ROW)
-        *ret = sqlite3_column_int(statement, 0);
-    (void)sqlite3_finalize(statement);
-    return r == SQLITE_ROW ? 0 : code_of(r);
-}
-
-/* Damage inside the file would otherwise show only when somebody searches. */
-static int check_whole(sqlite3 *db)
-{
-    sqlite3_stmt *statement = NULL;
-    int r = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &statement, NULL);
-    if (r == SQLITE_OK)
-        r = sqlite3_step(statement);
-    const unsigned char *text = r == SQLITE_ROW ? sqlite3_column_text(statement, 0) : NULL;
-    bool good = text && strcmp((const char *)text, "ok") == 0;
-    (void)sqlite3_finalize(statement);
-    return good ? 0 : -EBADMSG;
-}
-
 static int prepare_all(struct store *store)
 {
     for (size_t i = 0; i < STATEMENTS; i++) {
         int r = sqlite3_prepare_v3(store->db, sql_of[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statements[i],
                                    NULL);
         if (r != SQLITE_OK)
-            return code_of(r);
+            return sqlite_errno(r);
     }
     return 0;
 }
@@ -140,15 +91,18 @@ static int prepare_all(struct store *store)
 static int set_up(struct store *store, bool *ret_empty)
 {
     int version = 0;
-    int r = run(store->db,
-                "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-                "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=16777216;");
+    int r = sqlite_run(
+        store->db,
+        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+        "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=16777216;");
     if (r == 0)
-        r = single_number(store->db, "PRAGMA user_version", &version);
+        r = sqlite_version(store->db, &version);
     if (r == 0 && version != 0 && version != SCHEMA_VERSION)
         return -EBADMSG;
-    if (r == 0)
-        r = version == 0 ? run(store->db, schema) : check_whole(store->db);
+    if (r == 0 && version == 0)
+        r = sqlite_run(store->db, schema);
+    else if (r == 0 && sqlite_check_whole(store->db))
+        r = -EBADMSG; /* whatever it was: it is only a copy */
     if (r == 0)
         r = prepare_all(store);
     *ret_empty = version == 0;
@@ -160,11 +114,9 @@ static int open_file(const char *path, struct store **ret, bool *ret_empty, stru
     CLEANUP(store_free) struct store *store = calloc(1, sizeof *store);
     if (!store)
         return -ENOMEM;
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
-    int r = sqlite3_open_v2(path, &store->db, flags, NULL);
+    int r = sqlite_open(path, &store->db);
     if (r != SQLITE_OK)
-        return detail_fail(detail, code_of(r), "the index can't be opened: %s", sqlite3_errstr(r));
-    (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+        return detail_fail(detail, sqlite_errno(r), "the index can't be opened: %s", sqlite3_errstr(r));
     sqlite3_progress_handler(store->db, STEPS_BETWEEN_CLOCKS, too_late, store);
     r = set_up(store, ret_empty);
     if (r)
@@ -208,27 +160,6 @@ void store_free(struct store *store)
 
 /* ---- changes ---- */
 
-static void bind_text(sqlite3_stmt *s, int at, const char *text)
-{
-    if (text)
-        (void)sqlite3_bind_text(s, at, text, -1, SQLITE_STATIC);
-    else
-        (void)sqlite3_bind_null(s, at);
-}
-
-static void bind_u64(sqlite3_stmt *s, int at, uint64_t v)
-{
-    (void)sqlite3_bind_int64(s, at, v > INT64_MAX ? INT64_MAX : (int64_t)v);
-}
-
-static int finish(sqlite3_stmt *s)
-{
-    int r = sqlite3_step(s);
-    (void)sqlite3_reset(s);
-    (void)sqlite3_clear_bindings(s);
-    return r == SQLITE_DONE ? 0 : code_of(r);
-}
-
 int store_put(struct store *store, const struct store_session *session)
 {
     sqlite3_stmt *s = store->statements[PUT];
@@ -238,10 +169,10 @@ int store_put(struct store *store, const struct store_session *session)
     const uint64_t numbers[] = { session->started_ms, session->ended_ms, session->requests,
                                  session->denied,     session->bytes,    session->status };
     for (int i = 0; i < TEXTS; i++)
-        bind_text(s, i + 1, texts[i]);
+        sqlite_bind_string(s, i + 1, texts[i]);
     for (int i = 0; i < NUMBERS; i++)
-        bind_u64(s, i + TEXTS + 1, numbers[i]);
-    return finish(s);
+        sqlite_bind_u64(s, i + TEXTS + 1, numbers[i]);
+    return sqlite_finish(s);
 }
 
 int store_put_statement(struct store *store, const char *id, const void *text, size_t n)
@@ -249,29 +180,29 @@ int store_put_statement(struct store *store, const char *id, const void *text, s
     sqlite3_stmt *s = store->statements[PUT_STATEMENT];
     if (n > STORE_STATEMENT_MAX)
         n = STORE_STATEMENT_MAX;
-    bind_text(s, 1, id);
+    sqlite_bind_string(s, 1, id);
     (void)sqlite3_bind_text(s, 2, text, (int)n, SQLITE_STATIC);
-    return finish(s);
+    return sqlite_finish(s);
 }
 
 int store_remove(struct store *store, const char *id)
 {
-    bind_text(store->statements[REMOVE_STATEMENTS], 1, id);
-    int r = finish(store->statements[REMOVE_STATEMENTS]);
-    bind_text(store->statements[REMOVE], 1, id);
-    return r ? r : finish(store->statements[REMOVE]);
+    sqlite_bind_string(store->statements[REMOVE_STATEMENTS], 1, id);
+    int r = sqlite_finish(store->statements[REMOVE_STATEMENTS]);
+    sqlite_bind_string(store->statements[REMOVE], 1, id);
+    return r ? r : sqlite_finish(store->statements[REMOVE]);
 }
 
 int store_begin(struct store *store)
 {
-    return finish(store->statements[BEGIN]);
+    return sqlite_finish(store->statements[BEGIN]);
 }
 
 int store_commit(struct store *store)
 {
-    int r = finish(store->statements[COMMIT]);
+    int r = sqlite_finish(store->statements[COMMIT]);
     if (r)
-        (void)finish(store->statements[ROLLBACK]);
+        (void)!sqlite_finish(store->statements[ROLLBACK]);
     return r;
 }
 
@@ -284,7 +215,7 @@ int store_live(struct store *store, store_id_visit *visit, void *owner)
     while (r == 0 && (step = sqlite3_step(s)) == SQLITE_ROW)
         r = visit(owner, (const char *)sqlite3_column_text(s, 0));
     (void)sqlite3_reset(s);
-    return r ? r : step == SQLITE_DONE ? 0 : code_of(step);
+    return r ? r : step == SQLITE_DONE ? 0 : sqlite_errno(step);
 }
 
 static struct store_session session_of(sqlite3_stmt *s)
@@ -342,11 +273,11 @@ int store_search(struct store *store, const struct store_query *query, store_vis
     CLEANUP(free) char *pattern = query->grep ? pattern_of(query->grep) : NULL;
     if (query->grep && !pattern)
         return -ENOMEM;
-    bind_text(s, 1, query->identity);
-    bind_text(s, 2, query->target);
-    bind_u64(s, 3, query->since_ms);
-    bind_text(s, 4, pattern);
-    bind_u64(s, 5, STORE_SESSIONS_MAX);
+    sqlite_bind_string(s, 1, query->identity);
+    sqlite_bind_string(s, 2, query->target);
+    sqlite_bind_u64(s, 3, query->since_ms);
+    sqlite_bind_string(s, 4, pattern);
+    sqlite_bind_u64(s, 5, STORE_SESSIONS_MAX);
     store->deadline_ms = clock_ms() + STORE_SEARCH_MS;
     int r = 0, step;
     while (r == 0 && (step = sqlite3_step(s)) == SQLITE_ROW) {
@@ -360,5 +291,6 @@ int store_search(struct store *store, const struct store_query *query, store_vis
         return r;
     if (step == SQLITE_INTERRUPT)
         return STORE_SLOW;
-    return detail_fail(detail, code_of(step), "the index can't be searched: %s", sqlite3_errmsg(store->db));
+    return detail_fail(detail, sqlite_errno(step), "the index can't be searched: %s",
+                       sqlite3_errmsg(store->db));
 }
