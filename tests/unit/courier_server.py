@@ -14,16 +14,30 @@ PARALLEL = 50
 together = threading.Barrier(PARALLEL, timeout=30)
 
 
-def listen(family, address):
+reserved = []  # sockets that only keep others from a port
+
+
+def reserve():
+    """A port that nobody else gets, in neither family: "localhost" is both. What is bound and does not listen refuses."""
     for port in range(FIRST, LAST):
-        sock = socket.socket(family)
+        pair = {socket.AF_INET: socket.socket(socket.AF_INET), socket.AF_INET6: socket.socket(socket.AF_INET6)}
+        pair[socket.AF_INET6].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         try:
-            sock.bind((address, port))
-            sock.listen(128)
-            return sock
+            pair[socket.AF_INET].bind(("127.0.0.1", port))
+            pair[socket.AF_INET6].bind(("::1", port))
         except OSError:
-            sock.close()
+            for sock in pair.values():
+                sock.close()
+            continue
+        reserved.extend(pair.values())
+        return port, pair
     sys.exit("no free port")
+
+
+def listen(family):
+    _, pair = reserve()
+    pair[family].listen(128)
+    return pair[family]
 
 
 def context(name, oldest=ssl.TLSVersion.TLSv1_2, newest=ssl.TLSVersion.TLSv1_3):
@@ -154,19 +168,17 @@ def serve(sock, tls):
 
 def main():
     old = ssl.TLSVersion.TLSv1_1
-    for name, family, address, tls in [
-            ("good", socket.AF_INET, "127.0.0.1", context("server")),
-            ("six", socket.AF_INET6, "::1", context("server")),
-            ("expired", socket.AF_INET, "127.0.0.1", context("expired")),
-            ("misnamed", socket.AF_INET, "127.0.0.1", context("misnamed")),
-            ("old", socket.AF_INET, "127.0.0.1", context("server", ssl.TLSVersion.TLSv1, old)),
-            ("plain", socket.AF_INET, "127.0.0.1", None)]:
-        sock = listen(family, address)
+    for name, family, tls in [
+            ("good", socket.AF_INET, context("server")),
+            ("six", socket.AF_INET6, context("server")),
+            ("expired", socket.AF_INET, context("expired")),
+            ("misnamed", socket.AF_INET, context("misnamed")),
+            ("old", socket.AF_INET, context("server", ssl.TLSVersion.TLSv1, old)),
+            ("plain", socket.AF_INET, None)]:
+        sock = listen(family)
         threading.Thread(target=serve, args=(sock, tls), daemon=True).start()
         print(name, sock.getsockname()[1])
-    closed = listen(socket.AF_INET, "127.0.0.1")
-    print("closed", closed.getsockname()[1])
-    closed.close()
+    print("closed", reserve()[0])
     print("ready", 0, flush=True)
     sys.stdin.read()  # until the test closes it
 
