@@ -2,6 +2,7 @@
 #include "policy/lineage_parts.h"
 
 #include <string.h>
+#include "policy/sql_tree.h"
 
 void nest_init(struct nest *nest, const struct nest *outer)
 {
@@ -72,16 +73,6 @@ static struct rows *from_subselect(struct follow *f, struct nest *nest, const Ra
     return rows;
 }
 
-/* The one function, when there is just one. */
-static const FuncCall *only_function(const RangeFunction *range)
-{
-    if (list_length(range->functions) != 1)
-        return NULL;
-    const List *item = linitial(range->functions);
-    const Node *function = item && IsA(item, List) ? linitial(item) : NULL;
-    return function && IsA(function, FuncCall) ? (const FuncCall *)function : NULL;
-}
-
 static const List *column_definitions(const RangeFunction *range)
 {
     const List *item = list_length(range->functions) == 1 ? linitial(range->functions) : NULL;
@@ -94,7 +85,7 @@ static const List *column_definitions(const RangeFunction *range)
 static bool function_columns(struct follow *f, const RangeFunction *range, struct rows *rows)
 {
     enum { RECORD = 2249, ANYELEMENT = 2283 };
-    const FuncCall *call = only_function(range);
+    const FuncCall *call = sql_only_function(range);
     const List *definitions = column_definitions(range);
     const ListCell *cell;
     if (definitions) {
@@ -142,7 +133,7 @@ static struct rows *from_function(struct follow *f, struct nest *nest, const Ran
     if (rows->known)
         rows->any = FATE_SHOWN;
     rows = renamed(rows, range->alias);
-    const FuncCall *call = only_function(range);
+    const FuncCall *call = sql_only_function(range);
     const char *alias = range->alias ? range->alias->aliasname : call ? strVal(llast(call->funcname)) : NULL;
     add_item(nest, alias, NULL, rows);
     return rows;

@@ -16,7 +16,6 @@ struct column_mask {
 struct mask_set {
     struct column_mask *masks;
     size_t count;
-    bool has_columns;
 };
 
 static bool is_for_roles(const Ipc__Mask *mask, const struct circumstances *who)
@@ -41,7 +40,7 @@ bool mask_applies(const Ipc__Mask *mask, const struct circumstances *who)
     return is_for_roles(mask, who) && is_for_target(mask, who);
 }
 
-bool masks_apply(const Ipc__Config *config, const struct circumstances *who)
+static bool any_applies(const Ipc__Config *config, const struct circumstances *who)
 {
     for (size_t i = 0; i < config->n_masks; i++)
         if (mask_applies(config->masks[i], who))
@@ -58,7 +57,6 @@ static int add(struct mask_set *set, const Ipc__Mask *text)
         return -EINVAL;
     if (text->n_columns == 0)
         return 0;
-    set->has_columns = true;
     mask->patterns = calloc(text->n_columns, sizeof *mask->patterns);
     if (!mask->patterns)
         return -ENOMEM;
@@ -73,7 +71,7 @@ static int add(struct mask_set *set, const Ipc__Mask *text)
 int mask_set_new(const Ipc__Config *config, const struct circumstances *who, struct mask_set **ret)
 {
     *ret = NULL;
-    if (!masks_apply(config, who))
+    if (!any_applies(config, who))
         return 0;
     CLEANUP(mask_set_free) struct mask_set *set = calloc(1, sizeof *set);
     if (!set)
@@ -121,20 +119,6 @@ const struct mask *mask_set_column(const struct mask_set *set, const char *schem
                 return &set->masks[i].mask;
         }
     return NULL;
-}
-
-bool mask_set_touches(const struct mask_set *set, const char *schema, const char *table)
-{
-    for (size_t i = 0; set && i < set->count; i++)
-        for (size_t k = 0; k < set->masks[i].n_patterns; k++)
-            if (names_table(&set->masks[i].patterns[k], schema, table))
-                return true;
-    return false;
-}
-
-bool mask_set_has_columns(const struct mask_set *set)
-{
-    return set && set->has_columns;
 }
 
 const struct mask *mask_set_worst(const struct mask_set *set)

@@ -21,10 +21,6 @@ DEFINE_CLEANUP(struct mask_set *, mask_set_free)
  * of NULL has none. */
 const struct mask *mask_set_column(const struct mask_set *set, const char *schema, const char *table,
                                    const char *column);
-/* Whether some column of this table may be masked. */
-bool mask_set_touches(const struct mask_set *set, const char *schema, const char *table);
-/* Whether there are masks of columns at all: only then statements need to be followed to their columns. */
-bool mask_set_has_columns(const struct mask_set *set);
 /* The strictest of the masks of columns: for what nothing is known about. NULL when there are none. */
 const struct mask *mask_set_worst(const struct mask_set *set);
 /* The masks with detectors: calls the handler for each. */
@@ -33,6 +29,3 @@ void mask_set_detectors(const struct mask_set *set, void (*handler)(void *owner,
 
 /* Whether this one is for these roles on this target. */
 bool mask_applies(const Ipc__Mask *mask, const struct circumstances *who);
-/* Whether some mask of the configuration applies to these roles on this target: a session without any needs
- * no catalog. */
-bool masks_apply(const Ipc__Config *config, const struct circumstances *who);

@@ -135,28 +135,46 @@ static int take_apart(List *tree, const char *sql, size_t length, struct sql_req
     return 0;
 }
 
+/* One parse, in a memory context of its own, bounded. */
+struct parsing {
+    MemoryContext context;
+    struct memory_bound bound;
+    PgQueryInternalParsetreeAndError parsed;
+};
+
+static void parsing_begin(struct parsing *p, const char *sql)
+{
+    p->context = pg_query_enter_memory_context();
+    memory_bound_set(&p->bound, p->context);
+    p->parsed = RAW_PARSE(sql);
+    memory_bound_lift(&p->bound, p->context);
+}
+
+static void parsing_end(struct parsing *p)
+{
+    if (p->parsed.error)
+        pg_query_free_error(p->parsed.error);
+    pg_query_exit_memory_context(p->context);
+    free(p->parsed.stderr_buffer);
+}
+
 int sql_parse(const char *sql, struct sql_request **ret)
 {
     size_t length = strlen(sql);
     if (length > SQL_PARSE_MAX)
         return unparsable_request(length, "the statement is too long", ret);
-    MemoryContext context = pg_query_enter_memory_context();
-    struct memory_bound bound;
-    memory_bound_set(&bound, context);
-    PgQueryInternalParsetreeAndError parsed = RAW_PARSE(sql);
-    memory_bound_lift(&bound, context);
+    struct parsing p;
+    parsing_begin(&p, sql);
     int r;
-    if (parsed.error) {
-        const char *why = parsed.error->message ? parsed.error->message : "it does not parse";
-        r = unparsable_request(length, bound.hit ? "it takes too much memory to parse" : why, ret);
-        pg_query_free_error(parsed.error);
-    } else if (list_length(parsed.tree) > SQL_STATEMENTS_MAX) {
+    if (p.parsed.error) {
+        const char *why = p.parsed.error->message ? p.parsed.error->message : "it does not parse";
+        r = unparsable_request(length, p.bound.hit ? "it takes too much memory to parse" : why, ret);
+    } else if (list_length(p.parsed.tree) > SQL_STATEMENTS_MAX) {
         r = unparsable_request(length, "there are too many statements in one string", ret);
     } else {
-        r = take_apart(parsed.tree, sql, length, ret);
+        r = take_apart(p.parsed.tree, sql, length, ret);
     }
-    pg_query_exit_memory_context(context);
-    free(parsed.stderr_buffer);
+    parsing_end(&p);
     return r;
 }
 
@@ -164,16 +182,10 @@ int sql_tree_with(const char *sql, sql_tree_handler *handler, void *owner)
 {
     if (strlen(sql) > SQL_PARSE_MAX)
         return -EINVAL;
-    MemoryContext context = pg_query_enter_memory_context();
-    struct memory_bound bound;
-    memory_bound_set(&bound, context);
-    PgQueryInternalParsetreeAndError parsed = RAW_PARSE(sql);
-    memory_bound_lift(&bound, context);
-    int r = parsed.error ? -EINVAL : handler(owner, parsed.tree);
-    if (parsed.error)
-        pg_query_free_error(parsed.error);
-    pg_query_exit_memory_context(context);
-    free(parsed.stderr_buffer);
+    struct parsing p;
+    parsing_begin(&p, sql);
+    int r = p.parsed.error ? -EINVAL : handler(owner, p.parsed.tree);
+    parsing_end(&p);
     return r;
 }
 

@@ -4,6 +4,7 @@
  * sight: a rule that forbids customers.email then also catches `select email from orders join customers …`,
  * and one that allows certain columns of one table asks for qualified names where there are several. */
 #include "policy/sql_functions.h"
+#include "policy/sql_tree.h"
 #include "policy/sql_walk.h"
 
 struct level *sql_level_new(struct walk *walk, struct level *outer)
@@ -84,8 +85,7 @@ static void visit_subselect(struct walk *walk, const RangeSubselect *sub, const 
         entry->query = sub->subquery;
 }
 
-/* The one function of FROM f(…), or NULL for ROWS FROM and expressions. */
-static const FuncCall *only_function(const RangeFunction *range)
+const FuncCall *sql_only_function(const RangeFunction *range)
 {
     if (list_length(range->functions) != 1)
         return NULL;
@@ -96,7 +96,7 @@ static const FuncCall *only_function(const RangeFunction *range)
 
 static void visit_function(struct walk *walk, const RangeFunction *range, const struct context *context)
 {
-    const FuncCall *function = only_function(range);
+    const FuncCall *function = sql_only_function(range);
     const char *name = function ? strVal(llast(function->funcname)) : NULL;
     const char *alias = range->alias ? range->alias->aliasname : name;
     if (alias) {

@@ -2,6 +2,7 @@
  * policy/lineage*.c. */
 #pragma once
 #include "policy/sql_nodes.h"
+#include "base/error.h"
 
 typedef int sql_tree_handler(void *owner, const List *tree);
 /* Parses and hands over the tree (RawStmt nodes), which is gone afterwards, with everything that was
@@ -9,3 +10,5 @@ typedef int sql_tree_handler(void *owner, const List *tree);
 MUST_USE int sql_tree_with(const char *sql, sql_tree_handler *handler, void *owner);
 /* Inside of a handler: one more tree; NIL when it does not parse. */
 const List *sql_tree_inside(const char *sql);
+/* The one function of FROM f(…), or NULL for ROWS FROM and expressions. */
+const FuncCall *sql_only_function(const RangeFunction *range);
