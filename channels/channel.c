@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "channels/audit.h"
 #include "channels/commands/commands.h"
+#include "channels/commands/desk.h"
 #include "channels/forward.h"
 #include "channels/printer.h"
 #include "channels/recorder.h"
@@ -47,6 +48,7 @@ static void channel_free(struct channel *channel)
     }
     stream_free(channel->stream);
     tool_free(channel->tool);
+    desk_free(channel);
     recorder_free(channel->recorder);
     printer_free(channel->out);
     printer_free(channel->err);

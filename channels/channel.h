@@ -7,6 +7,7 @@
 #include "channels/refusal.h"
 #include "channels/words.h"
 
+struct desk;
 struct recorder;
 struct stream;
 struct tool;
@@ -34,7 +35,8 @@ struct channel {
     struct recorder *recorder; /* NULL: nothing is recorded (yet) */
     struct printer *out, *err; /* made when something is printed */
     struct stream *stream;     /* what it does: a forward to PostgreSQL, */
-    struct tool *tool;         /* or a tool */
+    struct tool *tool;         /* or a tool, */
+    struct desk *desk;         /* or what operators do with approvals */
 };
 
 /* Handlers: front Open, Window, Signal; ledger AnswerRecording, AnswerSessions, AnswerReplay, AnswerRevoke.

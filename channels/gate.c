@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "base/zygote.h"
 #include "channels/channel.h"
+#include "channels/commands/desk.h"
 #include "channels/enrol.h"
 #include "channels/lifetime.h"
 #include "channels/login.h"
@@ -189,6 +190,9 @@ static const struct ipc_rule ledger_rules[] = {
     { IPC__MESSAGE__BODY_ANSWER_REPLAY, ADMITTED, false, 0, 1, channel_answer_replay },
     { IPC__MESSAGE__BODY_ANSWER_REVOKE, ADMITTED, false, 0, 0, channel_answer_revoke },
     { IPC__MESSAGE__BODY_ANSWER_STATEMENTS, ADMITTED, false, 0, 0, stream_answer_count },
+    { IPC__MESSAGE__BODY_ANSWER_APPROVALS, ADMITTED, false, 0, 1, desk_answer_approvals },
+    { IPC__MESSAGE__BODY_ANSWER_DECIDE, ADMITTED, false, 0, 0, desk_answer_decide },
+    { IPC__MESSAGE__BODY_ANSWER_REVOKE_GRANT, ADMITTED, false, 0, 0, desk_answer_revoke_grant },
 };
 
 static const struct ipc_rule launcher_rules[] = {

@@ -16,12 +16,19 @@ const struct command commands[] = {
       "recordings that you may see", command_sessions },
     { "replay", "replay ID [--speed N] [--idle-limit S] | --cast | --text | --events", "plays a recording",
       command_replay },
+    { "approvals", "approvals [ID] [--json] [--all] [--grants] [--target T]", "what waits for a decision",
+      command_approvals },
+    { "approve", "approve ID [--for 30m] [--reason TEXT]",
+      "lets one request run; for those that its rule names", command_approve },
+    { "deny", "deny ID [--reason TEXT]", "refuses it", command_deny },
+    { "revoke-grant", "revoke-grant ID [--reason TEXT]", "ends what approve --for has made",
+      command_revoke_grant },
     { "revoke", "revoke IDENTITY|serial:N [--reason TEXT]",
       "ends an identity's, or one certificate's, sessions and logins; for roles that may", command_revoke },
     { NULL, NULL, NULL, NULL },
 };
 
-static const char *const not_yet[] = { "kubectl", "approvals", "approve", "deny", "config", "shell", "sftp" };
+static const char *const not_yet[] = { "kubectl", "config", "shell", "sftp" };
 
 static const struct command *find(const char *name)
 {

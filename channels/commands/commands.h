@@ -24,6 +24,10 @@ void command_psql(struct channel *channel);
 void command_sessions(struct channel *channel);
 void command_replay(struct channel *channel);
 void command_revoke(struct channel *channel);
+void command_approvals(struct channel *channel);
+void command_approve(struct channel *channel);
+void command_deny(struct channel *channel);
+void command_revoke_grant(struct channel *channel);
 
 /* Answers to what sessions and replay asked the ledger. fd: -1 with a refusal; sessions: borrowed; replay:
  * the callee's. */

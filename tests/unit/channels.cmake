@@ -1,4 +1,5 @@
 unit_test(words channels-words)
+unit_test(decision_words channels-operators)
 
 # PostgreSQL sessions between a real server and real clients.
 add_executable(pg_harness pg_harness.c pg_effects.c)
