@@ -39,7 +39,7 @@ static bool check_statement(struct config_reader *reader, const struct config_no
     if (!strcmp(word, COPY) || effect_kind_of(word, &kind))
         return true;
     config_hint_try(&hint, COPY);
-    for (kind = 0; kind < EFFECT_KINDS; kind++)
+    for (kind = 0; kind < EFFECT_STATEMENT_KINDS; kind++)
         config_hint_try(&hint, effect_kind_name(kind));
     config_fault(reader, item, "\"%.80s\" is no kind of statement%s", word, config_hint_text(&hint, near));
     return false;

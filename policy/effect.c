@@ -39,6 +39,15 @@ static const char *const kind_names[EFFECT_KINDS] = {
     [EFFECT_UNMASK] = "unmask",
     [EFFECT_UNKNOWN] = "unknown",
     [EFFECT_UNPARSABLE] = "unparsable",
+    [EFFECT_OPEN] = "open",
+    [EFFECT_RUN] = "run",
+    [EFFECT_READ] = "read",
+    [EFFECT_WRITE] = "write",
+    [EFFECT_REMOVE] = "remove",
+    [EFFECT_RENAME] = "rename",
+    [EFFECT_SETSTAT] = "setstat",
+    [EFFECT_MKDIR] = "mkdir",
+    [EFFECT_LIST] = "list",
 };
 
 enum {
@@ -65,13 +74,13 @@ static uint32_t hash_text(uint32_t hash, const char *text)
 static uint32_t hash_of(const struct effect *e)
 {
     uint32_t hash = 2166136261u ^ ((uint32_t)e->kind << 8) ^ (uint32_t)e->object_kind;
-    return hash_text(hash_text(hash * 16777619u, e->object), e->why);
+    return hash_text(hash_text(hash_text(hash * 16777619u, e->object), e->exact), e->why);
 }
 
 static bool is_repeat(const struct effect *a, const struct effect *b)
 {
     return a->kind == b->kind && a->object_kind == b->object_kind && same_text(a->object, b->object) &&
-           same_text(a->why, b->why);
+           same_text(a->exact, b->exact) && same_text(a->why, b->why);
 }
 
 /* The slot that holds an effect like `wanted`, or the empty one where it belongs. There always is an empty
@@ -112,6 +121,7 @@ static void effect_clear(struct effect *e)
         free(e->also[i]);
     free(e->also);
     free(e->object);
+    free(e->exact);
     free(e->why);
     *e = (struct effect){ 0 };
 }
@@ -125,10 +135,15 @@ void effects_free(struct effects *effects)
     *effects = (struct effects){ 0 };
 }
 
+static size_t object_max(enum object_kind kind)
+{
+    return kind == OBJECT_COMMAND || kind == OBJECT_FILE ? EFFECT_TEXT_MAX : EFFECT_NAME_MAX;
+}
+
 /* Copies the texts of `like`; *ret_new is false when an earlier effect was found instead. */
 static int add(struct effects *effects, const struct effect *like, struct effect **ret, bool *ret_new)
 {
-    if (like->object && strlen(like->object) >= EFFECT_NAME_MAX)
+    if (like->object && strlen(like->object) >= object_max(like->object_kind))
         return -ENAMETOOLONG;
     if (effects->n_slots) {
         uint16_t found = *slot_of(effects, like);
@@ -147,6 +162,7 @@ static int add(struct effects *effects, const struct effect *like, struct effect
     }
     struct effect fresh = { .kind = like->kind, .object_kind = like->object_kind };
     if ((like->object && !(fresh.object = strdup(like->object))) ||
+        (like->exact && !(fresh.exact = strdup(like->exact))) ||
         (like->why && !(fresh.why = strdup(like->why)))) {
         effect_clear(&fresh);
         return -ENOMEM;
@@ -205,6 +221,25 @@ int effects_add_function(struct effects *effects, enum effect_kind kind, const c
     if (r == 0)
         e->harmless_call = false;
     return r;
+}
+
+int effects_add_exact(struct effects *effects, enum effect_kind kind, enum object_kind object_kind,
+                      const char *object, const char *exact)
+{
+    struct effect like = {
+        .kind = kind, .object_kind = object_kind, .object = (char *)object, .exact = (char *)exact
+    };
+    struct effect *e;
+    bool is_new;
+    return add(effects, &like, &e, &is_new);
+}
+
+int effects_add_opaque(struct effects *effects, enum effect_kind kind, const char *why)
+{
+    struct effect like = { .kind = kind, .object_kind = OBJECT_COMMAND, .why = (char *)why };
+    struct effect *e;
+    bool is_new;
+    return add(effects, &like, &e, &is_new);
 }
 
 int effect_add_also(struct effect *effect, const char *object)
@@ -283,14 +318,29 @@ const char *effect_kind_name(enum effect_kind kind)
     return (unsigned)kind < EFFECT_KINDS ? kind_names[kind] : "unknown";
 }
 
-bool effect_kind_of(const char *name, enum effect_kind *ret)
+static bool kind_between(int first, int end, const char *name, enum effect_kind *ret)
 {
-    for (int kind = 0; kind < EFFECT_KINDS; kind++)
+    for (int kind = first; kind < end; kind++)
         if (strcmp(kind_names[kind], name) == 0) {
             *ret = (enum effect_kind)kind;
             return true;
         }
     return false;
+}
+
+bool effect_kind_of(const char *name, enum effect_kind *ret)
+{
+    return kind_between(0, EFFECT_STATEMENT_KINDS, name, ret);
+}
+
+bool effect_operation_of(const char *name, enum effect_kind *ret)
+{
+    return kind_between(EFFECT_READ, EFFECT_KINDS, name, ret);
+}
+
+bool effect_is_on_host(const struct effect *effect)
+{
+    return effect->kind >= EFFECT_STATEMENT_KINDS || effect->object_kind == OBJECT_COMMAND;
 }
 
 char *effect_describe(const struct effect *effect, char *out, size_t size)

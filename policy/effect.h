@@ -6,7 +6,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 
-/* contract.md §4: what `statements:` may name. Order is that of effect_kind_name(). */
+/* What is done. Those before EFFECT_STATEMENT_KINDS are what `statements:` may name (contract.md §4); the
+ * rest is what is done on a host. Order is that of effect_kind_name(). */
 enum effect_kind {
     EFFECT_SELECT,
     EFFECT_INSERT,
@@ -39,6 +40,16 @@ enum effect_kind {
     EFFECT_UNMASK,
     EFFECT_UNKNOWN,    /* understood, but what it does can't be decided */
     EFFECT_UNPARSABLE, /* the statement is not understood at all */
+    EFFECT_STATEMENT_KINDS,
+    EFFECT_OPEN = EFFECT_STATEMENT_KINDS, /* a channel that is not looked into: a free shell, a forward */
+    EFFECT_RUN,                           /* one simple command of a shell line; an assignment is one, too */
+    EFFECT_READ,                          /* from here on: what `operations:` may name, on files */
+    EFFECT_WRITE,
+    EFFECT_REMOVE,
+    EFFECT_RENAME,
+    EFFECT_SETSTAT,
+    EFFECT_MKDIR,
+    EFFECT_LIST,
     EFFECT_KINDS
 };
 
@@ -48,7 +59,10 @@ enum object_kind {
     OBJECT_FUNCTION, /* "schema.function" or "function" */
     OBJECT_DATABASE,
     OBJECT_SETTING,
-    OBJECT_OTHER, /* role, type, schema, channel …; the name is for people */
+    OBJECT_OTHER,   /* role, type, schema, channel …; the name is for people */
+    OBJECT_CHANNEL, /* of an SSH target: "shell", "forward" */
+    OBJECT_COMMAND, /* words joined by blanks; NULL: something unknown or unparsable on a host */
+    OBJECT_FILE,    /* a path */
 };
 
 enum {
@@ -56,7 +70,11 @@ enum {
     EFFECT_NAME_MAX = 512, /* bytes of an object's name; PostgreSQL's own are 3 × 63 */
     EFFECT_COLUMNS_MAX = 1664,
     EFFECT_ALSO_MAX = 8192,
+    EFFECT_TEXT_MAX = 65536, /* bytes of a command or path */
 };
+
+/* In `exact`, see below. Neither occurs in a command line that is understood. */
+enum { EFFECT_HOLE = '\x01', EFFECT_WORD_END = '\x1f' };
 
 struct effect {
     enum effect_kind kind;
@@ -66,6 +84,10 @@ struct effect {
     char **also; /* further tables that are touched by way of this one (partitions, parents, rows that follow
                     by a foreign key): rules that refuse match by them too; NULL-terminated; or NULL */
     size_t n_also;
+    /* Of commands and paths, where `object` is what people read: each word of the command, ended by
+     * EFFECT_WORD_END, or the path; an EFFECT_HOLE is in the place of what cannot be known before it runs,
+     * and may be any text, of several words even. NULL: it is just the object. */
+    char *exact;
     bool unbounded_write; /* UPDATE or DELETE whose WHERE is missing or always true */
     bool harmless_call;   /* calls a function known to only read: see rules_match.c */
     char *why; /* for unknown and unparsable: what could not be decided; of a function: what it is; or NULL */
@@ -91,6 +113,11 @@ MUST_USE int effects_add_why(struct effects *effects, enum effect_kind kind, con
 /* A function, and what it is ("security definer"); why may be NULL. */
 MUST_USE int effects_add_function(struct effects *effects, enum effect_kind kind, const char *function,
                                   const char *why);
+/* A command or a path; both texts are copied, and exact may be NULL. */
+MUST_USE int effects_add_exact(struct effects *effects, enum effect_kind kind, enum object_kind object_kind,
+                               const char *object, const char *exact);
+/* effects_add_why() for a command line: rules name it by `opaque:`. */
+MUST_USE int effects_add_opaque(struct effects *effects, enum effect_kind kind, const char *why);
 /* Copied; repeats are folded; "*" in place of the names beyond EFFECT_COLUMNS_MAX. */
 MUST_USE int effect_add_column(struct effect *effect, const char *column);
 /* Copied, repeats too; -ENOBUFS beyond EFFECT_ALSO_MAX. */
@@ -103,8 +130,14 @@ MUST_USE int effects_append(struct effects *effects, const struct effects *from)
 bool effect_is_ordinary(enum effect_kind kind);
 /* "select", "copy_to", … as in rules. */
 const char *effect_kind_name(enum effect_kind kind);
-/* True for a known name; "copy" is both copy_to and copy_from and is not one kind: see rules. */
+/* Whether it is something done on a host: a channel, a command, a file, or a command line that was not
+ * understood. */
+bool effect_is_on_host(const struct effect *effect);
+/* True for what `statements:` may name; "copy" is both copy_to and copy_from and is not one kind: see rules.
+ */
 MUST_USE bool effect_kind_of(const char *name, enum effect_kind *ret);
+/* True for what `operations:` may name. */
+MUST_USE bool effect_operation_of(const char *name, enum effect_kind *ret);
 /* "delete public.orders (unbounded)": for recordings, explain and messages. Returns out. */
 char *effect_describe(const struct effect *effect, char *out, size_t size);
 /* Whether afterwards unqualified names may lead to other schemas than before: circumstances.search_path_set.

@@ -27,6 +27,7 @@ struct circumstances {
     size_t n_roles;
     const char *target;
     const char *database; /* postgres; or NULL */
+    const char *channel;  /* ssh: "shell", "exec", "sftp" or "forward": what the effects are of; or NULL */
     /* The session may have left the default search_path (SET, set_config, startup): then an unqualified name
      * is not taken for one of schema public any more, where a rule allows. */
     bool search_path_set;
