@@ -5,13 +5,12 @@
 #include "policy/config_address.h"
 #include "policy/config_file.h"
 #include "policy/config_sections.h"
+#include "policy/config_ssh.h"
 
 static const struct config_key POSTGRES_KEYS[] = {
-    { "name", CONFIG_REQUIRED },    { "kind", CONFIG_REQUIRED },
-    { "address", CONFIG_REQUIRED }, { "database", CONFIG_REQUIRED },
-    { "login", CONFIG_REQUIRED },   { "credential", CONFIG_REQUIRED },
-    { "tls", CONFIG_OPTIONAL },     { "tls_ca", CONFIG_OPTIONAL },
-    { "host_key", CONFIG_LATER },   { "certificate_authority", CONFIG_LATER },
+    { "name", CONFIG_REQUIRED },     { "kind", CONFIG_REQUIRED },   { "address", CONFIG_REQUIRED },
+    { "database", CONFIG_REQUIRED }, { "login", CONFIG_REQUIRED },  { "credential", CONFIG_REQUIRED },
+    { "tls", CONFIG_OPTIONAL },      { "tls_ca", CONFIG_OPTIONAL },
 };
 /* For a target whose kind is missing, wrong or not supported: only its spelling can be checked. */
 static const struct config_key ANY_KEYS[] = {
@@ -20,6 +19,8 @@ static const struct config_key ANY_KEYS[] = {
     { "login", CONFIG_OPTIONAL },    { "credential", CONFIG_OPTIONAL },
     { "tls", CONFIG_OPTIONAL },      { "tls_ca", CONFIG_OPTIONAL },
     { "host_key", CONFIG_OPTIONAL }, { "certificate_authority", CONFIG_OPTIONAL },
+    { "logins", CONFIG_OPTIONAL },   { "forwards", CONFIG_OPTIONAL },
+    { "host_ca", CONFIG_OPTIONAL },
 };
 static const char *const KINDS[] = { "postgres", "ssh", "kubernetes", NULL };
 static const char *const TLS_MODES[] = { "disable", "require", "verify-ca", "verify-full", NULL };
@@ -156,8 +157,11 @@ static void read_target(struct config_reader *reader, const struct config_node *
             read_postgres(reader, node, what, target);
         return;
     }
-    config_map(reader, node, CONFIG_KEYS(ANY_KEYS), what);
-    if (*word)
+    if (!strcmp(word, "ssh"))
+        config_read_ssh(reader, node, what, target);
+    else
+        config_map(reader, node, CONFIG_KEYS(ANY_KEYS), what);
+    if (*word && !(reader->soon && !strcmp(word, "ssh")))
         config_fault(reader, kind, "%s: kind \"%s\" " CONFIG_NOT_YET, what, word);
 }
 

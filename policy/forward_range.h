@@ -1,0 +1,13 @@
+/* What may be reached through an SSH target: the patterns of `forwards` (docs/ssh-targets.md). Names are
+ * looked up at the target, so a pattern of addresses never holds for a name, nor one of names for an address.
+ */
+#pragma once
+#include <stdbool.h>
+#include "base/ipc.h"
+
+/* "10.0.0.0/8:443", "[fd00::/8]:443", "*.internal:8000-8099", "10.0.0.7:*". NULL, or what is wrong with it
+ * (static); "out of memory" is one of that. *ret's fields are the caller's, as in a message of protobuf-c. */
+MUST_USE const char *forward_range_parse(const char *text, Ipc__ForwardRange *ret);
+
+/* Whether one of the target's patterns holds for what a client asked for. */
+bool forward_is_listed(const Ipc__Target *target, const char *host, uint32_t port);
