@@ -1,8 +1,10 @@
 /* A rule's match: conditions on the effects of a request. */
+#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include "policy/config_sections.h"
 #include "policy/effect.h"
+#include "policy/rules_host.h"
 
 enum {
     NOT_DEPTH_MAX = 8, /* `not` inside `not` */
@@ -17,16 +19,28 @@ static const struct config_key KEYS[] = {
     { "databases", CONFIG_OPTIONAL },
     { "unbounded_write", CONFIG_OPTIONAL },
     { "not", CONFIG_OPTIONAL },
-    /* of ssh and kubernetes targets */
-    { "channels", CONFIG_LATER },
-    { "commands", CONFIG_LATER },
-    { "paths", CONFIG_LATER },
-    { "operations", CONFIG_LATER },
+    { "channels", CONFIG_OPTIONAL },
+    { "commands", CONFIG_OPTIONAL },
+    { "paths", CONFIG_OPTIONAL },
+    { "operations", CONFIG_OPTIONAL },
+    { "opaque", CONFIG_OPTIONAL },
+    /* of kubernetes targets */
     { "verbs", CONFIG_LATER },
     { "resources", CONFIG_LATER },
     { "namespaces", CONFIG_LATER },
     { "names", CONFIG_LATER },
 };
+/* The kind of target that a condition is about. */
+static const struct {
+    const char *key, *kind;
+} KINDS[] = {
+    { "statements", "postgres" }, { "tables", "postgres" },    { "columns", "postgres" },
+    { "functions", "postgres" },  { "databases", "postgres" }, { "unbounded_write", "postgres" },
+    { "channels", "ssh" },        { "commands", "ssh" },       { "paths", "ssh" },
+    { "operations", "ssh" },      { "opaque", "ssh" },
+};
+static const char *const CHANNELS[] = { "shell", "exec", "sftp", "forward", NULL };
+static const char *const OPAQUE[] = { "unknown", "unparsable", NULL };
 static const char ANYTHING[] = "anything";
 static const char COPY[] = "copy"; /* copy_to and copy_from: the rulebook knows it too */
 
@@ -63,6 +77,48 @@ static bool check_pattern(struct config_reader *reader, const struct config_node
     return false;
 }
 
+static bool check_channel(struct config_reader *reader, const struct config_node *item, const char *word)
+{
+    return config_choice(reader, item, CHANNELS, &word);
+}
+
+static bool check_opaque(struct config_reader *reader, const struct config_node *item, const char *word)
+{
+    return config_choice(reader, item, OPAQUE, &word);
+}
+
+static bool check_operation(struct config_reader *reader, const struct config_node *item, const char *word)
+{
+    const char *words[EFFECT_KINDS - EFFECT_READ + 1] = { NULL };
+    for (int kind = EFFECT_READ; kind < EFFECT_KINDS; kind++)
+        words[kind - EFFECT_READ] = effect_kind_name((enum effect_kind)kind);
+    return config_choice(reader, item, words, &word);
+}
+
+static bool check_command(struct config_reader *reader, const struct config_node *item, const char *pattern)
+{
+    size_t n = strlen(pattern);
+    if (pattern[0] != ' ' && pattern[n - 1] != ' ' && !strstr(pattern, "  "))
+        return check_pattern(reader, item, pattern);
+    config_fault(reader, item, "\"%.80s\": the words of a command are separated by one blank each", pattern);
+    return false;
+}
+
+/* What is compared with it is absolute and has no such parts. */
+static bool check_path(struct config_reader *reader, const struct config_node *item, const char *pattern)
+{
+    bool dots = strstr(pattern, "/../") || strstr(pattern, "/./") || strstr(pattern, "//");
+    size_t n = strlen(pattern);
+    dots |= n >= 3 && !strcmp(pattern + n - 3, "/..");
+    if ((pattern[0] == '/' || pattern[0] == '*') && !dots)
+        return check_pattern(reader, item, pattern);
+    config_fault(reader, item,
+                 "\"%.80s\" is no pattern of a path: write it from the root (or with * in front), "
+                 "without //, . and ..",
+                 pattern);
+    return false;
+}
+
 typedef bool word_check(struct config_reader *reader, const struct config_node *item, const char *word);
 
 static void read_words(struct config_reader *reader, const struct config_node *node, word_check *check,
@@ -77,17 +133,63 @@ static void read_words(struct config_reader *reader, const struct config_node *n
             config_push(reader, count, list, text);
 }
 
-static Ipc__Match *read_block(struct config_reader *reader, const struct config_node *node, unsigned depth);
+/* Whether one of the rule's targets is of this kind. True where that can't be said. */
+static bool has_target(const struct config_reader *reader, const Ipc__Rule *rule, const char *kind)
+{
+    bool any = false;
+    for (size_t i = 0; i < reader->config->n_targets; i++)
+        for (size_t k = 0; k < rule->n_targets; k++) {
+            const Ipc__Target *target = reader->config->targets[i];
+            if (fnmatch(rule->targets[k], target->name, 0))
+                continue;
+            any = true;
+            if (!*target->kind || !strcmp(target->kind, kind))
+                return true;
+        }
+    return !any;
+}
 
-static void read_not(struct config_reader *reader, const struct config_node *node, unsigned depth,
-                     Ipc__Match *match)
+static void check_kinds(struct config_reader *reader, const struct config_node *block, const Ipc__Rule *rule)
+{
+    for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
+        const struct config_node *node = config_node_get(block, KINDS[i].key);
+        if (node && !has_target(reader, rule, KINDS[i].kind))
+            config_fault(reader, node->key, "\"%s\" is about %s targets, and this rule has none",
+                         KINDS[i].key, KINDS[i].kind);
+    }
+}
+
+/* Conditions that never hold for one and the same effect: a rule with them would be about nothing. */
+static void check_mixture(struct config_reader *reader, const struct config_node *block,
+                          const Ipc__Match *match)
+{
+    bool statements = false, hosts = false;
+    for (const Ipc__Match *m = match; m; m = m->not_) {
+        statements |= match_is_about_statements(m);
+        hosts |= match_is_about_hosts(m);
+    }
+    bool files = match->n_paths || match->n_operations;
+    if (statements && hosts)
+        config_fault(reader, block,
+                     "conditions on statements and on hosts never hold together: write two blocks");
+    else if ((match->n_commands > 0) + files + (match->n_opaque > 0) > 1)
+        config_fault(reader, block,
+                     "conditions on commands, on files (paths, operations) and \"opaque\" never "
+                     "hold together: write a block for each");
+}
+
+static Ipc__Match *read_block(struct config_reader *reader, const struct config_node *node,
+                              const Ipc__Rule *rule, unsigned depth);
+
+static void read_not(struct config_reader *reader, const struct config_node *node, const Ipc__Rule *rule,
+                     unsigned depth, Ipc__Match *match)
 {
     if (!node)
         return;
     if (depth == NOT_DEPTH_MAX)
         config_fault(reader, node->key, "\"not\" is nested more than %d times", NOT_DEPTH_MAX);
     else
-        match->not_ = read_block(reader, node, depth + 1);
+        match->not_ = read_block(reader, node, rule, depth + 1);
 }
 
 static void read_conditions(struct config_reader *reader, const struct config_node *node, Ipc__Match *match)
@@ -103,6 +205,14 @@ static void read_conditions(struct config_reader *reader, const struct config_no
                &match->functions);
     read_words(reader, config_node_get(node, "databases"), check_pattern, &match->n_databases,
                &match->databases);
+    read_words(reader, config_node_get(node, "channels"), check_channel, &match->n_channels,
+               &match->channels);
+    read_words(reader, config_node_get(node, "commands"), check_command, &match->n_commands,
+               &match->commands);
+    read_words(reader, config_node_get(node, "paths"), check_path, &match->n_paths, &match->paths);
+    read_words(reader, config_node_get(node, "operations"), check_operation, &match->n_operations,
+               &match->operations);
+    read_words(reader, config_node_get(node, "opaque"), check_opaque, &match->n_opaque, &match->opaque);
     if (config_flag(reader, config_node_get(node, "unbounded_write"), &unbounded)) {
         match->has_unbounded_write = true;
         match->unbounded_write = unbounded;
@@ -110,7 +220,8 @@ static void read_conditions(struct config_reader *reader, const struct config_no
 }
 
 /* NULL when it is no block, or without memory. */
-static Ipc__Match *read_block(struct config_reader *reader, const struct config_node *node, unsigned depth)
+static Ipc__Match *read_block(struct config_reader *reader, const struct config_node *node,
+                              const Ipc__Rule *rule, unsigned depth)
 {
     if (!config_map(reader, node, CONFIG_KEYS(KEYS), NULL))
         return NULL;
@@ -123,13 +234,16 @@ static Ipc__Match *read_block(struct config_reader *reader, const struct config_
     }
     *match = (Ipc__Match)IPC__MATCH__INIT;
     read_conditions(reader, node, match);
-    read_not(reader, config_node_get(node, "not"), depth, match);
+    check_kinds(reader, node, rule);
+    read_not(reader, config_node_get(node, "not"), rule, depth, match);
+    if (depth == 0)
+        check_mixture(reader, node, match);
     return match;
 }
 
 static void add_block(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule)
 {
-    Ipc__Match *match = read_block(reader, node, 0);
+    Ipc__Match *match = read_block(reader, node, rule, 0);
 
     if (!match)
         return;

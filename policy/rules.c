@@ -147,10 +147,12 @@ static const char *default_reason(const struct effect *effect, enum action actio
     case ACTION_DENY:
         break;
     }
+    bool host = effect_is_on_host(effect);
     if (effect->kind == EFFECT_UNPARSABLE)
-        return "the statement could not be parsed";
+        return host ? "the command line is not understood" : "the statement could not be parsed";
     if (effect->kind == EFFECT_UNKNOWN)
-        return "what the statement does cannot be decided";
+        return host ? "what the command line does cannot be decided"
+                    : "what the statement does cannot be decided";
     if (effect->kind == EFFECT_UNMASK)
         return "it would take a masked value to where it is not masked";
     return "no rule allows it";
@@ -180,6 +182,7 @@ static struct verdict verdict_by(const struct rule *rule, const struct effect *e
                   : rule->action == ACTION_DENY ? "forbidden by this rule"
                                                 : default_reason(effect, rule->action),
         .by = rule->text,
+        .on_host = effect_is_on_host(effect),
     };
 }
 
@@ -193,6 +196,7 @@ static struct verdict verdict_by_default(const struct effect *effect, bool left_
         .code = code_of(effect, action),
         .rule = harmless ? "" : "default",
         .reason = harmless ? "a function that only reads" : default_reason(effect, action),
+        .on_host = effect_is_on_host(effect),
     };
 }
 
@@ -343,6 +347,8 @@ const char *verdict_next(const struct verdict *verdict, char *out, size_t size)
           "tell the operator that recordings cannot be written; nothing runs until then" },
         { "limit", "make it smaller: fewer or shorter statements at a time" },
     };
+    if (verdict->on_host && strcmp(verdict->code, "unparsable") == 0)
+        return "write it in plain shell: check the quotes, and send one command at a time";
     if (verdict->wait_s) {
         snprintf(out, size, "wait %u second%s, then run it again", (unsigned)verdict->wait_s,
                  verdict->wait_s == 1 ? "" : "s");

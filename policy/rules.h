@@ -16,6 +16,7 @@ struct verdict {
     const char *reason;  /* the rule's reason, or a default text; never NULL */
     size_t effect;       /* index of the effect that decided */
     const Ipc__Rule *by; /* the deciding rule; borrowed from the rulebook; NULL: none did */
+    bool on_host;        /* that effect is on a host: effect_is_on_host() */
     uint32_t wait_s;     /* seconds after which it would be allowed; 0: waiting does not help */
 };
 

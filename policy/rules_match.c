@@ -4,8 +4,11 @@
  * Every condition is therefore asked in one of two ways (rules_match.h), and `not:` turns the way around: it
  * surely holds when its block not even perhaps does.
  *
- * Effects without a name (unknown, unparsable) match only where `statements:` names them: a condition on
- * something else, or a `not:`, says nothing about what was not understood.
+ * Effects without a name (unknown, unparsable) match only where `statements:` (on hosts: `opaque:`) names
+ * them: a condition on something else, or a `not:`, says nothing about what was not understood.
+ *
+ * A block that has a condition on SQL, also within `not:`, is about no effect on a host, and the other way
+ * round: `not: { tables: [secret] }` on targets "*" says nothing about a shell.
  *
  * Harmless calls are mentioned so that `functions:` can be about them. A block about tables, columns or
  * unbounded writes and not about functions is blind to them: otherwise `allow select on public.*` would not
@@ -15,6 +18,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <string.h>
+#include "policy/rules_host.h"
 #include "policy/rules_name.h"
 
 struct patterns {
@@ -189,8 +193,8 @@ static bool is_about_any_table(const struct effect *effect)
     }
 }
 
-static bool keys_hold(const struct block *b, const struct circumstances *who, const struct effect *effect,
-                      enum certainty certainty)
+static bool sql_keys_hold(const struct block *b, const struct circumstances *who, const struct effect *effect,
+                          enum certainty certainty)
 {
     const Ipc__Match *m = b->match;
     if (m->n_statements && !(b->kinds & kind_bit(effect->kind)))
@@ -207,8 +211,15 @@ static bool keys_hold(const struct block *b, const struct circumstances *who, co
         return false;
     if (m->n_columns && !(table && columns_match(&b->columns, effect, tables, certainty)))
         return false;
-    if (m->n_functions &&
-        !(function && any_pattern(&b->functions, effect, space_of(who, NAMES_OF_FUNCTIONS), certainty)))
+    return !m->n_functions ||
+           (function && any_pattern(&b->functions, effect, space_of(who, NAMES_OF_FUNCTIONS), certainty));
+}
+
+static bool keys_hold(const struct block *b, const struct circumstances *who, const struct effect *effect,
+                      enum certainty certainty)
+{
+    if (!(effect_is_on_host(effect) ? host_keys_hold(b->match, who, effect, certainty)
+                                    : sql_keys_hold(b, who, effect, certainty)))
         return false;
     return !b->not || !keys_hold(b->not, who, effect, certainty == SURELY ? PERHAPS : SURELY);
 }
@@ -224,10 +235,22 @@ static bool is_about_tables(const struct block *b)
                  is_about_tables(b->not ));
 }
 
+static bool is_about(const struct block *b, bool host)
+{
+    for (; b; b = b->not )
+        if (host ? match_is_about_statements(b->match) : match_is_about_hosts(b->match))
+            return false;
+    return true;
+}
+
 bool block_matches(const struct block *block, const struct circumstances *who, const struct effect *effect,
                    enum certainty certainty)
 {
-    if (!effect_is_ordinary(effect->kind) && !(block->kinds & kind_bit(effect->kind)))
+    bool host = effect_is_on_host(effect);
+    if (!is_about(block, host))
+        return false;
+    if (!effect_is_ordinary(effect->kind) &&
+        !(host ? block->match->n_opaque > 0 : (block->kinds & kind_bit(effect->kind)) != 0))
         return false;
     if (effect->harmless_call && is_about_tables(block) && !is_about_functions(block))
         return false;
