@@ -15,6 +15,8 @@
 #include "channels/forward.h"
 #include "channels/printer.h"
 #include "channels/recorder.h"
+#include "channels/ssh/entry.h"
+#include "channels/ssh/task.h"
 #include "channels/stream.h"
 #include "channels/tool.h"
 
@@ -48,6 +50,7 @@ static void channel_free(struct channel *channel)
     }
     stream_free(channel->stream);
     tool_free(channel->tool);
+    ssh_task_free(channel->ssh_task);
     desk_free(channel);
     recorder_free(channel->recorder);
     printer_free(channel->out);
@@ -124,7 +127,8 @@ int channel_open(void *owner, const Ipc__Message *message, int *fds, size_t n_fd
         return 0;
     }
     channel_accept(channel);
-    command_begin(channel);
+    if (!ssh_entry_begin(channel))
+        command_begin(channel);
     return 0;
 }
 
@@ -169,6 +173,8 @@ int channel_window(void *owner, const Ipc__Message *message, int *fds, size_t n_
     struct channel *channel = find(owner, message->window->channel);
     if (channel && channel->tool)
         tool_window(channel->tool, message->window);
+    if (channel && channel->ssh_task)
+        ssh_task_window(channel->ssh_task, message->window);
     return 0; /* a channel that ended meanwhile is no fault */
 }
 
@@ -179,12 +185,21 @@ int channel_signal(void *owner, const Ipc__Message *message, int *fds, size_t n_
     struct channel *channel = find(owner, message->signal->channel);
     if (channel && channel->tool)
         tool_signal(channel->tool, message->signal->name);
+    if (channel && channel->ssh_task)
+        ssh_task_signal(channel->ssh_task, message->signal->name);
     return 0;
 }
 
 /* ---- the recording ---- */
 
 void channel_record(struct channel *channel, channel_recorded *recorded)
+{
+    channel_record_as(channel, channel->session ? "exec" : "forward", channel->target->login,
+                      channel->command ? channel->command : "", recorded);
+}
+
+void channel_record_as(struct channel *channel, const char *kind, const char *login, const char *command,
+                       channel_recorded *recorded)
 {
     struct gate *gate = channel->gate;
     if (!gate->ledger) {
@@ -196,12 +211,11 @@ void channel_record(struct channel *channel, channel_recorded *recorded)
     channel->recorded = recorded;
     Ipc__AskRecording ask = IPC__ASK_RECORDING__INIT;
     ask.request = channel->request;
-    ask.kind = (char *)(uintptr_t)(channel->session ? "exec" : "forward");
+    ask.kind = (char *)(uintptr_t)kind;
     ask.target = channel->target->name;
     ask.target_kind = channel->target->kind;
-    ask.login = channel->target->login;
-    if (channel->command)
-        ask.command = channel->command;
+    ask.login = (char *)(uintptr_t)login;
+    ask.command = (char *)(uintptr_t)command;
     ask.pty = channel->pty;
     Ipc__Message message = IPC_MESSAGE(ASK_RECORDING, ask_recording, &ask);
     (void)ipc_peer_send(gate->ledger, &message, NULL, 0);
@@ -351,6 +365,9 @@ void channel_finish(struct channel *channel, uint32_t status, const char *signal
         exited.status = status;
         if (signal)
             exited.signal = (char *)(uintptr_t)signal;
+        if (signal && channel->exit_message)
+            exited.message = (char *)(uintptr_t)channel->exit_message;
+        exited.core = channel->exit_core;
         Ipc__Message message = IPC_MESSAGE(EXIT, exit, &exited);
         (void)ipc_peer_send(channel->gate->front, &message, NULL, 0);
     }
@@ -365,6 +382,8 @@ void channels_stop(struct gate *gate, const struct refusal *why)
             stream_stop(channel->stream, why);
         else if (channel->tool)
             tool_stop(channel->tool, why);
+        else if (channel->ssh_task)
+            ssh_task_stop(channel->ssh_task, why);
         else if (!channel->closing)
             channel_refuse(channel, why); /* it waits for an answer of somebody */
     }

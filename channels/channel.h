@@ -9,6 +9,7 @@
 
 struct desk;
 struct recorder;
+struct ssh_task;
 struct stream;
 struct tool;
 struct printer;
@@ -36,7 +37,10 @@ struct channel {
     struct printer *out, *err; /* made when something is printed */
     struct stream *stream;     /* what it does: a forward to PostgreSQL, */
     struct tool *tool;         /* or a tool, */
-    struct desk *desk;         /* or what operators do with approvals */
+    struct desk *desk;         /* what operators do with approvals, */
+    struct ssh_task *ssh_task; /* or a session at an SSH target */
+    const char *exit_message;  /* with a signal, for channel_finish(); or NULL */
+    bool exit_core;
 };
 
 /* Handlers: front Open, Window, Signal; ledger AnswerRecording, AnswerSessions, AnswerReplay, AnswerRevoke.
@@ -59,6 +63,9 @@ void channels_end(struct gate *gate);
 /* Asks for a recording of what the channel does on its target; recorded() is called once it is there. Without
  * one the channel is refused. */
 void channel_record(struct channel *channel, channel_recorded *recorded);
+/* The same for what is neither a command of ours nor of the target's own login; all borrowed for the call. */
+void channel_record_as(struct channel *channel, const char *kind, const char *login, const char *command,
+                       channel_recorded *recorded);
 
 /* ---- for what runs in a channel ---- */
 

@@ -22,6 +22,7 @@
 #include "channels/lifetime.h"
 #include "channels/login.h"
 #include "channels/masking.h"
+#include "channels/ssh/host.h"
 #include "channels/stream.h"
 #include "channels/tool.h"
 #include "policy/certificate.h"
@@ -132,6 +133,7 @@ static void vault_gone(void *owner, const char *reason)
     ipc_peer_free(STEAL(gate->vault));
     if (gate->login)
         login_refuse(gate, "the vault is not available; connect again later");
+    ssh_hosts_vault_gone(gate);
     streams_vault_gone(gate);
 }
 
@@ -163,6 +165,15 @@ static int ignore(void *owner, const Ipc__Message *message, int *fds, size_t n_f
     return 0;
 }
 
+/* ---- the vault's answers ---- */
+
+static int on_answer_login(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    if (ssh_hosts_answer_login(owner, message->answer_login, fds, n_fds))
+        return 0;
+    return stream_answer_login(owner, message, fds, n_fds);
+}
+
 /* ---- tables ---- */
 
 static const struct ipc_rule front_rules[] = {
@@ -180,7 +191,7 @@ static const struct ipc_rule listener_rules[] = {
 
 static const struct ipc_rule vault_rules[] = {
     { IPC__MESSAGE__BODY_VOUCHED, CHECKING, true, 0, 0, login_vouched },
-    { IPC__MESSAGE__BODY_ANSWER_LOGIN, ADMITTED, false, 0, 1, stream_answer_login },
+    { IPC__MESSAGE__BODY_ANSWER_LOGIN, ADMITTED, false, 0, 1, on_answer_login },
     { IPC__MESSAGE__BODY_ANSWER_CANCEL, ADMITTED, false, 0, 0, stream_answer_cancel },
 };
 
@@ -302,7 +313,7 @@ int main(void)
     struct detail detail = { "" };
     bool landlocked = false;
     if (process_config(fds[0], &shared.config) || rulebook_new(shared.config, &shared.rules) ||
-        masking_compile(shared.config, &shared.detectors)) {
+        masking_compile(shared.config, &shared.detectors) || upstream_start()) {
         log_event(LOG_ERROR, "start_failed", "detail", "the configuration can't be taken over", NULL);
         return 78;
     }

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include "base/ipc.h"
 #include "base/loop.h"
+#include "channels/ssh/route.h"
 #include "policy/rules.h"
 
 struct certificate;
@@ -12,6 +13,7 @@ struct detectors;
 struct enrolment;
 struct login;
 struct refusal;
+struct ssh_host;
 struct stream;
 struct stream_host;
 
@@ -28,19 +30,21 @@ struct gate {
     char goodbye[512];
     uint32_t drain_ms; /* as Disconnect.within_ms */
     struct channel *channels;
-    struct stream *streams;    /* stream.c: PostgreSQL connections, */
-    struct stream_host *hosts; /* and what those to one target share */
-    uint32_t last_stream;      /* number of a stream in recordings */
+    struct stream *streams;     /* stream.c: PostgreSQL connections, */
+    struct stream_host *hosts;  /* and what those to one target share */
+    struct ssh_host *ssh_hosts; /* connections to SSH targets */
+    uint32_t last_stream;       /* number of a stream in recordings */
 
     uint64_t connection;
     const char *source_address; /* the listener's word */
     uint32_t source_port;
 
-    struct login *login;                    /* until the connection is admitted */
-    struct enrolment *enrolment;            /* of enroll@, who is never admitted: none of what is below */
-    struct certificate *certificate;        /* what was admitted, */
-    Ipc__Identity *identity;                /* and the gate's own reading of it */
-    struct timer *lifetime;                 /* lifetime.c */
+    struct route route;              /* what the user name says, if it may name an SSH target; else empty */
+    struct login *login;             /* until the connection is admitted */
+    struct enrolment *enrolment;     /* of enroll@, who is never admitted: none of what is below */
+    struct certificate *certificate; /* what was admitted, */
+    Ipc__Identity *identity;         /* and the gate's own reading of it */
+    struct timer *lifetime;          /* lifetime.c */
     const Ipc__RevocationList *revocations; /* the newest, until the connection is admitted; NULL: none */
     uint32_t last_request;                  /* numbers for questions to vault, ledger and launcher */
 };

@@ -239,6 +239,8 @@ int login_begin(void *owner, const Ipc__Message *message, int *fds, size_t n_fds
     const Ipc__Login *request = message->login;
     (void)text_escape(gate->login->user, sizeof gate->login->user, request->user, strlen(request->user),
                       false);
+    if (!route_read(request->user, strlen(request->user), &gate->route))
+        gate->route = (struct route){ .target = "" };
     if (is_packet(gate, request, gate->login->key))
         begin_exchange(gate, request);
     else

@@ -11,6 +11,8 @@ static const struct {
     { "denied", "denied", "`describe` lists what you may do here", 77 },
     { "unparsable", "denied", "check the statement's syntax; `describe` lists what you may do here", 77 },
     { "target_unavailable", "unavailable", "try again later, or tell the bastion's operators", 69 },
+    { "host_key_mismatch", "unavailable",
+      "tell the bastion's operators: the host has changed, or somebody is in between", 69 },
     { "vault_sealed", "unavailable", "tell the bastion's operators: the vault must be unsealed", 69 },
     { "recording_unavailable", "unavailable", "tell the bastion's operators: nothing runs unrecorded", 69 },
     { "limit", "refused", "ask for less at once", 77 },

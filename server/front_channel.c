@@ -212,7 +212,7 @@ static void send_exit(struct front_channel *c)
     if (!c->is_session || !c->exit)
         return;
     if (c->exit->signal && *c->exit->signal)
-        (void)ssh_channel_request_send_exit_signal(c->ssh, c->exit->signal, 0,
+        (void)ssh_channel_request_send_exit_signal(c->ssh, c->exit->signal, c->exit->core,
                                                    c->exit->message ? c->exit->message : "", "");
     else
         (void)ssh_channel_request_send_exit_status(c->ssh, (int)c->exit->status);
@@ -335,6 +335,7 @@ void channel_exit(struct front_channel *c, const Ipc__Exit *exit)
     c->exit->status = exit->status;
     c->exit->signal = exit->signal ? strdup(exit->signal) : NULL;
     c->exit->message = exit->message ? strdup(exit->message) : NULL;
+    c->exit->core = exit->core;
 }
 
 void channel_gate_lost(struct front_channel *c)

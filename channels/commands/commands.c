@@ -12,6 +12,10 @@ const struct command commands[] = {
       command_describe },
     { "psql", "psql TARGET [psql options]", "PostgreSQL's own client, inspected and recorded; put -c last",
       command_psql },
+    { "ssh", "ssh [LOGIN+]TARGET [COMMAND]",
+      "a command or a shell on a host; as `ssh [LOGIN+]TARGET@BASTION`", command_ssh },
+    { "shell", "shell [LOGIN+]TARGET", "a shell on a host, for programs that open subsystems",
+      command_shell },
     { "sessions", "sessions [--json] [--target T] [--identity I] [--since 1h] [--grep TEXT]",
       "recordings that you may see", command_sessions },
     { "replay", "replay ID [--speed N] [--idle-limit S] | --cast | --text | --events", "plays a recording",
@@ -28,15 +32,21 @@ const struct command commands[] = {
     { NULL, NULL, NULL, NULL },
 };
 
-static const char *const not_yet[] = { "kubectl", "config", "shell", "sftp" };
+static const char *const not_yet[] = { "kubectl", "config", "sftp" };
 
-static const struct command *find(const char *name)
+static const struct command *find(const char *name, size_t n)
 {
     for (const struct command *command = commands; command->name; command++) {
-        if (strcmp(command->name, name) == 0)
+        if (strlen(command->name) == n && memcmp(command->name, name, n) == 0)
             return command;
     }
     return NULL;
+}
+
+/* Its line is not split into words: what follows the target is for the target's shell. */
+static bool is_verbatim(const struct command *command)
+{
+    return command->run == command_ssh || command->run == command_shell;
 }
 
 static void unknown(struct channel *channel, const char *name)
@@ -53,6 +63,13 @@ static void unknown(struct channel *channel, const char *name)
 void command_begin(struct channel *channel)
 {
     struct detail detail = { "out of memory" };
+    static const char blanks[] = " \t\r\n";
+    const char *name = channel->command + strspn(channel->command, blanks);
+    const struct command *command = find(name, strcspn(name, blanks));
+    if (command && is_verbatim(command)) {
+        command->run(channel);
+        return;
+    }
     if (words_split(channel->command, &channel->words, &detail)) {
         command_usage(channel, detail.text);
         return;
@@ -61,7 +78,7 @@ void command_begin(struct channel *channel)
         command_help(channel);
         return;
     }
-    const struct command *command = find(channel->words.items[0]);
+    command = find(channel->words.items[0], strlen(channel->words.items[0]));
     if (command)
         command->run(channel);
     else

@@ -1,0 +1,547 @@
+/* Bytes from the client are read only while the target's window is open and nothing waits for it; bytes from
+ * the target are taken only while none wait for the client. So neither can make the gate hold more than a
+ * chunk for each direction, beside the window that libssh has given to the target.
+ *
+ * output() runs inside of libssh: it records, sends to the client and sets flags. Everything else happens in
+ * handlers of the loop and in calls from upstream_settle(), each of which may end the task, and is left at
+ * once when it did. */
+#include "channels/ssh/task.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "channels/recorder.h"
+#include "channels/ssh/host.h"
+
+enum { STATUS_NONE = 255 }; /* of a session that ended without one, as with ssh itself */
+
+static const struct refusal no_memory = { .code = "limit", .reason = "out of memory or descriptors" };
+static const struct refusal unrecorded = { .code = "recording_unavailable",
+                                           .reason = "the session can't be recorded, so it ends here" };
+
+/* ---- life ---- */
+
+static void drop_sources(struct ssh_task *task)
+{
+    source_free(STEAL(task->out.source));
+    source_free(STEAL(task->err.source));
+}
+
+void ssh_task_abandon(struct ssh_task *task)
+{
+    struct upstream *upstream = ssh_host_upstream(task->host);
+    bool had = task->session != NULL;
+    upstream_channel_free(STEAL(task->session));
+    if (had && upstream)
+        upstream_settle_later(upstream);
+}
+
+void ssh_task_free(struct ssh_task *task)
+{
+    if (!task)
+        return;
+    ssh_task_abandon(task);
+    if (task->host)
+        ssh_host_leave(task->host, task);
+    drop_sources(task);
+    timer_free(task->limit);
+    buffer_free(&task->out.waiting);
+    buffer_free(&task->err.waiting);
+    buffer_free(&task->input);
+    free(task->environment);
+    free(task->login);
+    free(task->text);
+    free(task);
+}
+
+void ssh_task_stop(struct ssh_task *task, const struct refusal *why)
+{
+    struct channel *channel = task->channel;
+    ssh_task_free(STEAL(channel->ssh_task));
+    channel_refuse(channel, why);
+}
+
+void ssh_task_refused(struct ssh_task *task, const struct refusal *why)
+{
+    ssh_task_stop(task, why);
+}
+
+const char *ssh_task_recording(const struct ssh_task *task)
+{
+    return task->channel->recorder ? recorder_id(task->channel->recorder) : "";
+}
+
+/* The end of a session that ran: the channel is freed. */
+static void finish(struct ssh_task *task)
+{
+    struct channel *channel = task->channel;
+    struct upstream_exit exit = task->exit;
+    bool signalled = exit.known && exit.signal[0];
+    const char *reason = task->client_gone ? "the client left"
+                         : signalled       ? exit.signal
+                         : exit.known      ? "exit"
+                                           : "the target gave no exit status";
+    channel->exit_message = exit.message;
+    channel->exit_core = exit.core;
+    ssh_task_free(STEAL(channel->ssh_task));
+    channel_finish(channel, exit.known ? exit.status : STATUS_NONE, signalled ? exit.signal : NULL, reason);
+}
+
+/* Once the target has closed and the client has everything. */
+static void finish_when_done(struct ssh_task *task)
+{
+    if (task->over &&
+        (task->client_gone || (buffer_size(&task->out.waiting) == 0 && buffer_size(&task->err.waiting) == 0)))
+        finish(task);
+}
+
+/* ---- interest ---- */
+
+static bool wants_input(struct ssh_task *task)
+{
+    return task->running && !task->over && !task->input_over && upstream_channel_room(task->session) > 0;
+}
+
+/* A client that hangs up is always heard; when it has, nothing else comes. */
+static void set_interest(struct ssh_task *task)
+{
+    bool reads = wants_input(task);
+    if (task->out.source)
+        source_interest(task->out.source, LOOP_HANGUP | (reads ? LOOP_READ : 0) |
+                                              (buffer_size(&task->out.waiting) > 0 ? LOOP_WRITE : 0));
+    if (task->err.source)
+        source_interest(task->err.source,
+                        LOOP_HANGUP | (buffer_size(&task->err.waiting) > 0 ? LOOP_WRITE : 0));
+}
+
+/* ---- from the target ---- */
+
+static const char *form_of(bool is_error)
+{
+    return is_error ? "stderr" : "terminal";
+}
+
+/* What the client's side takes at once; the rest waits. */
+static int give(struct task_stream *stream, const uint8_t *bytes, size_t n)
+{
+    ssize_t taken = 0;
+    if (stream->deaf)
+        return -EPIPE;
+    if (buffer_size(&stream->waiting) == 0) {
+        taken = send(stream->fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (taken < 0 && errno != EAGAIN && errno != EINTR) {
+            stream->deaf = true;
+            return -EPIPE;
+        }
+        taken = taken < 0 ? 0 : taken;
+    }
+    return buffer_append(&stream->waiting, bytes + taken, n - (size_t)taken);
+}
+
+static enum upstream_taken output(void *owner, bool is_error, const uint8_t *bytes, size_t n)
+{
+    struct ssh_task *task = owner;
+    struct task_stream *stream = is_error ? &task->err : &task->out;
+    if (task->client_gone)
+        return UPSTREAM_GO_ON;
+    if (recorder_output(task->channel->recorder, 0, form_of(is_error), bytes, n)) {
+        task->unrecorded = true;
+        return UPSTREAM_NO_MORE;
+    }
+    int r = give(stream, bytes, n);
+    if (r == -EPIPE && is_error)
+        return UPSTREAM_GO_ON;
+    if (r)
+        return UPSTREAM_NO_MORE;
+    return buffer_size(&stream->waiting) > 0 ? UPSTREAM_PAUSE : UPSTREAM_GO_ON;
+}
+
+/* Nobody reads the output (`ssh … | head`): what runs dies of SIGPIPE at home, and here. Or it can't be
+ * recorded. */
+static void given_up(void *owner)
+{
+    struct ssh_task *task = owner;
+    if (task->unrecorded) {
+        log_event(LOG_ERROR, "recording_failed", "connection", U64(task->channel->gate->connection), NULL);
+        ssh_task_stop(task, &unrecorded);
+        return;
+    }
+    task->exit = (struct upstream_exit){ .known = true, .signal = "PIPE" };
+    finish(task);
+}
+
+static void end_streams(struct ssh_task *task)
+{
+    if (!task->target_ended)
+        return;
+    if (buffer_size(&task->out.waiting) == 0)
+        (void)shutdown(task->out.fd, SHUT_WR);
+    if (buffer_size(&task->err.waiting) == 0)
+        (void)shutdown(task->err.fd, SHUT_WR);
+}
+
+static void output_ended(void *owner)
+{
+    struct ssh_task *task = owner;
+    task->target_ended = true;
+    end_streams(task);
+    set_interest(task);
+}
+
+static void session_ended(void *owner, const struct upstream_exit *exit)
+{
+    struct ssh_task *task = owner;
+    task->exit = *exit;
+    task->over = true;
+    ssh_task_abandon(task);
+    set_interest(task);
+    finish_when_done(task);
+}
+
+static void flush(struct ssh_task *task, struct task_stream *stream)
+{
+    if (buffer_size(&stream->waiting) == 0)
+        return;
+    if (buffer_write(&stream->waiting, stream->fd)) {
+        stream->deaf = true;
+        buffer_free(&stream->waiting);
+    }
+    if (buffer_size(&stream->waiting) > 0)
+        return;
+    buffer_shrink(&stream->waiting, 0);
+    if (task->session)
+        upstream_channel_more(task->session, stream == &task->err);
+    end_streams(task);
+}
+
+/* ---- from the client ---- */
+
+static void end_input(struct ssh_task *task)
+{
+    task->input_over = true;
+    if (task->session)
+        upstream_channel_end_input(task->session);
+}
+
+/* False: it can't be recorded, and the task is gone. */
+static bool pass_input(struct ssh_task *task)
+{
+    struct recorder *recorder = task->channel->recorder;
+    const uint8_t *bytes = buffer_head(&task->input);
+    size_t n = buffer_size(&task->input);
+    if (!task->terminal && recorder_input(recorder, 0, "stdin", bytes, n)) {
+        ssh_task_stop(task, &unrecorded);
+        return false;
+    }
+    if (upstream_channel_write(task->session, bytes, n))
+        task->input_over = true; /* the target reads no more */
+    buffer_consume(&task->input, n);
+    buffer_shrink(&task->input, 0);
+    return true;
+}
+
+/* One chunk at most, for others want their turn; false: the task is gone. */
+static bool read_input(struct ssh_task *task)
+{
+    size_t room = wants_input(task) ? upstream_channel_room(task->session) : 0, n = 0;
+    if (room == 0)
+        return true;
+    int r = buffer_read(&task->input, task->out.fd, room, &n);
+    if (r == -EAGAIN || r == -EINTR)
+        return true;
+    if (r || n == 0) {
+        end_input(task);
+        return true;
+    }
+    return pass_input(task);
+}
+
+/* Nothing tells any more when there is something to read: what is there is read as the target takes it. */
+static bool read_rest(struct ssh_task *task)
+{
+    while (task->client_gone && wants_input(task)) {
+        if (!read_input(task))
+            return false;
+    }
+    if (!task->client_gone || !task->input_over)
+        return true;
+    task->exit = (struct upstream_exit){ .known = false };
+    finish(task);
+    return false;
+}
+
+static void input_wanted(void *owner)
+{
+    struct ssh_task *task = owner;
+    if (read_rest(task))
+        set_interest(task);
+}
+
+/* It has closed the channel, or its connection is lost. */
+static void client_left(struct ssh_task *task)
+{
+    task->client_gone = true;
+    drop_sources(task);
+    buffer_free(&task->out.waiting);
+    buffer_free(&task->err.waiting);
+    timer_set(task->limit, TASK_LINGER_MS);
+    if (!task->running || task->over || task->input_over)
+        finish(task);
+    else if (read_rest(task) && task->session)
+        upstream_channel_more(task->session, false), upstream_channel_more(task->session, true);
+}
+
+static void client_ready(void *owner, uint32_t ready)
+{
+    struct ssh_task *task = owner;
+    struct upstream *upstream = ssh_host_upstream(task->host);
+    if (ready & LOOP_HANGUP) {
+        client_left(task);
+    } else {
+        flush(task, &task->out);
+        if (task->over)
+            finish_when_done(task);
+        else if (read_input(task))
+            set_interest(task);
+    }
+    if (upstream)
+        upstream_settle(upstream);
+}
+
+static void error_ready(void *owner, uint32_t ready)
+{
+    struct ssh_task *task = owner;
+    struct upstream *upstream = ssh_host_upstream(task->host);
+    if (ready & LOOP_HANGUP) { /* both of the client's ends close together: the other one acts on it */
+        task->err.deaf = true;
+        source_free(STEAL(task->err.source));
+        buffer_free(&task->err.waiting);
+    }
+    flush(task, &task->err);
+    if (task->over)
+        finish_when_done(task);
+    else
+        set_interest(task);
+    if (upstream)
+        upstream_settle(upstream);
+}
+
+/* ---- starting ---- */
+
+static void took_too_long(void *owner)
+{
+    struct ssh_task *task = owner;
+    struct upstream *upstream = ssh_host_upstream(task->host);
+    if (task->client_gone)
+        finish(task);
+    else
+        ssh_task_stop(
+            task, &(struct refusal){ .code = "target_unavailable",
+                                     .reason = "the target did not start the session within 20 seconds" });
+    if (upstream)
+        upstream_settle(upstream);
+}
+
+static void started(void *owner, bool terminal)
+{
+    struct ssh_task *task = owner;
+    timer_stop(task->limit);
+    task->running = true;
+    task->terminal = terminal;
+    static const char note[] = "gatehouse: the target gave no terminal\r\n";
+    if (task->channel->pty && !terminal)
+        (void)give(&task->err, (const uint8_t *)note, sizeof note - 1);
+    if (task->resized)
+        upstream_channel_window(task->session, task->columns, task->rows);
+    set_interest(task);
+}
+
+static void start_refused(void *owner, const char *detail)
+{
+    struct ssh_task *task = owner;
+    log_event(LOG_WARNING, "target_refused", "connection", U64(task->channel->gate->connection), "target",
+              task->channel->target->name, "kind", ssh_kind_name(task->kind), "detail", detail, NULL);
+    ssh_task_stop(
+        task, &(struct refusal){ .code = "target_unavailable",
+                                 .reason = task->kind == SSH_SUBSYSTEM ? "the target has no such subsystem"
+                                                                       : "the target refused the session",
+                                 .next = "fewer sessions at once, or tell the bastion's operators" });
+}
+
+static const struct upstream_channel_calls calls = {
+    .started = started,
+    .refused = start_refused,
+    .output = output,
+    .given_up = given_up,
+    .output_ended = output_ended,
+    .input_wanted = input_wanted,
+    .ended = session_ended,
+};
+
+void ssh_task_ready(struct ssh_task *task)
+{
+    const struct upstream_run run = {
+        .what = task->kind == SSH_EXEC    ? UPSTREAM_EXEC
+                : task->kind == SSH_SHELL ? UPSTREAM_SHELL
+                                          : UPSTREAM_SUBSYSTEM,
+        .text = task->text,
+        .pty = task->channel->pty,
+        .environment = task->environment,
+        .n_environment = task->n_environment,
+    };
+    struct upstream *upstream = ssh_host_upstream(task->host);
+    if (upstream_channel_new(upstream, &run, &calls, task, &task->session)) {
+        ssh_task_stop(task, &no_memory);
+        return;
+    }
+    timer_set(task->limit, TASK_START_LIMIT_MS);
+    upstream_settle_later(upstream);
+}
+
+/* ---- beginning ---- */
+
+static bool is_passed_on(const char *name)
+{
+    static const char *const names[] = { "LANG", "LANGUAGE", "COLORTERM", "GIT_PROTOCOL", "TZ" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i], name) == 0)
+            return true;
+    }
+    return strncmp(name, "LC_", 3) == 0;
+}
+
+static int take_environment(struct ssh_task *task)
+{
+    const Ipc__Open *open = task->channel->open;
+    task->environment = calloc(open->n_environment + 1, sizeof *task->environment);
+    for (size_t i = 0; task->environment && i < open->n_environment; i++) {
+        if (is_passed_on(open->environment[i]->name))
+            task->environment[task->n_environment++] = open->environment[i];
+    }
+    return task->environment ? 0 : -ENOMEM;
+}
+
+static int prepare(struct ssh_task *task)
+{
+    struct channel *channel = task->channel;
+    struct loop *loop = channel->gate->loop;
+    task->out.fd = channel->data_fd;
+    task->err.fd = channel->error_fd;
+    int r = fd_nonblock(task->out.fd, true);
+    if (r == 0)
+        r = fd_nonblock(task->err.fd, true);
+    if (r == 0)
+        r = source_new(loop, task->out.fd, LOOP_HANGUP, client_ready, task, &task->out.source);
+    if (r == 0)
+        r = source_new(loop, task->err.fd, LOOP_HANGUP, error_ready, task, &task->err.source);
+    if (r == 0)
+        r = timer_new(loop, took_too_long, task, &task->limit);
+    return r ? r : take_environment(task);
+}
+
+static int record_verdict(struct ssh_task *task, struct ssh_verdict *v)
+{
+    Ipc__Request request = IPC__REQUEST__INIT;
+    request.what = (char *)(uintptr_t)(task->kind == SSH_EXEC ? "command" : ssh_kind_name(task->kind));
+    request.verdict = (char *)(uintptr_t)action_name(v->verdict.action);
+    request.code = (char *)(uintptr_t)v->verdict.code;
+    request.rule = (char *)(uintptr_t)v->verdict.rule;
+    request.reason = v->reason;
+    request.effects = v->effects;
+    request.n_effects = v->n_effects;
+    return recorder_request(task->channel->recorder, &request, task->text, strlen(task->text));
+}
+
+/* The recording is there: nothing has gone to the target yet. */
+static void judge(struct channel *channel)
+{
+    struct ssh_task *task = channel->ssh_task;
+    struct ssh_verdict v;
+    if (ssh_verdict_of(channel->gate, channel->target, task->kind, task->text, &v)) {
+        ssh_task_stop(task, &no_memory);
+        return;
+    }
+    int r = record_verdict(task, &v);
+    const struct refusal denied = {
+        .code = v.verdict.code, .reason = v.reason, .rule = v.verdict.rule, .next = v.next[0] ? v.next : NULL
+    };
+    if (r)
+        ssh_task_stop(task, &unrecorded);
+    else if (v.verdict.action != ACTION_ALLOW)
+        ssh_task_stop(task, &denied);
+    else if (prepare(task) || ssh_host_join(channel->gate, channel->target, task->login, task))
+        ssh_task_stop(task, &no_memory);
+    ssh_verdict_clear(&v);
+}
+
+static bool has_login(const Ipc__Target *target, const char *login)
+{
+    for (size_t i = 0; i < target->n_logins; i++) {
+        if (strcmp(target->logins[i], login) == 0)
+            return true;
+    }
+    return strcmp(target->login, login) == 0;
+}
+
+void ssh_task_begin(struct channel *channel, const Ipc__Target *target, const char *login, enum ssh_kind kind,
+                    const char *text)
+{
+    char reason[DETAIL_MAX];
+    channel->target = target;
+    if (login[0] && !has_login(target, login)) {
+        (void)snprintf(reason, sizeof reason, "target \"%s\" has no login \"%.100s\" for you", target->name,
+                       login);
+        channel_refuse(channel, &(struct refusal){ .code = "denied", .reason = reason });
+        return;
+    }
+    struct ssh_task *task = calloc(1, sizeof *task);
+    if (!task) {
+        channel_refuse(channel, &no_memory);
+        return;
+    }
+    *task = (struct ssh_task){ .channel = channel, .kind = kind, .out.fd = -1, .err.fd = -1 };
+    buffer_init(&task->out.waiting, TASK_WAITING_MAX);
+    buffer_init(&task->err.waiting, TASK_WAITING_MAX);
+    buffer_init(&task->input, UPSTREAM_INPUT_MAX);
+    task->login = strdup(strcmp(login, target->login) == 0 ? "" : login);
+    task->text = strdup(text);
+    channel->ssh_task = task;
+    if (!task->login || !task->text) {
+        ssh_task_stop(task, &no_memory);
+        return;
+    }
+    channel_record_as(channel, ssh_kind_name(kind), task->login[0] ? task->login : target->login, task->text,
+                      judge);
+}
+
+/* ---- window and signals ---- */
+
+void ssh_task_window(struct ssh_task *task, const Ipc__Window *window)
+{
+    struct upstream *upstream = ssh_host_upstream(task->host);
+    if (task->channel->recorder)
+        (void)!recorder_resize(task->channel->recorder, window->columns, window->rows);
+    if (!task->session || !task->running) {
+        task->resized = true;
+        task->columns = window->columns;
+        task->rows = window->rows;
+        return;
+    }
+    upstream_channel_window(task->session, window->columns, window->rows);
+    upstream_settle(upstream);
+}
+
+void ssh_task_signal(struct ssh_task *task, const char *name)
+{
+    struct upstream *upstream = ssh_host_upstream(task->host);
+    if (!task->session || !task->running)
+        return;
+    upstream_channel_signal(task->session, name);
+    upstream_settle(upstream);
+}

@@ -1,0 +1,66 @@
+/* One session of a client at an SSH target: a command, a shell or a subsystem. What goes in and comes out is
+ * recorded first. */
+#pragma once
+#include "base/buffer.h"
+#include "channels/channel.h"
+#include "channels/ssh/upstream_channel.h"
+#include "channels/ssh/verdict.h"
+
+enum {
+    TASK_WAITING_MAX =
+        512 * 1024, /* bytes of one stream that the client has not taken: a packet, or a chunk */
+    TASK_START_LIMIT_MS = 20 * 1000,
+    TASK_LINGER_MS = 10 * 1000, /* for the target to take what a client that went had sent */
+};
+
+struct ssh_host;
+
+/* A stream of output on its way to the client. */
+struct task_stream {
+    int fd;
+    struct source *source;
+    struct buffer waiting; /* recorded, not yet taken by the client's side */
+    bool deaf;             /* nobody reads it */
+};
+
+struct ssh_task {
+    struct ssh_task *next; /* of the host's */
+    struct channel *channel;
+    struct ssh_host *host;
+    char *login; /* asked for; "": the target's own */
+    enum ssh_kind kind;
+    char *text;                  /* command or subsystem */
+    Ipc__Variable **environment; /* of the client's, those that are passed on; borrowed */
+    size_t n_environment;
+
+    struct upstream_channel *session;
+    struct timer *limit;
+    struct task_stream out, err;
+    struct buffer input;
+    struct upstream_exit exit;
+    bool terminal; /* the target gave one */
+    bool running, input_over;
+    bool client_gone;  /* it reads nothing any more, and sends no more than what is there */
+    bool target_ended; /* EOF: no more output */
+    bool over;         /* the target has closed; what waits goes out still */
+    bool unrecorded;   /* something could not be recorded */
+    bool resized;      /* before it ran: to */
+    uint32_t columns, rows;
+};
+
+/* Begins: the channel is recorded, judged and run, or refused. text is copied. login may be "". */
+void ssh_task_begin(struct channel *channel, const Ipc__Target *target, const char *login, enum ssh_kind kind,
+                    const char *text);
+void ssh_task_free(struct ssh_task *task);
+void ssh_task_window(struct ssh_task *task, const Ipc__Window *window);
+void ssh_task_signal(struct ssh_task *task, const char *name);
+/* Ends it: the client is told why. Frees the channel. */
+void ssh_task_stop(struct ssh_task *task, const struct refusal *why);
+
+/* ---- for host.c ---- */
+
+void ssh_task_ready(struct ssh_task *task);
+/* Gives its channel at the target back; more is said by ssh_task_refused(), next. */
+void ssh_task_abandon(struct ssh_task *task);
+void ssh_task_refused(struct ssh_task *task, const struct refusal *why);
+const char *ssh_task_recording(const struct ssh_task *task); /* its id */

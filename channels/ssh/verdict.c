@@ -1,0 +1,85 @@
+/* See verdict.h. */
+#include "channels/ssh/verdict.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/shell.h"
+#include "policy/ssh_effects.h"
+
+const char *ssh_kind_name(enum ssh_kind kind)
+{
+    return kind == SSH_EXEC ? "exec" : kind == SSH_SHELL ? "shell" : "subsystem";
+}
+
+void ssh_verdict_clear(struct ssh_verdict *v)
+{
+    for (size_t i = 0; i < v->n_effects; i++)
+        free(v->effects[i]);
+    v->n_effects = 0;
+}
+
+static int find_effects(enum ssh_kind kind, const char *text, struct effects *effects)
+{
+    switch (kind) {
+    case SSH_EXEC:
+        return shell_effects(text, strlen(text), effects);
+    case SSH_SHELL:
+        return ssh_effect_channel(effects, "shell");
+    default:
+        return effects_add_opaque(effects, EFFECT_UNKNOWN, "a subsystem that is not looked into");
+    }
+}
+
+static int describe(const struct effects *effects, struct ssh_verdict *v)
+{
+    char words[SSH_WORDS_MAX];
+    for (size_t i = 0; i < effects->count && v->n_effects < SSH_EFFECTS_SHOWN; i++) {
+        v->effects[v->n_effects] = strdup(effect_describe(&effects->items[i], words, sizeof words));
+        if (!v->effects[v->n_effects])
+            return -ENOMEM;
+        v->n_effects++;
+    }
+    return 0;
+}
+
+/* The reason names what it is about, when there is more than one thing in the line. */
+static void put_words(const struct effects *effects, struct ssh_verdict *v)
+{
+    char about[SSH_WORDS_MAX / 2] = "";
+    if (v->verdict.action != ACTION_ALLOW && v->verdict.effect < effects->count)
+        (void)effect_describe(&effects->items[v->verdict.effect], about, sizeof about);
+    (void)snprintf(v->reason, sizeof v->reason, "%.*s%s%s%s", SSH_WORDS_MAX, v->verdict.reason,
+                   about[0] ? " (" : "", about, about[0] ? ")" : "");
+}
+
+int ssh_verdict_of(const struct gate *gate, const Ipc__Target *target, enum ssh_kind kind, const char *text,
+                   struct ssh_verdict *ret)
+{
+    struct effects effects = { 0 };
+    const struct circumstances who = { .roles = gate->identity->roles,
+                                       .n_roles = gate->identity->n_roles,
+                                       .target = target->name,
+                                       .channel = kind == SSH_SHELL ? "shell" : "exec" };
+    *ret = (struct ssh_verdict){ .n_effects = 0 };
+    int r = find_effects(kind, text, &effects);
+    if (r == 0) {
+        ret->verdict = rulebook_decide(gate->rules, &who, &effects);
+        if (ret->verdict.action == ACTION_HOLD) {
+            ret->verdict.action = ACTION_DENY;
+            ret->verdict.code = "denied";
+            ret->verdict.reason =
+                "this needs an approval, which is not supported for SSH targets in this version";
+        }
+        put_words(&effects, ret);
+        (void)snprintf(ret->next, sizeof ret->next, "%s",
+                       verdict_next(&ret->verdict, (char[SSH_WORDS_MAX]){ 0 }, SSH_WORDS_MAX));
+        r = describe(&effects, ret);
+    }
+    effects_free(&effects);
+    if (r)
+        ssh_verdict_clear(ret);
+    return r;
+}

@@ -1,0 +1,22 @@
+/* What the rules say to a session at an SSH target, in the form that recordings and refusals need. */
+#pragma once
+#include "channels/gate.h"
+#include "policy/rules.h"
+
+enum ssh_kind { SSH_EXEC, SSH_SHELL, SSH_SUBSYSTEM };
+
+enum { SSH_EFFECTS_SHOWN = 64, SSH_WORDS_MAX = 512 };
+
+struct ssh_verdict {
+    struct verdict verdict;
+    char *effects[SSH_EFFECTS_SHOWN]; /* in words */
+    size_t n_effects;
+    char reason[2 * SSH_WORDS_MAX]; /* the rule's, and what it is about */
+    char next[SSH_WORDS_MAX];
+};
+
+/* text: the command, or the subsystem's name. Negative: out of memory. */
+MUST_USE int ssh_verdict_of(const struct gate *gate, const Ipc__Target *target, enum ssh_kind kind,
+                            const char *text, struct ssh_verdict *ret);
+void ssh_verdict_clear(struct ssh_verdict *verdict);
+const char *ssh_kind_name(enum ssh_kind kind); /* "exec", "shell", "subsystem": as recordings say it */
