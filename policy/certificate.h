@@ -66,6 +66,8 @@ MUST_USE int certificate_fingerprint(const struct certificate *certificate, char
 MUST_USE int public_key_fingerprint(const uint8_t *key, size_t n, char *out, size_t size);
 /* Reads the public key file of a CA (authorized_keys form) into its wire form, malloc'ed. */
 MUST_USE int public_key_parse(const char *line, uint8_t **ret_blob, size_t *ret_n, struct detail *detail);
+/* Whether the text is fit for a certificate's source-address: networks, separated by commas. */
+bool certificate_source_is_valid(const char *list);
 /* Readies OpenSSL and warms it up; takes a few milliseconds, which the children of a zygote then need not.
  * Once, before the jail; not required. */
 void certificate_start(void);

@@ -131,7 +131,9 @@ static int put_critical(const struct certificate_grant *grant, struct buffer *ou
     int r = 0;
 
     buffer_init(&list, CERTIFICATE_MAX);
-    if (grant->source_address)
+    if (grant->force_command)
+        r = put_option(&list, "force-command", grant->force_command, strlen(grant->force_command));
+    if (!r && grant->source_address)
         r = put_option(&list, "source-address", grant->source_address, strlen(grant->source_address));
     if (!r)
         r = buffer_put_string(out, buffer_head(&list), buffer_size(&list));
@@ -199,7 +201,7 @@ static int put_certificate(const struct certificate_signer *signer, const struct
         r = put_text(out, ""); /* reserved */
     if (!r)
         r = buffer_put_string(out, ca, ca_n);
-    return r ? r : signer_sign(signer, buffer_head(out), buffer_size(out), out);
+    return r ? r : signer_sign(signer, NULL, buffer_head(out), buffer_size(out), out);
 }
 
 /* ---- the whole ---- */
@@ -218,9 +220,7 @@ static int check_grant(const struct certificate_grant *grant, struct detail *det
         return detail_fail(detail, -EINVAL, "the certificate would never be valid");
     if (grant->claims && !claims_are_fit(grant->claims))
         return detail_fail(detail, -EINVAL, "the claims are too long, or hold unfit characters");
-    /* Whether this address is in it does not matter. */
-    if (grant->source_address &&
-        source_match(grant->source_address, "192.0.2.1", NULL) == CERTIFICATE_MALFORMED)
+    if (grant->source_address && !certificate_source_is_valid(grant->source_address))
         return detail_fail(detail, -EINVAL,
                            "the certificate's source-address would not be a list of networks");
     return 0;

@@ -1,5 +1,5 @@
-/* Makes OpenSSH user certificates: what the issuer signs with the user CA. Format: OpenSSH PROTOCOL.certkeys.
- */
+/* Makes OpenSSH user certificates: what the issuer signs with the user CA, and the vault with a target's.
+ * Format: OpenSSH PROTOCOL.certkeys. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,9 +16,9 @@ struct certificate_grant {
     uint64_t valid_after, valid_before; /* unix seconds */
     char *const *principals;
     size_t n_principals;
-    const char *source_address; /* critical option, or NULL */
-    bool pty, forwarding;       /* extensions */
-    const Ipc__Claims *claims;  /* extension claims@gatehouse, or NULL */
+    const char *force_command, *source_address; /* critical options, or NULL */
+    bool pty, forwarding;                       /* extensions */
+    const Ipc__Claims *claims;                  /* extension claims@gatehouse, or NULL */
 };
 
 /* The CA's private key, OpenSSH or PEM form, without a passphrase: Ed25519, ECDSA or RSA (signs

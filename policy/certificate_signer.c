@@ -1,4 +1,5 @@
-/* The user CA's private key, in the issuer alone. Signature formats as in certificate_verify.c. */
+/* A private key that signs: the user CA's in the issuer, a target's or its CA's in vault and connector.
+ * Signature formats as in certificate_verify.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,11 @@ enum {
     POINT_MAX = 133,                  /* bytes of an uncompressed point of P-521 */
 };
 
-static const char RSA_FORMAT[] = "rsa-sha2-512"; /* RFC 8332 §3 */
+/* RFC 8332 §3; the first is the one that is used unless another one is asked for. */
+static const struct {
+    const char *name, *digest;
+} rsa_formats[] = { { "rsa-sha2-512", "SHA512" }, { "rsa-sha2-256", "SHA256" } };
+enum { RSA_FORMATS = sizeof(rsa_formats) / sizeof(rsa_formats[0]) };
 
 struct certificate_signer {
     EVP_PKEY *pkey;
@@ -254,13 +259,40 @@ static int put_ecdsa(const uint8_t *der, size_t n, struct buffer *out)
     return r;
 }
 
-static int put_signature(const struct key_type *type, const uint8_t *bytes, size_t n, struct buffer *out)
+/* The algorithm's name and digest; false when this key has none of that name. */
+static bool format_of(const struct key_type *type, struct span algorithm, const char **ret_name,
+                      const char **ret_digest)
+{
+    if (type->family != KEY_RSA) {
+        *ret_name = type->plain;
+        *ret_digest = type->digest;
+        return span_is(algorithm, type->plain);
+    }
+    for (size_t i = 0; i < RSA_FORMATS; i++) {
+        if (!span_is(algorithm, rsa_formats[i].name))
+            continue;
+        *ret_name = rsa_formats[i].name;
+        *ret_digest = rsa_formats[i].digest;
+        return true;
+    }
+    return false;
+}
+
+bool signer_knows(const struct certificate_signer *signer, const void *algorithm, size_t n)
+{
+    const char *name, *digest;
+
+    return format_of(signer->type, (struct span){ algorithm, n }, &name, &digest);
+}
+
+static int put_signature(const struct key_type *type, const char *format, const uint8_t *bytes, size_t n,
+                         struct buffer *out)
 {
     struct buffer signature;
     int r;
 
     buffer_init(&signature, SIGNATURE_MAX + 64); /* and the format's name */
-    r = put_text(&signature, type->family == KEY_RSA ? RSA_FORMAT : type->plain);
+    r = put_text(&signature, format);
     if (!r)
         r = type->family == KEY_ECDSA ? put_ecdsa(bytes, n, &signature)
                                       : buffer_put_string(&signature, bytes, n);
@@ -270,21 +302,25 @@ static int put_signature(const struct key_type *type, const uint8_t *bytes, size
     return r;
 }
 
-int signer_sign(const struct certificate_signer *signer, const void *bytes, size_t n, struct buffer *out)
+int signer_sign(const struct certificate_signer *signer, const char *algorithm, const void *bytes, size_t n,
+                struct buffer *out)
 {
     CLEANUP(EVP_MD_CTX_free) EVP_MD_CTX *context = EVP_MD_CTX_new();
-    const char *digest = signer->type->family == KEY_RSA ? "SHA512" : signer->type->digest;
+    const char *best = signer->type->family == KEY_RSA ? rsa_formats[0].name : signer->type->plain;
+    const char *name = algorithm ? algorithm : best, *format, *digest;
     uint8_t signature[SIGNATURE_MAX];
     size_t signature_n = sizeof(signature);
     int r;
 
     if (!context)
         return -ENOMEM;
+    if (!format_of(signer->type, (struct span){ (const uint8_t *)name, strlen(name) }, &format, &digest))
+        return -EINVAL;
     if (EVP_DigestSignInit_ex(context, NULL, digest, NULL, NULL, signer->pkey, NULL) != 1 ||
         EVP_DigestSign(context, signature, &signature_n, bytes, n) != 1)
         r = -EIO;
     else
-        r = put_signature(signer->type, signature, signature_n, out);
+        r = put_signature(signer->type, format, signature, signature_n, out);
     ERR_clear_error();
     return r;
 }

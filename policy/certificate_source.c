@@ -107,3 +107,10 @@ int source_match(const char *list, const char *address, struct detail *detail)
                            address);
     return 0;
 }
+
+bool certificate_source_is_valid(const char *list)
+{
+    int r = source_match(list, "192.0.2.1", NULL); /* whether this one is in it does not matter */
+
+    return r == 0 || r == CERTIFICATE_WRONG_SOURCE;
+}

@@ -1,6 +1,7 @@
 /* See config_ssh.h. */
 #include "policy/config_ssh.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "policy/certificate.h"
@@ -8,11 +9,12 @@
 #include "policy/forward_range.h"
 
 static const struct config_key SSH_KEYS[] = {
-    { "name", CONFIG_REQUIRED },     { "kind", CONFIG_REQUIRED },
-    { "address", CONFIG_REQUIRED },  { "login", CONFIG_REQUIRED },
-    { "logins", CONFIG_OPTIONAL },   { "credential", CONFIG_OPTIONAL },
-    { "host_key", CONFIG_OPTIONAL }, { "certificate_authority", CONFIG_OPTIONAL },
-    { "host_ca", CONFIG_OPTIONAL },  { "forwards", CONFIG_OPTIONAL },
+    { "name", CONFIG_REQUIRED },           { "kind", CONFIG_REQUIRED },
+    { "address", CONFIG_REQUIRED },        { "login", CONFIG_REQUIRED },
+    { "logins", CONFIG_OPTIONAL },         { "credential", CONFIG_OPTIONAL },
+    { "host_key", CONFIG_OPTIONAL },       { "certificate_authority", CONFIG_OPTIONAL },
+    { "host_ca", CONFIG_SOON },        { "forwards", CONFIG_OPTIONAL },
+    { "source_address", CONFIG_OPTIONAL },
 };
 
 enum {
@@ -82,11 +84,40 @@ static void read_logins(struct config_reader *reader, const struct config_node *
 
 /* ---- the credential ---- */
 
+/* A text or a list of them, each a network; or the word any. */
+static void read_source(struct config_reader *reader, const struct config_node *node, Ipc__Target *target)
+{
+    char joined[CONFIG_TEXT_MAX] = "";
+    size_t count = 0, used = 0;
+    char **networks = NULL;
+
+    config_text_or_texts(reader, node, &count, &networks);
+    for (size_t i = 0; i < count; i++) {
+        bool any = count == 1 && !strcmp(networks[i], "any");
+        int n = snprintf(joined + used, sizeof(joined) - used, "%s%s", used ? "," : "", networks[i]);
+
+        if (!any && (strchr(networks[i], ',') || !certificate_source_is_valid(networks[i])))
+            config_fault(reader, node, "\"%.80s\" is no network, as in 10.0.0.0/8, and not \"any\"",
+                         networks[i]);
+        used += n > 0 ? (size_t)n : 0;
+        if (used >= sizeof(joined)) {
+            config_fault(reader, node, "the networks are longer than %zu bytes", sizeof(joined) - 1);
+            break;
+        }
+    }
+    for (size_t i = 0; i < count; i++)
+        free(networks[i]);
+    free(networks);
+    if (used && used < sizeof(joined))
+        config_set(reader, &target->source_address, joined);
+}
+
 static void read_credential(struct config_reader *reader, const struct config_node *map, const char *what,
                             Ipc__Target *target)
 {
     const struct config_node *credential = config_node_get(map, "credential"),
-                             *authority = config_node_get(map, "certificate_authority");
+                             *authority = config_node_get(map, "certificate_authority"),
+                             *source = config_node_get(map, "source_address");
     const char *name = NULL;
 
     if (!credential && !authority)
@@ -96,6 +127,10 @@ static void read_credential(struct config_reader *reader, const struct config_no
                      what);
     if (credential && config_credential(reader, credential, &name))
         config_set(reader, &target->credential, name);
+    if (source && !authority)
+        config_fault(reader, source->key, "%s: \"source_address\" is for certificates alone", what);
+    if (source)
+        read_source(reader, source, target);
     if (authority && config_credential(reader, authority, &name))
         config_set(reader, &target->certificate_authority, name);
 }

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "policy/certificate_issue.h"
 #include "vault/store.h"
 
 enum { JSON_ENTRY_MAX = 1024 };
@@ -62,6 +63,14 @@ static size_t without_line_end(const uint8_t *bytes, size_t n)
     return n;
 }
 
+/* What is no key would be found out at the first login, by an agent. */
+static int check_key(const uint8_t *bytes, size_t n, struct detail *detail)
+{
+    CLEANUP(certificate_signer_free) struct certificate_signer *signer = NULL;
+
+    return certificate_signer_new(bytes, n, &signer, detail);
+}
+
 static int read_secret(int fd, enum sealed_type type, struct secret **ret, struct detail *detail)
 {
     CLEANUP(secret_free) struct secret *input = NULL;
@@ -81,6 +90,11 @@ static int read_secret(int fd, enum sealed_type type, struct secret **ret, struc
         return detail_fail(detail, -EINVAL, "the secret is longer than %d bytes", SEALED_SECRET_MAX);
     if (is_text && memchr(secret_bytes(input), '\0', n))
         return detail_fail(detail, -EINVAL, "the secret contains a NUL byte");
+    if (type == SEALED_SSH_KEY) {
+        r = check_key(secret_bytes(input), n, detail);
+        if (r)
+            return r;
+    }
     return secret_take(secret_bytes(input), n, ret);
 }
 

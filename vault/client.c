@@ -16,6 +16,7 @@
 #include "policy/certificate.h"
 #include "policy/ticket.h"
 #include "vault/errand.h"
+#include "vault/host.h"
 
 enum { STATE_NEW = 1, STATE_VOUCHED = 2 };
 
@@ -140,7 +141,7 @@ static void answer_login(struct client *client, uint32_t request, struct refusal
 /* The target, when this client may reach it now. One answer for a target that is not there and for one that
  * is not for these roles: names of targets are nobody else's business. */
 static const Ipc__Target *reach(const struct client *client, const char *name, struct refusal *refused,
-                                bool *ret_read_only)
+                                Ipc__Identity **ret_identity)
 {
     CLEANUP(identity_free) Ipc__Identity *identity = NULL;
     const Ipc__Target *target = vault_target(client->vault, name);
@@ -160,7 +161,7 @@ static const Ipc__Target *reach(const struct client *client, const char *name, s
         refused->code = "denied";
         return NULL;
     }
-    *ret_read_only = roles_are_read_only(client->vault->config, identity->roles, identity->n_roles);
+    *ret_identity = STEAL(identity);
     return target;
 }
 
@@ -177,7 +178,9 @@ static bool settings_fit(const Ipc__AskLogin *asked)
 static void unlock(struct vault *vault, const Ipc__Target *target, struct secret **ret,
                    struct refusal *refused)
 {
-    int r = vault_password(vault, target, ret, &refused->log);
+    bool by_ca = target->certificate_authority[0] != '\0';
+    int r = vault_secret(vault, by_ca ? target->certificate_authority : target->credential,
+                         target_is_host(target) ? SEALED_SSH_KEY : SEALED_PASSWORD, ret, &refused->log);
 
     if (r == STORE_SEALED) {
         detail_set(&refused->message, "the vault is sealed; ask an operator to give it its key back");
@@ -193,16 +196,36 @@ static void unlock(struct vault *vault, const Ipc__Target *target, struct secret
     }
 }
 
-static int send_connector(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
-                          bool read_only, struct refusal *refused, int *ret_gate)
+/* A login at a host that may not be: said to the person. Negative: no gate says such a thing. */
+static int ask_host(const Ipc__Target *target, const Ipc__AskLogin *asked, const Ipc__Identity *identity,
+                    struct host_login **ret, struct refusal *refused)
 {
-    CLEANUP(secret_free) struct secret *password = NULL;
-    int r;
+    int r = target_is_host(target) ? host_login_new(target, asked, identity, ret, &refused->message) : 0;
 
-    unlock(client->vault, target, &password, refused);
-    if (refused->code)
-        return -EACCES;
-    r = errand_login(client, target, asked, read_only, password, ret_gate);
+    if (r != -EACCES)
+        return r;
+    refused->log = refused->message;
+    refused->code = "denied";
+    return 0;
+}
+
+static int send_connector(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
+                          const Ipc__Identity *identity, struct refusal *refused, int *ret_gate)
+{
+    CLEANUP(secret_free) struct secret *secret = NULL;
+    CLEANUP(host_login_free) struct host_login *host = NULL;
+    int r = ask_host(target, asked, identity, &host, refused);
+
+    if (!r && !refused->code)
+        unlock(client->vault, target, &secret, refused);
+    if (r || refused->code)
+        return r;
+    if (host)
+        r = errand_host(client, target, asked, &host, secret, ret_gate);
+    else
+        r = errand_login(client, target, asked,
+                         roles_are_read_only(client->vault->config, identity->roles, identity->n_roles),
+                         secret, ret_gate);
     if (r == -EBUSY) {
         detail_set(&refused->message, "too many logins to targets are under way; try again in a moment");
         detail_set(&refused->log, "too many logins under way");
@@ -212,7 +235,7 @@ static int send_connector(struct client *client, const Ipc__Target *target, cons
         detail_set(&refused->log, "starting a connector: %s", strerror(-r));
         refused->code = "target_unavailable";
     }
-    return r;
+    return 0;
 }
 
 /* Hashing masks of this target, for whomever they are. Without its key they redact instead. */
@@ -234,15 +257,16 @@ static int on_ask_login(void *owner, const Ipc__Message *message, int *fds, size
     struct refusal refused = { .code = NULL };
     CLEANUP(fd_close) int gate = -1;
     CLEANUP(secret_free) struct secret *mask_key = NULL;
+    CLEANUP(identity_free) Ipc__Identity *identity = NULL;
     const Ipc__Target *target;
-    bool read_only = true;
 
     (void)fds, (void)n_fds;
     if (!settings_fit(asked))
         return -E2BIG;
-    target = reach(client, asked->target, &refused, &read_only);
-    if (target && send_connector(client, target, asked, read_only, &refused, &gate) != 0 && !refused.code)
-        return -EIO;
+    target = reach(client, asked->target, &refused, &identity);
+    int r = target ? send_connector(client, target, asked, identity, &refused, &gate) : 0;
+    if (r)
+        return r;
     if (refused.code)
         log_event(LOG_WARNING, "login_refused", "connection", U64(client->connection), "identity",
                   client->name, "target", asked->target, "code", refused.code, "detail", refused.log.text,
@@ -267,7 +291,7 @@ static int on_ask_cancel(void *owner, const Ipc__Message *message, int *fds, siz
     (void)fds, (void)n_fds;
     if (asked->key.len == 0 || asked->key.len > CANCEL_KEY_MAX)
         return -EINVAL;
-    r = target ? errand_cancel(client, target, asked) : -ENOENT;
+    r = target && !target_is_host(target) ? errand_cancel(client, target, asked) : -ENOENT;
     if (r && asked->request)
         errand_answer_cancel(client, asked->request, false);
     if (r)

@@ -1,9 +1,9 @@
 /* gatehouse-connector: logs in to one target, hands the connection to the gate, and is gone.
  *
- * The zygote loads libpq and OpenSSL and waits; each login is a fork of it, inside the jail. The child gets
- * one Job from the vault, with the secret. A plain connection is handed to the gate as it is: the child ends
- * without a Terminate, by _exit. With TLS it stays, holds the keys of the connection and carries the bytes,
- * in a jail that by then allows nothing but that. */
+ * To a host it connects alone; see connector_host.c. The zygote loads libpq and OpenSSL and waits; each login
+ * is a fork of it, inside the jail. The child gets one Job from the vault, with the secret. A plain
+ * connection is handed to the gate as it is: the child ends without a Terminate, by _exit. With TLS it stays,
+ * holds the keys of the connection and carries the bytes, in a jail that by then allows nothing but that. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,56 +20,23 @@
 #include "base/zygote.h"
 #include "vault/connector.h"
 #include "vault/connector_cancel.h"
+#include "vault/connector_host.h"
 #include "vault/connector_login.h"
 #include "vault/connector_relay.h"
+#include "vault/connector_tell.h"
 
 enum {
-    JOB_LIMIT_MS = 5000,    /* for the job to come, from a vault that has just asked for us */
-    ANSWER_LIMIT_MS = 5000, /* for gate and vault to take an answer */
-    ALARM_EXTRA_S = 2,      /* beyond the deadline: only the resolver can block for that long */
-    EXIT_UNAVAILABLE = 69,
+    JOB_LIMIT_MS = 5000, /* for the job to come, from a vault that has just asked for us */
+    ALARM_EXTRA_S = 2,   /* beyond the deadline: only the resolver can block for that long */
     EXIT_SOFTWARE = 70,
 };
 
-/* ---- answers ---- */
+/* ---- after the login ---- */
 
-static void tell_vault(int vault, bool ok, const char *text)
-{
-    Ipc__JobDone done = IPC__JOB_DONE__INIT;
-    Ipc__Message message = IPC_MESSAGE(JOB_DONE, job_done, &done);
-
-    done.ok = ok;
-    done.detail = (char *)(uintptr_t)text;
-    (void)!ipc_send_now(vault, &message, NULL, 0, ANSWER_LIMIT_MS);
-}
-
-/* The agent learns that the target is unavailable, and its own mistakes; the log says the rest. */
-static void refuse_gate(const struct job *job, const char *option)
-{
-    Ipc__Refusal refusal = IPC__REFUSAL__INIT;
-    Ipc__Connected connected = IPC__CONNECTED__INIT;
-    Ipc__Message message = IPC_MESSAGE(CONNECTED, connected, &connected);
-    char text[DETAIL_MAX];
-
-    if (option)
-        snprintf(text, sizeof(text), "target \"%s\" does not take the setting \"%s\" of your connection",
-                 job->target->name, option);
-    else
-        snprintf(text, sizeof(text),
-                 "target \"%s\" is unavailable; try again later, or ask an operator: the log says why",
-                 job->target->name);
-    refusal.code = (char *)(uintptr_t) "target_unavailable";
-    refusal.message = text;
-    connected.refusal = &refusal;
-    if (job->gate >= 0)
-        (void)!ipc_send_now(job->gate, &message, NULL, 0, ANSWER_LIMIT_MS);
-}
-
-static int tell_gate(const struct job *job, const struct login *login, bool relayed, int fd)
+static int hand_over(const struct job *job, const struct login *login, bool relayed, int fd)
 {
     Ipc__Variable items[CONNECTOR_PARAMETERS_MAX], *parameters[CONNECTOR_PARAMETERS_MAX];
     Ipc__Connected connected = IPC__CONNECTED__INIT;
-    Ipc__Message message = IPC_MESSAGE(CONNECTED, connected, &connected);
     size_t n = 0;
 
     for (size_t i = 0; i < login->trace.n_names; i++) {
@@ -90,17 +57,15 @@ static int tell_gate(const struct job *job, const struct login *login, bool rela
     connected.key.len = login->trace.key_n;
     connected.relayed = relayed;
     connected.transaction_status = (char *)(uintptr_t) "I";
-    return ipc_send_now(job->gate, &message, &fd, 1, ANSWER_LIMIT_MS);
+    return tell_gate(job, &connected, &fd, 1);
 }
-
-/* ---- after the login ---- */
 
 static int hand_over_plain(const struct job *job, const struct login *login, int vault)
 {
-    int r = tell_gate(job, login, false, PQsocket(login->conn));
+    int r = hand_over(job, login, false, PQsocket(login->conn));
 
     tell_vault(vault, r == 0, r ? "the gate did not take the connection" : "");
-    return r ? EXIT_UNAVAILABLE : 0;
+    return r ? CONNECTOR_UNAVAILABLE : 0;
 }
 
 static int relay_tls(struct job *job, const struct login *login, int vault)
@@ -112,35 +77,35 @@ static int relay_tls(struct job *job, const struct login *login, int vault)
 
     if (!r) {
         ours = pair[0];
-        r = tell_gate(job, login, true, pair[1]);
+        r = hand_over(job, login, true, pair[1]);
         fd_close(pair[1]);
     }
     tell_vault(vault, r == 0, r ? "the gate did not take the connection" : "");
     fd_close(STEAL_FD(job->gate));
     fd_close(vault);
     if (r)
-        return EXIT_UNAVAILABLE;
+        return CONNECTOR_UNAVAILABLE;
     r = jail_tighten(&detail);
     if (r) {
         log_event(LOG_ERROR, "jail_failed", "detail", detail.text, NULL);
         return EXIT_SOFTWARE;
     }
     r = relay_run(PQsslStruct(login->conn, "OpenSSL"), PQsocket(login->conn), ours);
-    return r ? EXIT_UNAVAILABLE : 0;
+    return r ? CONNECTOR_UNAVAILABLE : 0;
 }
 
 /* ---- one job ---- */
 
 /* Moves the secret out of the message, NUL-terminated, and wipes it there. */
-static char *take_password(Ipc__Job *message)
+static char *take_secret(Ipc__Job *message)
 {
-    char *password = calloc(1, message->secret.len + 1);
+    char *secret = calloc(1, message->secret.len + 1);
 
-    if (password && message->secret.data)
-        memcpy(password, message->secret.data, message->secret.len);
+    if (secret && message->secret.data)
+        memcpy(secret, message->secret.data, message->secret.len);
     if (message->secret.data)
         explicit_bzero(message->secret.data, message->secret.len);
-    return password;
+    return secret;
 }
 
 static int run_login(struct job *job, char *password, int vault)
@@ -154,7 +119,7 @@ static int run_login(struct job *job, char *password, int vault)
     if (r) {
         refuse_gate(job, option);
         tell_vault(vault, false, detail.text[0] ? detail.text : strerror(-r));
-        return EXIT_UNAVAILABLE;
+        return CONNECTOR_UNAVAILABLE;
     }
     return PQsslInUse(login.conn) ? relay_tls(job, &login, vault) : hand_over_plain(job, &login, vault);
 }
@@ -165,13 +130,13 @@ static int run_cancel(const struct job *job, int vault)
     int r = cancel_run(job, &detail);
 
     tell_vault(vault, r == 0, r ? detail.text : "");
-    return r ? EXIT_UNAVAILABLE : 0;
+    return r ? CONNECTOR_UNAVAILABLE : 0;
 }
 
 static void too_late(int number)
 {
     (void)number;
-    _exit(EXIT_UNAVAILABLE); /* gate and vault see our sockets close */
+    _exit(CONNECTOR_UNAVAILABLE); /* gate and vault see our sockets close */
 }
 
 static void set_deadline(struct job *job)
@@ -185,27 +150,46 @@ static void set_deadline(struct job *job)
     alarm(limit / 1000 + ALARM_EXTRA_S);
 }
 
-static bool target_is_sane(const Ipc__Target *target)
+static bool is_host(const Ipc__Target *target)
 {
-    bool on_socket = target && target->socket[0] == '/';
+    return strcmp(target->kind, "ssh") == 0;
+}
 
-    return target && strcmp(target->kind, "postgres") == 0 && target->port > 0 &&
-           target->port <= UINT16_MAX && (on_socket || (target->host[0] && !target->socket[0]));
+/* A socket is PostgreSQL's; a host has one way to prove who we are. */
+static bool job_is_sane(const Ipc__Job *job)
+{
+    const Ipc__Target *target = job->target;
+
+    if (!target || target->port == 0 || target->port > UINT16_MAX)
+        return false;
+    if (is_host(target))
+        return target->host[0] && !target->socket[0] && job->login[0] && !job->cancel &&
+               (job->secret.len > 0) == !target->certificate_authority[0];
+    return strcmp(target->kind, "postgres") == 0 &&
+           (target->socket[0] == '/' || (target->host[0] && !target->socket[0]));
+}
+
+static int run_kind(struct job *job, char *secret, int vault)
+{
+    if (job->message->cancel)
+        return run_cancel(job, vault);
+    return is_host(job->target) ? host_run(job, (uint8_t *)secret, job->message->secret.len, vault)
+                                : run_login(job, secret, vault);
 }
 
 static int run_job(Ipc__Message *message, int vault, int gate)
 {
     struct job job = { .message = message->job, .target = message->job->target, .gate = gate };
-    char *password = take_password(message->job);
+    char *secret = take_secret(message->job);
     int status;
 
-    if (!password || !target_is_sane(job.target)) {
+    if (!secret || !job_is_sane(message->job)) {
         tell_vault(vault, false, "the job makes no sense");
         return EXIT_SOFTWARE;
     }
     set_deadline(&job);
-    status = message->job->cancel ? run_cancel(&job, vault) : run_login(&job, password, vault);
-    free(password);
+    status = run_kind(&job, secret, vault);
+    free(secret);
     return status;
 }
 
@@ -247,6 +231,7 @@ int main(void)
     for (size_t i = 0; i < IPC_FDS_MAX; i++)
         fd_close(fds[i]); /* each job says all that is needed */
     login_start();
+    host_start();
     addresses_start();
     r = jail_prepare(PROCESS_CONNECTOR, paths, sizeof(paths) / sizeof(paths[0]), &landlock, &detail);
     if (r) {

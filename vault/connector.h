@@ -9,6 +9,7 @@ enum {
     CONNECTOR_ADDRESSES_MAX = 8,          /* of one name */
     CONNECTOR_PARAMETERS_MAX = 128,       /* ParameterStatus names; PostgreSQL 18 reports 15 */
     CONNECTOR_NAME_MAX = 64,              /* bytes of a setting's name */
+    CONNECTOR_UNAVAILABLE = 69,           /* exit status: the target, or the one for whom it was */
 };
 
 /* What a connector was told, and how long it has. */
@@ -38,3 +39,7 @@ struct addresses {
 void addresses_start(void);
 /* A numeric address stands for itself. May block in the resolver: the process has an alarm for that. */
 MUST_USE int addresses_of(const char *host, struct addresses *ret, struct detail *detail);
+
+/* ---- connector_connect.c ---- */
+/* A fresh, non-blocking connection to the target, within the deadline. */
+MUST_USE int job_connect(const struct job *job, int *ret_fd, struct detail *detail);

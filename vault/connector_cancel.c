@@ -3,11 +3,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -29,88 +27,6 @@ DEFINE_CLEANUP(SSL *, SSL_free)
 DEFINE_CLEANUP(SSL_CTX *, SSL_CTX_free)
 DEFINE_CLEANUP(X509 *, X509_free)
 DEFINE_CLEANUP(BIO *, BIO_free_all)
-
-/* ---- connecting ---- */
-
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-    struct sockaddr_un local;
-};
-
-static socklen_t local_address(const char *path, union address *ret)
-{
-    *ret = (union address){ .local.sun_family = AF_UNIX };
-    if (strlen(path) >= sizeof(ret->local.sun_path))
-        return 0;
-    memcpy(ret->local.sun_path, path, strlen(path) + 1);
-    return sizeof(ret->local);
-}
-
-static socklen_t inet_address(const char *text, uint32_t port, union address *ret)
-{
-    *ret = (union address){ .any.sa_family = AF_UNSPEC };
-    if (inet_pton(AF_INET, text, &ret->v4.sin_addr) == 1) {
-        ret->v4.sin_family = AF_INET;
-        ret->v4.sin_port = htons((uint16_t)port);
-        return sizeof(ret->v4);
-    }
-    if (inet_pton(AF_INET6, text, &ret->v6.sin6_addr) == 1) {
-        ret->v6.sin6_family = AF_INET6;
-        ret->v6.sin6_port = htons((uint16_t)port);
-        return sizeof(ret->v6);
-    }
-    return 0;
-}
-
-static int connect_one(const struct job *job, const union address *address, socklen_t n, uint64_t until_ms,
-                       int *ret)
-{
-    CLEANUP(fd_close) int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int error = 0, r;
-    socklen_t error_n = sizeof(error);
-
-    if (n == 0)
-        return -EINVAL;
-    if (fd < 0)
-        return -errno;
-    if (connect(fd, &address->any, n) < 0 && errno != EINPROGRESS)
-        return -errno;
-    r = job_wait(job, fd, POLLOUT, until_ms);
-    if (r)
-        return r;
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_n) < 0 || error)
-        return error ? -error : -errno;
-    *ret = STEAL_FD(fd);
-    return 0;
-}
-
-static int connect_target(const struct job *job, int *ret, struct detail *detail)
-{
-    struct addresses addresses = { .count = 0 };
-    union address address;
-    int r;
-
-    if (job->target->socket[0]) {
-        socklen_t n = local_address(job->target->socket, &address);
-        r = connect_one(job, &address, n, job->deadline_ms, ret);
-        return r ? detail_fail(detail, r, "%s: %s", job->target->socket, strerror(-r)) : 0;
-    }
-    r = addresses_of(job->target->host, &addresses, detail);
-    if (r)
-        return r;
-    for (size_t i = 0; i < addresses.count; i++) {
-        socklen_t n = inet_address(addresses.text[i], job->target->port, &address);
-        uint64_t share = (uint64_t)job_left_ms(job) / (addresses.count - i);
-
-        r = connect_one(job, &address, n, clock_ms() + share, ret);
-        if (r == 0)
-            return 0;
-    }
-    return detail_fail(detail, r, "%s port %u: %s", job->target->host, (unsigned)job->target->port,
-                       strerror(-r));
-}
 
 /* ---- TLS ---- */
 
@@ -254,7 +170,7 @@ int cancel_run(const struct job *job, struct detail *detail)
 
     if (job->message->key.len == 0 || job->message->key.len > TRACE_KEY_MAX)
         return detail_fail(detail, -EINVAL, "the cancel key has %zu bytes", job->message->key.len);
-    r = connect_target(job, &fd, detail);
+    r = job_connect(job, &fd, detail);
     if (!r && !job->target->socket[0] && strcmp(job->target->tls, "disable") != 0)
         r = tls_start(job, fd, &tls, detail);
     if (r)

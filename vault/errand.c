@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "vault/host.h"
 
 struct errand {
     struct client *client;
@@ -19,7 +20,8 @@ struct errand {
     struct timer *timer;
     char *target, *recording;
     bool cancel;
-    uint32_t request; /* of a cancel whose end the gate waits for; else 0 */
+    uint32_t request;        /* of a cancel whose end the gate waits for; else 0 */
+    struct host_login *host; /* at a host; else NULL */
     uint64_t started_ms;
 };
 
@@ -27,8 +29,9 @@ static void log_end(const struct errand *errand, bool ok, const char *detail)
 {
     log_event(ok ? LOG_INFO : LOG_WARNING, errand->cancel ? "target_cancel" : "target_login", "connection",
               U64(errand->client->connection), "identity", errand->client->name, "target", errand->target,
-              "recording", errand->recording[0] ? errand->recording : NULL, "outcome", ok ? "ok" : "failed",
-              "ms", U64(clock_ms() - errand->started_ms), "detail", detail[0] ? detail : NULL, NULL);
+              "login", errand->host ? errand->host->login : NULL, "recording",
+              errand->recording[0] ? errand->recording : NULL, "outcome", ok ? "ok" : "failed", "ms",
+              U64(clock_ms() - errand->started_ms), "detail", detail[0] ? detail : NULL, NULL);
 }
 
 void errand_free(struct errand *errand)
@@ -44,6 +47,7 @@ void errand_free(struct errand *errand)
     }
     ipc_peer_free(errand->peer);
     timer_free(errand->timer);
+    host_login_free(errand->host);
     free(errand->target);
     free(errand->recording);
     free(errand);
@@ -91,7 +95,47 @@ static void on_time(void *owner)
     finish(owner, false, "the connector took too long");
 }
 
+/* The configuration may be another one by now. */
+static int certify(struct errand *errand, const char *source, Ipc__AnswerCertificate *answer,
+                   struct detail *detail)
+{
+    struct client *client = errand->client;
+    const Ipc__Target *target = vault_target(client->vault, errand->target);
+    uint64_t serial = 0;
+    int r;
+
+    if (!target || !target->certificate_authority[0])
+        return detail_fail(detail, -ENOENT, "the target has no certificate_authority any more");
+    r = host_certify(client->vault, target, errand->host, client->name, source, &answer->certificate.data,
+                     &answer->certificate.len, &serial, detail);
+    if (!r)
+        log_event(LOG_INFO, "target_certificate", "connection", U64(client->connection), "identity",
+                  client->name, "target", errand->target, "principal", errand->host->login, "serial",
+                  U64(serial), "ca", target->certificate_authority, "command", errand->host->command,
+                  "recording", errand->recording[0] ? errand->recording : NULL, NULL);
+    return r;
+}
+
+static int on_ask_certificate(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct errand *errand = owner;
+    struct detail detail = { "" };
+    Ipc__AnswerCertificate answer = IPC__ANSWER_CERTIFICATE__INIT;
+    Ipc__Message reply = IPC_MESSAGE(ANSWER_CERTIFICATE, answer_certificate, &answer);
+
+    (void)fds, (void)n_fds;
+    if (!errand->host || !errand->host->key)
+        return -EPROTO;
+    int r = certify(errand, message->ask_certificate->source_address, &answer, &detail);
+    if (r)
+        answer.error = detail.text[0] ? detail.text : strerror(-r);
+    (void)ipc_peer_send(errand->peer, &reply, NULL, 0);
+    free(answer.certificate.data);
+    return 0;
+}
+
 static const struct ipc_rule connector_rules[] = {
+    { IPC__MESSAGE__BODY_ASK_CERTIFICATE, 1, true, 0, 0, on_ask_certificate },
     { IPC__MESSAGE__BODY_JOB_DONE, 1, true, 0, 0, on_done },
 };
 
@@ -154,8 +198,8 @@ static int send_off(struct errand *errand, Ipc__Job *job, int gate)
     if (r)
         return r;
     theirs = pair[1];
-    r = ipc_peer_new(errand->client->vault->loop, pair[0], "connector", connector_rules, 1, on_gone, errand,
-                     &errand->peer);
+    r = ipc_peer_new(errand->client->vault->loop, pair[0], "connector", connector_rules,
+                     sizeof(connector_rules) / sizeof(connector_rules[0]), on_gone, errand, &errand->peer);
     if (!r)
         r = spawn(errand, (const int[]){ theirs, gate }, gate < 0 ? 1 : 2);
     job->timeout_ms = VAULT_ERRAND_MS;
@@ -178,28 +222,43 @@ static Ipc__Variable **with_read_only(const Ipc__AskLogin *asked, Ipc__Variable 
     return options;
 }
 
+/* job: all but target and secret. On success the errand is its client's. */
+static int send_login(struct errand *errand, const Ipc__Target *target, const struct secret *secret,
+                      Ipc__Job *job, int *ret_gate)
+{
+    CLEANUP(fd_close) int gate = -1;
+    CLEANUP(fd_close) int connector = -1;
+    int pair[2];
+    int r = fd_pair(SOCK_SEQPACKET, pair);
+
+    if (r)
+        return r;
+    gate = pair[0];
+    connector = pair[1];
+    job->target = (Ipc__Target *)(uintptr_t)target;
+    job->tls_ca = target->tls_ca_pem;
+    if (secret) {
+        job->secret.data =
+            secret_bytes(secret); /* packed into a buffer that ipc wipes; no other copy is made */
+        job->secret.len = secret_size(secret);
+    }
+    r = send_off(errand, job, connector);
+    if (!r)
+        *ret_gate = STEAL_FD(gate);
+    return r;
+}
+
 int errand_login(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked, bool read_only,
                  const struct secret *password, int *ret_gate)
 {
     CLEANUP(free) Ipc__Variable **options = NULL;
     Ipc__Variable last = IPC__VARIABLE__INIT;
     CLEANUP(errand_free) struct errand *errand = NULL;
-    CLEANUP(fd_close) int gate = -1;
-    CLEANUP(fd_close) int connector = -1;
     Ipc__Job job = IPC__JOB__INIT;
-    int pair[2];
     int r = errand_new(client, target, asked->recording, false, &errand);
 
-    if (!r)
-        r = fd_pair(SOCK_SEQPACKET, pair);
     if (r)
         return r;
-    gate = pair[0];
-    connector = pair[1];
-    job.target = (Ipc__Target *)(uintptr_t)target;
-    job.tls_ca = target->tls_ca_pem;
-    job.secret.data = secret_bytes(password); /* packed into a buffer that ipc wipes; no other copy is made */
-    job.secret.len = secret_size(password);
     job.options = asked->options;
     job.n_options = asked->n_options;
     if (read_only) {
@@ -209,12 +268,31 @@ int errand_login(struct client *client, const Ipc__Target *target, const Ipc__As
         job.options = options;
         job.n_options++;
     }
-    r = send_off(errand, &job, connector);
+    r = send_login(errand, target, password, &job, ret_gate);
+    if (!r)
+        (void)STEAL(errand); /* its client's list has it */
+    return r;
+}
+
+int errand_host(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
+                struct host_login **host, const struct secret *key, int *ret_gate)
+{
+    CLEANUP(errand_free) struct errand *errand = NULL;
+    bool by_ca = (*host)->key != NULL;
+    Ipc__Job job = IPC__JOB__INIT;
+    int r = errand_new(client, target, asked->recording, false, &errand);
+
     if (r)
         return r;
-    (void)STEAL(errand); /* its client's list has it */
-    *ret_gate = STEAL_FD(gate);
-    return 0;
+    errand->host = STEAL(*host);
+    if (!by_ca)
+        timer_set(errand->timer, VAULT_ERRAND_MS + VAULT_SIGNING_MS + VAULT_ERRAND_GRACE_MS);
+    job.login = errand->host->login;
+    /* The CA's key stays here: it signs when the connector has connected. */
+    r = send_login(errand, target, by_ca ? NULL : key, &job, ret_gate);
+    if (!r)
+        (void)STEAL(errand);
+    return r;
 }
 
 int errand_cancel(struct client *client, const Ipc__Target *target, const Ipc__AskCancel *asked)

@@ -52,9 +52,10 @@ static void look_at_store(struct vault *vault)
     note_seal(vault, r != 0, detail.text);
 }
 
-int vault_password(struct vault *vault, const Ipc__Target *target, struct secret **ret, struct detail *detail)
+int vault_secret(struct vault *vault, const char *entry, enum sealed_type type, struct secret **ret,
+                 struct detail *detail)
 {
-    int r = vault->store ? store_get(vault->store, target->credential, SEALED_PASSWORD, ret, detail)
+    int r = vault->store ? store_get(vault->store, entry, type, ret, detail)
                          : detail_fail(detail, STORE_SEALED, "STATE/vault can't be opened");
 
     note_seal(vault, r == STORE_SEALED, detail->text);

@@ -12,6 +12,7 @@ enum {
     VAULT_CLIENT_ERRANDS_MAX = 16,    /* and of one */
     VAULT_ERRAND_MS = 15 * 1000,      /* for one login */
     VAULT_ERRAND_GRACE_MS = 5 * 1000, /* for the connector to say why it failed */
+    VAULT_SIGNING_MS = 30 * 1000,     /* more, for the one signature with the key of a host */
 };
 
 struct client;
@@ -32,6 +33,6 @@ struct vault {
 
 /* The target of that name; NULL when there is none. */
 const Ipc__Target *vault_target(const struct vault *vault, const char *name);
-/* Decrypts the password of a target. 0, or a store_fault, and logs when the vault is sealed or opened. */
-MUST_USE int vault_password(struct vault *vault, const Ipc__Target *target, struct secret **ret,
-                            struct detail *detail);
+/* Decrypts an entry. 0, or a store_fault, and logs when the vault is sealed or opened. */
+MUST_USE int vault_secret(struct vault *vault, const char *entry, enum sealed_type type, struct secret **ret,
+                          struct detail *detail);

@@ -143,7 +143,7 @@ static void put_field(struct buffer *out, const struct craft *craft, const struc
         if (craft->signature.at)
             put(out, craft->signature, field);
         else
-            assert_int_equal(signer_sign(signer, buffer_head(out), buffer_size(out), out), 0);
+            assert_int_equal(signer_sign(signer, NULL, buffer_head(out), buffer_size(out), out), 0);
         break;
     }
 }
