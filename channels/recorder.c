@@ -192,6 +192,14 @@ int recorder_resize(struct recorder *r, uint32_t columns, uint32_t rows)
     return append(r, &event, NULL, 0);
 }
 
+int recorder_transfer(struct recorder *r, Ipc__Transfer *transfer)
+{
+    Ipc__Event event = IPC__EVENT__INIT;
+    event.what_case = IPC__EVENT__WHAT_TRANSFER;
+    event.transfer = transfer;
+    return append(r, &event, NULL, 0);
+}
+
 int recorder_note(struct recorder *r, const char *text)
 {
     Ipc__Note note = IPC__NOTE__INIT;

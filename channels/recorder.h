@@ -31,6 +31,7 @@ MUST_USE int recorder_output(struct recorder *recorder, uint32_t stream, const c
 MUST_USE int recorder_input(struct recorder *recorder, uint32_t stream, const char *form, const void *bytes,
                             size_t n);
 MUST_USE int recorder_resize(struct recorder *recorder, uint32_t columns, uint32_t rows);
+MUST_USE int recorder_transfer(struct recorder *recorder, Ipc__Transfer *transfer);
 MUST_USE int recorder_note(struct recorder *recorder, const char *text);
 /* How much was left out, then the end; the last call before recorder_free. */
 MUST_USE int recorder_end(struct recorder *recorder, uint32_t status, const char *reason);

@@ -117,6 +117,38 @@ static void put_bytes(struct json *j, uint32_t stream, const char *form, const s
         json_bytes(j, "text", entry->body, entry->body_n);
 }
 
+static void put_sha256(struct json *j, const Ipc__Transfer *t)
+{
+    enum { SHA256 = 32 };
+    char hex[2 * SHA256 + 1] = "";
+    for (size_t i = 0; i < t->sha256.len && i < SHA256; i++)
+        (void)snprintf(hex + 2 * i, 3, "%02x", t->sha256.data[i]);
+    json_text(j, "sha256", hex);
+    json_u64(j, "first", t->first);
+    json_u64(j, "length", t->length);
+    json_bool(j, "whole", t->whole);
+}
+
+static void put_transfer(struct json *j, const Ipc__Transfer *t)
+{
+    if (t->of)
+        json_u64(j, "of", t->of);
+    json_text(j, "program", t->program);
+    json_text(j, "direction", t->direction);
+    json_bytes(j, "path", t->path.data, t->path.len);
+    if (t->resolved.len)
+        json_bytes(j, "resolved", t->resolved.data, t->resolved.len);
+    json_u64(j, "bytes", t->bytes);
+    if (t->has_size)
+        json_u64(j, "size", t->size);
+    if (t->sha256.len)
+        put_sha256(j, t);
+    json_u64(j, "duration_us", t->duration_us);
+    json_text(j, "state", t->state);
+    if (t->note[0])
+        json_text(j, "note", t->note);
+}
+
 static void put_end(struct json *j, const Ipc__End *end)
 {
     json_u64(j, "status", end->status);
@@ -142,6 +174,8 @@ static const char *name_of(const Ipc__Event *event)
         return "omitted";
     case IPC__EVENT__WHAT_NOTE:
         return "note";
+    case IPC__EVENT__WHAT_TRANSFER:
+        return "transfer";
     case IPC__EVENT__WHAT_END:
         return "end";
     default:
@@ -174,6 +208,9 @@ static void put_what(struct json *j, const Ipc__Event *event, const struct chain
         return;
     case IPC__EVENT__WHAT_NOTE:
         json_text(j, "text", event->note->text);
+        return;
+    case IPC__EVENT__WHAT_TRANSFER:
+        put_transfer(j, event->transfer);
         return;
     case IPC__EVENT__WHAT_END:
         put_end(j, event->end);

@@ -233,6 +233,29 @@ static int show_note(struct scene *scene, const Ipc__Note *note)
     return r ? r : buffer_append(&scene->text, "]\n", 2);
 }
 
+/* -- wrote 6 bytes: /srv/a sha256 5891…, complete */
+static int show_transfer(struct scene *scene, const Ipc__Transfer *t)
+{
+    struct buffer *text = &scene->text;
+    const ProtobufCBinaryData *path = t->resolved.len ? &t->resolved : &t->path;
+    int r = buffer_printf(text, "-- %s %llu bytes: ", strcmp(t->direction, "upload") == 0 ? "wrote" : "read",
+                          (unsigned long long)t->bytes);
+    r = r ? r : print_escaped(path->data, path->len, false, text);
+    if (r == 0 && t->sha256.len > 0)
+        r = buffer_append(text, " sha256 ", 8);
+    for (size_t i = 0; r == 0 && i < t->sha256.len && i < 32; i++)
+        r = buffer_printf(text, "%02x", t->sha256.data[i]);
+    if (r == 0 && t->sha256.len > 0 && (!t->whole || t->first > 0))
+        r = buffer_printf(text, " of %llu bytes at %llu", (unsigned long long)t->length,
+                          (unsigned long long)t->first);
+    r = r ? r : buffer_append(text, ", ", 2);
+    r = r ? r : put_escaped(text, t->state);
+    if (r == 0 && t->note[0])
+        r = buffer_append(text, ": ", 2);
+    r = r ? r : put_escaped(text, t->note);
+    return r ? r : buffer_append(text, "\n", 1);
+}
+
 static void take_header(struct scene *scene, const Ipc__Header *header)
 {
     scene->pty = header->pty != NULL;
@@ -256,6 +279,8 @@ static int show(struct scene *scene, const Ipc__Event *event, const uint8_t *bod
         return show_omitted(scene, event->omitted);
     case IPC__EVENT__WHAT_NOTE:
         return show_note(scene, event->note);
+    case IPC__EVENT__WHAT_TRANSFER:
+        return show_transfer(scene, event->transfer);
     default:
         return 0;
     }

@@ -245,6 +245,50 @@ static void events_are_json_lines(void **state)
     free(text);
 }
 
+static void put_transfer(struct tape *tape, bool whole)
+{
+    static uint8_t sum[32] = { 0xab, [31] = 0xcd };
+    Ipc__Transfer t = IPC__TRANSFER__INIT;
+    Ipc__Event event = IPC__EVENT__INIT;
+    t.of = 1;
+    t.program = (char[]){ "sftp" };
+    t.direction = (char[]){ "upload" };
+    t.path = (ProtobufCBinaryData){ 4, (uint8_t *)(char[]){ "/l\x1bk" } };
+    t.bytes = 6;
+    t.sha256 = (ProtobufCBinaryData){ sizeof sum, sum };
+    t.first = whole ? 0 : 2;
+    t.length = whole ? 6 : 4;
+    t.whole = whole;
+    t.has_size = whole;
+    t.size = 6;
+    t.state = (char[]){ "complete" };
+    t.note = (char *)(uintptr_t)(whole ? "" : "not contiguous");
+    event.what_case = IPC__EVENT__WHAT_TRANSFER;
+    event.transfer = &t;
+    put(tape, &event, NULL, 0);
+}
+
+static void transfers_are_told_of_with_their_checksums(void **state)
+{
+    (void)state;
+    struct tape tape = tape_new("sftp", false);
+    put_transfer(&tape, true);
+    put_transfer(&tape, false);
+    put_end(&tape, 10);
+    struct tape again = { .fd = fd_dup(tape.fd) };
+    char *text = PLAY(&tape, "--text"), *events = PLAY(&again, "--events");
+    assert_non_null(strstr(text, "-- wrote 6 bytes: /l\\x1bk sha256 ab000000"));
+    assert_non_null(strstr(text, "cd, complete\n"));
+    assert_non_null(strstr(text, "cd of 4 bytes at 2, complete: not contiguous\n"));
+    assert_non_null(strstr(events,
+                           "\"event\":\"transfer\",\"of\":1,\"program\":\"sftp\",\"direction\":\"upload\","
+                           "\"path\":\"/l\\u001bk\",\"bytes\":6,\"size\":6,\"sha256\":\"ab00"));
+    assert_non_null(strstr(events, "cd\",\"first\":2,\"length\":4,\"whole\":false,\"duration_us\":0,"
+                                   "\"state\":\"complete\",\"note\":\"not contiguous\"}\n"));
+    free(text);
+    free(events);
+}
+
 static void every_truncation_is_played_to_its_last_whole_event(void **state)
 {
     (void)state;
@@ -433,6 +477,7 @@ int main(void)
         cmocka_unit_test(text_shows_statements_values_results_and_refusals),
         cmocka_unit_test(a_tools_own_output_is_not_shown_twice),
         cmocka_unit_test(events_are_json_lines),
+        cmocka_unit_test(transfers_are_told_of_with_their_checksums),
         cmocka_unit_test(every_truncation_is_played_to_its_last_whole_event),
         cmocka_unit_test(what_is_no_recording_is_refused),
         cmocka_unit_test(options_are_checked),
