@@ -1,3 +1,4 @@
 fuzz_target(pg channels-pg)
 fuzz_target(veil channels-veil)
 fuzz_target(catalog channels-pg)
+fuzz_target(sftp channels-sftp)

@@ -2,8 +2,6 @@ unit_test(words channels-words)
 unit_test(ssh_route channels-ssh)
 unit_test(ssh_host_key channels-ssh)
 unit_test(decision_words channels-operators)
-unit_test(approvals_words channels-operators)
-unit_test(approval_text channels-operators)
 
 # PostgreSQL sessions between a real server and real clients.
 add_executable(pg_harness pg_harness.c pg_effects.c)
@@ -25,3 +23,13 @@ unit_test(pg_session channels-pg)
 unit_test(pg_path channels-pg)
 unit_test(pg_limits channels-pg policy-config)
 unit_test(veil channels-veil)
+
+# Transfers between real clients and the real programs of a target.
+add_executable(transfer_harness transfer_harness.c)
+target_link_libraries(transfer_harness PRIVATE channels-sftp)
+set_target_properties(transfer_harness PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+add_test(NAME transfer_live COMMAND /usr/bin/python3 -m pytest -q -p no:cacheprovider transfer_live.py
+         WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+set_tests_properties(transfer_live PROPERTIES ENVIRONMENT "TRANSFER_HARNESS=$<TARGET_FILE:transfer_harness>" TIMEOUT 300)
+unit_test(sftp channels-sftp)
+target_sources(sftp PRIVATE sftp_talk.c)

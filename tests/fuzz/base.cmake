@@ -1,1 +1,0 @@
-fuzz_target(json_object base)
