@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 #include "channels/pg/inspect.h"
-#include "policy/catalog.h"
+#include "known.h"
 #include "policy/sql.h"
 
 enum { ROUNDS = 20000, TEXT_MAX = 512 };
@@ -25,51 +25,6 @@ static const char *const statements[] = {
     "customers c ON c.id = t.customer WHERE t.s > 100",
 };
 
-/* Every name is a plain table of public, or one of PostgreSQL's functions. */
-static void answer(struct catalog *catalog)
-{
-    static const char *const names[] = { "aid",      "abalance", "id",   "total", "name",
-                                         "customer", "city",     "note", "s" };
-    enum { COLUMNS = sizeof names / sizeof names[0] };
-    static const struct catalog_schema schemas[] = { { "pg_catalog", true }, { "public", true } };
-    struct catalog_column columns[COLUMNS];
-    struct catalog_want wants[CATALOG_WANTS_MAX];
-    char key[TEXT_MAX];
-    int r = 0;
-    for (size_t i = 0; i < COLUMNS; i++)
-        columns[i] = (struct catalog_column){ names[i], (uint16_t)(i + 1), 23, false };
-    size_t n = catalog_take_wants(catalog, wants, CATALOG_WANTS_MAX);
-    for (size_t i = 0; i < n && r == 0; i++) {
-        snprintf(key, sizeof key, "%s", wants[i].key);
-        if (wants[i].kind == CATALOG_RELATIONS) {
-            const struct catalog_relation table = { .oid = 20000,
-                                                    .schema = "public",
-                                                    .name = key,
-                                                    .owner = "app",
-                                                    .kind = 'r',
-                                                    .columns = columns,
-                                                    .n_columns = COLUMNS };
-            r = catalog_put_relations(catalog, key, &table, 1, 1);
-        } else if (wants[i].kind == CATALOG_FUNCTIONS) {
-            const struct catalog_function function = { .oid = 870,
-                                                       .schema = "pg_catalog",
-                                                       .name = key,
-                                                       .owner = "x",
-                                                       .language = "internal",
-                                                       .kind = 'f',
-                                                       .volatility = 'i' };
-            r = catalog_put_functions(catalog, key, &function, 1, 1);
-        } else {
-            const struct catalog_basics basics = {
-                .login = "app", .search_path = "\"$user\", public", .schemas = schemas, .n_schemas = 2
-            };
-            r = catalog_put_basics(catalog, &basics, 1);
-        }
-    }
-    if (r < 0)
-        exit(1);
-}
-
 static double now(void)
 {
     struct timespec t;
@@ -84,7 +39,7 @@ static void decide(struct inspector *inspector, struct scope *scope, const char 
     while (r == INSPECT_WAIT) {
         r = inspector_decide(inspector, text, strlen(text), TEXT_UTF8, NULL, &d);
         if (r == INSPECT_WAIT)
-            answer(scope_catalog(scope));
+            known_answer(scope_catalog(scope));
     }
     if (r < 0 || d->verdict.action != ACTION_ALLOW)
         exit(1);
@@ -113,30 +68,6 @@ static void measure(struct inspector *inspector, struct scope *scope, const char
     printf("%6.2f us fresh, %5.2f us seen  %.60s\n", fresh, seen, statement);
 }
 
-static int rules_new(struct rulebook **ret)
-{
-    static char deny[] = "deny", allow[] = "allow", first[] = "private", second[] = "rest",
-                schema[] = "hidden.*", kind[] = "drop";
-    static char *tables[] = { schema }, *kinds[] = { kind };
-    static Ipc__Match match = IPC__MATCH__INIT, drop = IPC__MATCH__INIT;
-    static Ipc__Match *matches[] = { &match, &drop };
-    static Ipc__Rule private = IPC__RULE__INIT, rest = IPC__RULE__INIT;
-    static Ipc__Rule *rules[] = { &private, &rest };
-    static Ipc__Config config = IPC__CONFIG__INIT;
-    match.tables = tables;
-    drop.statements = kinds;
-    match.n_tables = drop.n_statements = 1;
-    private.name = first;
-    private.action = deny;
-    private.match = matches;
-    private.n_match = 2;
-    rest.name = second;
-    rest.action = allow;
-    config.rules = rules;
-    config.n_rules = 2;
-    return rulebook_new(&config, ret);
-}
-
 int main(int argc, char **argv)
 {
     CLEANUP(rulebook_free) struct rulebook *rulebook = NULL;
@@ -146,7 +77,7 @@ int main(int argc, char **argv)
     const struct circumstances who = { .target = "t" };
     int rounds = argc > 1 ? atoi(argv[1]) : ROUNDS;
     sql_start();
-    if (rules_new(&rulebook) < 0 || catalog_new(&catalog) < 0 || scope_new(catalog, &scope) < 0 ||
+    if (known_rules(&rulebook) < 0 || catalog_new(&catalog) < 0 || scope_new(catalog, &scope) < 0 ||
         inspector_new(rulebook, &who, scope, &inspector) < 0)
         return 1;
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++)
