@@ -142,10 +142,12 @@ static const struct verdict cancelled = { .action = ACTION_DENY,
                                           .rule = "built-in",
                                           .reason = "the client cancelled it while it waited" };
 
-static int decide(struct front *f, const char *text, size_t n, struct decision **ret)
+/* once: it runs now or never, and only the statement that came is its text. */
+static int decide(struct front *f, const char *text, size_t n, bool once, struct decision **ret)
 {
     bool had_path = inspector_has_path(f->inspector);
-    int r = inspector_decide(f->inspector, text, n, f->text_kind, f->fault, ret);
+    int r = once ? inspector_decide_once(f->inspector, text, n, f->text_kind, f->fault, ret)
+                 : inspector_decide(f->inspector, text, n, f->text_kind, f->fault, ret);
     if (inspector_has_path(f->inspector) != had_path)
         forget_prepared(f);
     return r == INSPECT_WAIT ? HELD : r;
@@ -164,7 +166,7 @@ static int renew(struct front *f, struct decision **slot, const char **ret_gone)
         *ret_gone = "the catalog has changed since this long statement was prepared: prepare it again";
         return 0;
     }
-    int r = decide(f, old->text, old->text_n, &fresh);
+    int r = decide(f, old->text, old->text_n, false, &fresh);
     if (r)
         return r;
     *slot = fresh;
@@ -265,7 +267,7 @@ static int take_query(struct front *f, const struct pg_header *header, struct re
         return refuse(
             f, header,
             &(struct refused){ "query", text, n, 0, &cancelled, NULL, NULL, NULL, .cancelled = true });
-    int r = decide(f, text, n, &d);
+    int r = decide(f, text, n, true, &d);
     if (r)
         return r;
     bool runnable = is_runnable(f, d, &verdict, &unknown);
@@ -313,7 +315,7 @@ static int take_parse(struct front *f, const struct pg_header *header, struct re
         return refuse(
             f, header,
             &(struct refused){ "parse", parse.text, n, 0, &cancelled, NULL, NULL, parse.statement, true });
-    int r = decide(f, parse.text, n, &d);
+    int r = decide(f, parse.text, n, false, &d);
     if (r)
         return r;
     struct verdict verdict = d->verdict;

@@ -1,6 +1,8 @@
 /* The text decides, and what the catalog says of its names: rules, roles and target do not change while a
- * session lives. So decisions are kept by text for as long as the catalog does not move, least recently used
- * ones go first, and the steady state of a client that repeats itself costs one look-up.
+ * session lives. So decisions are kept by text for as long as the catalog does not move, and the steady state
+ * of a client that repeats itself costs one look-up. One that puts its numbers into the text is never
+ * repeating itself: for statements where these decide nothing, the text without them is a second key
+ * (policy/sql_shape.c).
  *
  * The server must read what the parser read. Texts that are not valid in the session's encoding are refused
  * unparsed, and so is every statement that would set one of the guarded settings to something unknown
@@ -11,17 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
-#include "channels/pg/table.h"
+#include "channels/pg/decided.h"
 #include "policy/sql_resolve.h"
-
-/* A decision in the cache. The key is the text's kind and the text: what is fine as UTF-8 may not be fine
- * later. */
-struct cached {
-    struct link link; /* first: see table.h */
-    struct cached *newer, *older;
-    enum text_kind kind;
-    struct decision *decision;
-};
+#include "policy/sql_shape.h"
 
 /* A text whose names are being looked up. */
 struct pending {
@@ -43,10 +37,7 @@ struct inspector {
     bool read_only, limited;
     struct pending pending;
     struct circumstances who; /* search_path_set is the session's own */
-    struct table table;
-    struct cached *newest, *oldest;
-    size_t bytes;
-    uint32_t seen[INSPECT_SEEN]; /* by the low bits of a text's hash: the high ones of the last */
+    struct decided texts, shapes;
 };
 
 /* ---- verdicts ---- */
@@ -383,84 +374,17 @@ static int decide_anew(struct inspector *inspector, const char *text, size_t n, 
     return r;
 }
 
-/* ---- the cache ---- */
+/* ---- what is kept ---- */
 
-static void unlink_age(struct inspector *inspector, struct cached *c)
+static struct kept *find(const struct inspector *inspector, struct decided *decided, const char *key,
+                         size_t n, enum text_kind kind)
 {
-    if (c->newer)
-        c->newer->older = c->older;
-    else
-        inspector->newest = c->older;
-    if (c->older)
-        c->older->newer = c->newer;
-    else
-        inspector->oldest = c->newer;
-    c->newer = c->older = NULL;
-}
-
-static void link_newest(struct inspector *inspector, struct cached *c)
-{
-    c->older = inspector->newest;
-    if (inspector->newest)
-        inspector->newest->newer = c;
-    else
-        inspector->oldest = c;
-    inspector->newest = c;
-}
-
-static void forget(struct inspector *inspector, struct cached *c)
-{
-    unlink_age(inspector, c);
-    table_remove(&inspector->table, &c->link);
-    inspector->bytes -= sizeof(*c) + decision_weight(c->decision);
-    decision_free(c->decision);
-    free(c);
-}
-
-static struct cached *look_up(struct inspector *inspector, const char *text, size_t n, enum text_kind kind)
-{
-    struct cached *c = (struct cached *)table_find(&inspector->table, text, n);
-    if (!c)
-        return NULL;
-    if (c->kind != kind || !inspector_is_current(inspector, c->decision)) {
-        forget(inspector, c);
-        return NULL;
+    struct kept *kept = decided_find(decided, key, n, kind);
+    if (kept && kept->decision && !inspector_is_current(inspector, kept->decision)) {
+        decided_forget(decided, kept);
+        kept = NULL;
     }
-    if (c != inspector->newest) {
-        unlink_age(inspector, c);
-        link_newest(inspector, c);
-    }
-    return c;
-}
-
-/* Keeping it is a favour: without memory the decision is just not kept. */
-static void keep(struct inspector *inspector, struct decision *d, enum text_kind kind)
-{
-    struct cached *c = calloc(1, sizeof(*c));
-    if (!c)
-        return;
-    c->link.key = d->text;
-    c->link.key_n = d->text_n;
-    c->kind = kind;
-    if (table_add(&inspector->table, &c->link) < 0) {
-        free(c);
-        return;
-    }
-    c->decision = decision_share(d);
-    link_newest(inspector, c);
-    inspector->bytes += sizeof(*c) + decision_weight(d);
-    while (inspector->bytes > INSPECT_CACHE_BYTES && inspector->oldest != c)
-        forget(inspector, inspector->oldest);
-}
-
-/* Whether it has come before, perhaps; true at the second time. */
-static bool is_seen(struct inspector *inspector, const char *text, size_t n)
-{
-    uint64_t hash = table_hash(&inspector->table, text, n);
-    uint32_t *slot = &inspector->seen[hash % INSPECT_SEEN], mark = (uint32_t)(hash >> 32);
-    bool seen = *slot == mark;
-    *slot = mark;
-    return seen;
+    return kept;
 }
 
 int inspector_decide(struct inspector *inspector, const char *text, size_t n, enum text_kind kind,
@@ -468,7 +392,7 @@ int inspector_decide(struct inspector *inspector, const char *text, size_t n, en
 {
     struct decision *d = NULL;
     bool worth = n <= INSPECT_CACHED_TEXT_MAX && !fault;
-    struct cached *known = worth ? look_up(inspector, text, n, kind) : NULL;
+    const struct kept *known = worth ? find(inspector, &inspector->texts, text, n, kind) : NULL;
     if (known) {
         inspector_drop(inspector);
         *ret = decision_share(known->decision);
@@ -484,10 +408,46 @@ int inspector_decide(struct inspector *inspector, const char *text, size_t n, en
     }
     if (r)
         return r;
-    if (worth && is_seen(inspector, text, n))
-        keep(inspector, d, kind);
+    if (worth && decided_is_seen(&inspector->texts, text, n))
+        decided_keep(&inspector->texts, d->text, d->text_n, kind, d);
     *ret = d;
     return 0;
+}
+
+/* Whether it may stand for other texts of the same shape: one allowed statement that leaves nothing behind in
+ * the session. */
+static bool is_plain(const struct decision *d)
+{
+    return d->verdict.action == ACTION_ALLOW && d->n_statements == 1 && d->n_steps == 0 &&
+           d->n_changes == 0 && !d->moves_path && !d->lineages;
+}
+
+static void keep_shape(struct inspector *inspector, const char *text, const struct sql_shape *shape,
+                       enum text_kind kind, struct decision *d)
+{
+    if (!is_plain(d) || !decided_is_seen(&inspector->shapes, shape->key, shape->n))
+        return;
+    bool free = sql_shape_is_free(text, shape);
+    decided_keep(&inspector->shapes, shape->key, shape->n, kind, free ? d : NULL);
+}
+
+int inspector_decide_once(struct inspector *inspector, const char *text, size_t n, enum text_kind kind,
+                          const char *fault, struct decision **ret)
+{
+    struct sql_shape shape;
+    if (fault || inspector->masks || inspector->limited || !sql_shape_of(text, n, &shape))
+        return inspector_decide(inspector, text, n, kind, fault, ret);
+    const struct kept *known = find(inspector, &inspector->shapes, shape.key, shape.n, kind);
+    if (known && known->decision) {
+        inspector_drop(inspector);
+        *ret = decision_share(known->decision);
+        return 0;
+    }
+    bool is_new = !known;
+    int r = inspector_decide(inspector, text, n, kind, fault, ret);
+    if (r == 0 && is_new)
+        keep_shape(inspector, text, &shape, kind, *ret);
+    return r;
 }
 
 bool inspector_is_current(const struct inspector *inspector, const struct decision *decision)
@@ -514,7 +474,8 @@ int inspector_new(const struct rulebook *rulebook, const struct circumstances *w
     inspector->rulebook = rulebook;
     inspector->scope = scope;
     inspector->who = *who;
-    table_init(&inspector->table);
+    decided_init(&inspector->texts, INSPECT_CACHE_BYTES);
+    decided_init(&inspector->shapes, INSPECT_SHAPES_BYTES);
     *ret = inspector;
     return 0;
 }
@@ -537,8 +498,8 @@ void inspector_limit(struct inspector *inspector)
 void inspector_set_path(struct inspector *inspector)
 {
     inspector->who.search_path_set = true;
-    while (inspector->oldest)
-        forget(inspector, inspector->oldest);
+    decided_clear(&inspector->texts);
+    decided_clear(&inspector->shapes);
 }
 
 bool inspector_has_path(const struct inspector *inspector)
@@ -551,8 +512,7 @@ void inspector_free(struct inspector *inspector)
     if (!inspector)
         return;
     inspector_drop(inspector);
-    while (inspector->oldest)
-        forget(inspector, inspector->oldest);
-    table_free(&inspector->table);
+    decided_free(&inspector->texts);
+    decided_free(&inspector->shapes);
     free(inspector);
 }

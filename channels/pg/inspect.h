@@ -12,7 +12,7 @@
 
 enum {
     INSPECT_CACHE_BYTES = 2 * 1024 * 1024, /* of decisions that are kept for the next time, per session */
-    INSPECT_SEEN = 2048,                   /* texts that are remembered, by hash, for not yet being kept */
+    INSPECT_SHAPES_BYTES = 256 * 1024,     /* of those that stand for texts which differ in numbers alone */
     INSPECT_CACHED_TEXT_MAX = 16 * 1024,   /* bytes of a statement that is worth keeping */
     INSPECT_ROUNDS_MAX = 24,               /* questions to the catalog for one text */
 };
@@ -46,6 +46,10 @@ enum { INSPECT_WAIT = 1 };
  * been. Negative errno: out of memory. */
 MUST_USE int inspector_decide(struct inspector *inspector, const char *text, size_t n, enum text_kind kind,
                               const char *fault, struct decision **ret);
+/* The same for a text that runs now or never: *ret may be a decision about another text that does the same,
+ * so its `text` is not to be used. */
+MUST_USE int inspector_decide_once(struct inspector *inspector, const char *text, size_t n,
+                                   enum text_kind kind, const char *fault, struct decision **ret);
 /* The text that waits will not be given again. */
 void inspector_drop(struct inspector *inspector);
 /* Whether what it was decided by still holds; else its text is to be decided anew. */

@@ -41,7 +41,8 @@ static size_t put_header(char *out, char type, size_t body)
 
 static size_t put_query(char *out, int n)
 {
-    int body = snprintf(out + 5, TEXT_MAX - 5, "SELECT abalance FROM pgbench_accounts WHERE aid = %d;", n) + 1;
+    int body =
+        snprintf(out + 5, TEXT_MAX - 5, "SELECT abalance FROM pgbench_accounts WHERE aid = %d;", n) + 1;
     return put_header(out, 'Q', (size_t)body) + (size_t)body;
 }
 

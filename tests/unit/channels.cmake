@@ -21,6 +21,7 @@ unit_test(pg_front channels-pg)
 unit_test(recorder channels-recorder)
 unit_test(pg_session channels-pg)
 unit_test(pg_path channels-pg)
+unit_test(pg_shapes channels-pg)
 unit_test(pg_limits channels-pg policy-config)
 unit_test(veil channels-veil)
 
