@@ -89,8 +89,8 @@ static bool check_opaque(struct config_reader *reader, const struct config_node 
 
 static bool check_operation(struct config_reader *reader, const struct config_node *item, const char *word)
 {
-    const char *words[EFFECT_KINDS - EFFECT_READ + 1] = { NULL };
-    for (int kind = EFFECT_READ; kind < EFFECT_KINDS; kind++)
+    const char *words[EFFECT_FILE_KINDS - EFFECT_READ + 1] = { NULL };
+    for (int kind = EFFECT_READ; kind < EFFECT_FILE_KINDS; kind++)
         words[kind - EFFECT_READ] = effect_kind_name((enum effect_kind)kind);
     return config_choice(reader, item, words, &word);
 }

@@ -48,6 +48,7 @@ static const char *const kind_names[EFFECT_KINDS] = {
     [EFFECT_SETSTAT] = "setstat",
     [EFFECT_MKDIR] = "mkdir",
     [EFFECT_LIST] = "list",
+    [EFFECT_REQUEST] = "request",
 };
 
 enum {
@@ -335,18 +336,30 @@ bool effect_kind_of(const char *name, enum effect_kind *ret)
 
 bool effect_operation_of(const char *name, enum effect_kind *ret)
 {
-    return kind_between(EFFECT_READ, EFFECT_KINDS, name, ret);
+    return kind_between(EFFECT_READ, EFFECT_FILE_KINDS, name, ret);
+}
+
+enum effect_domain effect_domain(const struct effect *effect)
+{
+    if (effect->kind >= EFFECT_REQUEST || effect->object_kind == OBJECT_RESOURCE)
+        return DOMAIN_CLUSTER;
+    bool host = effect->kind >= EFFECT_STATEMENT_KINDS || effect->object_kind == OBJECT_COMMAND;
+    return host ? DOMAIN_HOST : DOMAIN_SQL;
 }
 
 bool effect_is_on_host(const struct effect *effect)
 {
-    return effect->kind >= EFFECT_STATEMENT_KINDS || effect->object_kind == OBJECT_COMMAND;
+    return effect_domain(effect) == DOMAIN_HOST;
 }
 
 char *effect_describe(const struct effect *effect, char *out, size_t size)
 {
     const char *detail = effect->object ? effect->object : effect->why;
     bool noted = effect->object && effect->why;
+    if (effect->object_kind == OBJECT_RESOURCE && detail) { /* its verb says what is done */
+        snprintf(out, size, "%s", detail);
+        return out;
+    }
     snprintf(out, size, "%s%s%s%s%s%s%s%s", effect_kind_name(effect->kind),
              !detail          ? ""
              : effect->object ? " "

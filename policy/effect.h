@@ -50,6 +50,8 @@ enum effect_kind {
     EFFECT_SETSTAT,
     EFFECT_MKDIR,
     EFFECT_LIST,
+    EFFECT_FILE_KINDS,
+    EFFECT_REQUEST = EFFECT_FILE_KINDS, /* one verb on one resource of a Kubernetes API */
     EFFECT_KINDS
 };
 
@@ -59,11 +61,15 @@ enum object_kind {
     OBJECT_FUNCTION, /* "schema.function" or "function" */
     OBJECT_DATABASE,
     OBJECT_SETTING,
-    OBJECT_OTHER,   /* role, type, schema, channel …; the name is for people */
-    OBJECT_CHANNEL, /* of an SSH target: "shell", "forward" */
-    OBJECT_COMMAND, /* words joined by blanks; NULL: something unknown or unparsable on a host */
-    OBJECT_FILE,    /* a path */
+    OBJECT_OTHER,    /* role, type, schema, channel …; the name is for people */
+    OBJECT_CHANNEL,  /* of an SSH target: "shell", "forward" */
+    OBJECT_COMMAND,  /* words joined by blanks; NULL: something unknown or unparsable on a host */
+    OBJECT_FILE,     /* a path */
+    OBJECT_RESOURCE, /* "pods/exec prod/web-0"; NULL: a request that is not understood */
 };
+
+/* What kind of target it is done on: rules have conditions for each. */
+enum effect_domain { DOMAIN_SQL, DOMAIN_HOST, DOMAIN_CLUSTER };
 
 enum {
     EFFECTS_MAX = 4096,    /* of one statement; more is EFFECT_UNPARSABLE */
@@ -85,8 +91,9 @@ struct effect {
                     by a foreign key): rules that refuse match by them too; NULL-terminated; or NULL */
     size_t n_also;
     /* Of commands and paths, where `object` is what people read: each word of the command, ended by
-     * EFFECT_WORD_END, or the path; an EFFECT_HOLE is in the place of what cannot be known before it runs,
-     * and may be any text, of several words even. NULL: it is just the object. */
+     * EFFECT_WORD_END, or the path; of a request its parts (policy/kube_effects.h). An EFFECT_HOLE is in the
+     * place of what cannot be known before it runs, and may be any text, of several words even. NULL: it is
+     * just the object. */
     char *exact;
     bool unbounded_write; /* UPDATE or DELETE whose WHERE is missing or always true */
     bool harmless_call;   /* calls a function known to only read: see rules_match.c */
@@ -133,6 +140,7 @@ const char *effect_kind_name(enum effect_kind kind);
 /* Whether it is something done on a host: a channel, a command, a file, or a command line that was not
  * understood. */
 bool effect_is_on_host(const struct effect *effect);
+enum effect_domain effect_domain(const struct effect *effect);
 /* True for what `statements:` may name; "copy" is both copy_to and copy_from and is not one kind: see rules.
  */
 MUST_USE bool effect_kind_of(const char *name, enum effect_kind *ret);

@@ -195,7 +195,9 @@ static struct verdict verdict_by_default(const struct effect *effect, bool left_
         .action = action,
         .code = code_of(effect, action),
         .rule = harmless ? "" : "default",
-        .reason = harmless ? "a function that only reads" : default_reason(effect, action),
+        .reason = !harmless                        ? default_reason(effect, action)
+                  : effect->kind == EFFECT_REQUEST ? "discovery tells of no object"
+                                                   : "a function that only reads",
         .on_host = effect_is_on_host(effect),
     };
 }

@@ -7,8 +7,8 @@
  * Effects without a name (unknown, unparsable) match only where `statements:` (on hosts: `opaque:`) names
  * them: a condition on something else, or a `not:`, says nothing about what was not understood.
  *
- * A block that has a condition on SQL, also within `not:`, is about no effect on a host, and the other way
- * round: `not: { tables: [secret] }` on targets "*" says nothing about a shell.
+ * A block that has a condition on SQL, also within `not:`, is about no effect on a host or in a cluster, and
+ * the other way round: `not: { tables: [secret] }` on targets "*" says nothing about a shell.
  *
  * Harmless calls are mentioned so that `functions:` can be about them. A block about tables, columns or
  * unbounded writes and not about functions is blind to them: otherwise `allow select on public.*` would not
@@ -19,6 +19,7 @@
 #include <fnmatch.h>
 #include <string.h>
 #include "policy/rules_host.h"
+#include "policy/rules_kube.h"
 #include "policy/rules_name.h"
 
 struct patterns {
@@ -218,8 +219,19 @@ static bool sql_keys_hold(const struct block *b, const struct circumstances *who
 static bool keys_hold(const struct block *b, const struct circumstances *who, const struct effect *effect,
                       enum certainty certainty)
 {
-    if (!(effect_is_on_host(effect) ? host_keys_hold(b->match, who, effect, certainty)
-                                    : sql_keys_hold(b, who, effect, certainty)))
+    bool holds = false;
+    switch (effect_domain(effect)) {
+    case DOMAIN_SQL:
+        holds = sql_keys_hold(b, who, effect, certainty);
+        break;
+    case DOMAIN_HOST:
+        holds = host_keys_hold(b->match, who, effect, certainty);
+        break;
+    case DOMAIN_CLUSTER:
+        holds = kube_keys_hold(b->match, effect, certainty);
+        break;
+    }
+    if (!holds)
         return false;
     return !b->not || !keys_hold(b->not, who, effect, certainty == SURELY ? PERHAPS : SURELY);
 }
@@ -235,10 +247,12 @@ static bool is_about_tables(const struct block *b)
                  is_about_tables(b->not ));
 }
 
-static bool is_about(const struct block *b, bool host)
+static bool is_about(const struct block *b, enum effect_domain domain)
 {
     for (; b; b = b->not )
-        if (host ? match_is_about_statements(b->match) : match_is_about_hosts(b->match))
+        if ((domain != DOMAIN_SQL && match_is_about_statements(b->match)) ||
+            (domain != DOMAIN_HOST && match_is_about_hosts(b->match)) ||
+            (domain != DOMAIN_CLUSTER && match_is_about_clusters(b->match)))
             return false;
     return true;
 }
@@ -246,11 +260,11 @@ static bool is_about(const struct block *b, bool host)
 bool block_matches(const struct block *block, const struct circumstances *who, const struct effect *effect,
                    enum certainty certainty)
 {
-    bool host = effect_is_on_host(effect);
-    if (!is_about(block, host))
+    enum effect_domain domain = effect_domain(effect);
+    if (!is_about(block, domain))
         return false;
     if (!effect_is_ordinary(effect->kind) &&
-        !(host ? block->match->n_opaque > 0 : (block->kinds & kind_bit(effect->kind)) != 0))
+        !(domain == DOMAIN_HOST ? block->match->n_opaque > 0 : (block->kinds & kind_bit(effect->kind)) != 0))
         return false;
     if (effect->harmless_call && is_about_tables(block) && !is_about_functions(block))
         return false;

@@ -103,7 +103,7 @@ static void what_can_be_read_in_two_ways_is_refused(void **state)
         const char *method, *target, *words;
     } cases[] = {
         { "GET", "", "begin with a slash" },
-        { "GET", "http://elsewhere/api/v1/pods", "begin with a slash" },
+        { "GET", "http://example.com/api/v1/pods", "begin with a slash" },
         { "OPTIONS", "/api/v1/pods", "method" },
         { "get", "/api/v1/pods", "method" },
         { "CONNECT", "/api/v1/pods", "method" },

@@ -1,0 +1,211 @@
+/* A request says for certain what it is about, with these exceptions, in which a rule that allows does not
+ * match and one that refuses does:
+ *
+ * - A list, a watch or a deletion of a whole collection names no object: it may meet any. Across all
+ * namespaces it may meet any namespace.
+ * - The same objects can be had by more than one API group (deployments.extensions, events.events.k8s.io): a
+ * rule that refuses is about a resource of that name in every group.
+ * - The fields of a body that was not read to its end. */
+#include "policy/rules_kube.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/kube_effects.h"
+
+/* Resources without a namespace, of Kubernetes itself (kubectl api-resources --namespaced=false). */
+static const char *const unspaced[] = {
+    "componentstatuses",
+    "namespaces",
+    "nodes",
+    "persistentvolumes",
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io",
+    "validatingwebhookconfigurations.admissionregistration.k8s.io",
+    "customresourcedefinitions.apiextensions.k8s.io",
+    "apiservices.apiregistration.k8s.io",
+    "selfsubjectaccessreviews.authorization.k8s.io",
+    "selfsubjectrulesreviews.authorization.k8s.io",
+    "subjectaccessreviews.authorization.k8s.io",
+    "tokenreviews.authentication.k8s.io",
+    "certificatesigningrequests.certificates.k8s.io",
+    "flowschemas.flowcontrol.apiserver.k8s.io",
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io",
+    "ingressclasses.networking.k8s.io",
+    "runtimeclasses.node.k8s.io",
+    "podsecuritypolicies.policy",
+    "clusterrolebindings.rbac.authorization.k8s.io",
+    "clusterroles.rbac.authorization.k8s.io",
+    "priorityclasses.scheduling.k8s.io",
+    "csidrivers.storage.k8s.io",
+    "csinodes.storage.k8s.io",
+    "storageclasses.storage.k8s.io",
+    "volumeattachments.storage.k8s.io",
+};
+
+struct asked {
+    char *verb, *resource, *space, *name, *flags; /* into `text` */
+    char *text;
+};
+
+/* Splits a copy of exact. */
+static bool asked_read(const struct effect *effect, struct asked *asked)
+{
+    *asked = (struct asked){ .text = strdup(effect->exact ? effect->exact : "") };
+    char *rest = asked->text;
+    char **const parts[KUBE_PARTS] = { &asked->verb, &asked->resource, &asked->space, &asked->name,
+                                       &asked->flags };
+    for (int i = 0; i < KUBE_PARTS && rest; i++) {
+        *parts[i] = strsep(&rest, "\x1f");
+    }
+    return asked->flags != NULL;
+}
+
+static bool is_collection(const struct asked *asked)
+{
+    return !*asked->name || strcmp(asked->verb, "deletecollection") == 0;
+}
+
+static bool has_no_space(const struct asked *asked)
+{
+    if (!is_collection(asked))
+        return true; /* one object without a namespace in its path lives in none */
+    for (size_t i = 0; i < sizeof unspaced / sizeof unspaced[0]; i++)
+        if (strcmp(unspaced[i], asked->resource) == 0)
+            return true;
+    return false;
+}
+
+static bool any_glob(char *const *patterns, size_t n, const char *text)
+{
+    for (size_t i = 0; i < n; i++)
+        if (fnmatch(patterns[i], text, 0) == 0)
+            return true;
+    return false;
+}
+
+/* ---- the conditions ---- */
+
+static bool verbs_hold(const Ipc__Match *match, const struct asked *asked)
+{
+    for (size_t i = 0; i < match->n_verbs; i++)
+        if (strcmp(match->verbs[i], asked->verb) == 0 ||
+            (strcmp(match->verbs[i], "connect") == 0 && strchr(asked->flags, KUBE_CONNECTS)))
+            return true;
+    return match->n_verbs == 0;
+}
+
+/* "deployments.apps/scale" is "deployments/scale" in some group. */
+static void without_group(const char *resource, char *out, size_t size)
+{
+    const char *slash = strchr(resource, '/');
+    size_t n = strcspn(resource, ".");
+    n = slash && (size_t)(slash - resource) < n ? (size_t)(slash - resource) : n;
+    (void)snprintf(out, size, "%.*s%s", (int)n, resource, slash ? slash : "");
+}
+
+static bool resources_hold(const Ipc__Match *match, const struct asked *asked, enum certainty certainty)
+{
+    char wanted[512], there[512];
+    const char *what = *asked->resource ? asked->resource : asked->name;
+    if (match->n_resources == 0 || any_glob(match->resources, match->n_resources, what))
+        return true;
+    if (certainty == SURELY || !*asked->resource)
+        return false;
+    without_group(asked->resource, there, sizeof there);
+    for (size_t i = 0; i < match->n_resources; i++) {
+        without_group(match->resources[i], wanted, sizeof wanted);
+        if (fnmatch(wanted, there, 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool spaces_hold(const Ipc__Match *match, const struct asked *asked, enum certainty certainty)
+{
+    if (match->n_namespaces == 0)
+        return true;
+    if (*asked->space)
+        return any_glob(match->namespaces, match->n_namespaces, asked->space);
+    return *asked->resource && !has_no_space(asked) &&
+           (certainty == PERHAPS || any_glob(match->namespaces, match->n_namespaces, "*"));
+}
+
+static bool names_hold(const Ipc__Match *match, const struct asked *asked, enum certainty certainty)
+{
+    if (match->n_names == 0)
+        return true;
+    if (!*asked->resource)
+        return false;
+    bool named = *asked->name && any_glob(match->names, match->n_names, asked->name);
+    return named || (is_collection(asked) && certainty == PERHAPS);
+}
+
+bool kube_path_matches(const char *pattern, const char *path)
+{
+    const char *after = NULL, *from = NULL; /* of the last "**": what stands behind it, and where to go on */
+    while (*path) {
+        size_t p = strcspn(pattern, "."), n = strcspn(path, ".");
+        if (p == 2 && strncmp(pattern, "**", 2) == 0) {
+            after = pattern + p + (pattern[p] == '.');
+            from = path;
+            pattern = after;
+            if (!*pattern)
+                return true;
+            continue;
+        }
+        if (*pattern && ((p == 1 && *pattern == '*') || (p == n && strncmp(pattern, path, n) == 0))) {
+            pattern += p + (pattern[p] == '.');
+            path += n + (path[n] == '.');
+        } else if (after) {
+            size_t skip = strcspn(from, ".");
+            from += skip + (from[skip] == '.');
+            path = from;
+            pattern = after;
+        } else {
+            return false;
+        }
+    }
+    return !*pattern || strcmp(pattern, "**") == 0;
+}
+
+static bool field_holds(const Ipc__FieldMatch *field, const struct effect *effect)
+{
+    char path[KUBE_FIELD_MAX];
+    for (size_t i = 0; i < effect->n_also; i++) {
+        const char *equals = strchr(effect->also[i], '=');
+        if (!equals || (size_t)(equals - effect->also[i]) >= sizeof path)
+            continue;
+        (void)snprintf(path, sizeof path, "%.*s", (int)(equals - effect->also[i]), effect->also[i]);
+        if (kube_path_matches(field->path, path) && any_glob(field->values, field->n_values, equals + 1))
+            return true;
+    }
+    return false;
+}
+
+static bool fields_hold(const Ipc__Match *match, const struct asked *asked, const struct effect *effect,
+                        enum certainty certainty)
+{
+    if (certainty == PERHAPS && strchr(asked->flags, KUBE_OPEN_BODY))
+        return true;
+    for (size_t i = 0; i < match->n_fields; i++)
+        if (!field_holds(match->fields[i], effect))
+            return false;
+    return true;
+}
+
+bool match_is_about_clusters(const Ipc__Match *match)
+{
+    return match->n_verbs || match->n_resources || match->n_namespaces || match->n_names || match->n_fields;
+}
+
+bool kube_keys_hold(const Ipc__Match *match, const struct effect *effect, enum certainty certainty)
+{
+    struct asked asked;
+    bool holds = asked_read(effect, &asked) && verbs_hold(match, &asked) &&
+                 resources_hold(match, &asked, certainty) && spaces_hold(match, &asked, certainty) &&
+                 names_hold(match, &asked, certainty) && fields_hold(match, &asked, effect, certainty);
+    free(asked.text);
+    return holds;
+}
