@@ -16,6 +16,7 @@ static const struct {
     { "vault_sealed", "unavailable", "tell the bastion's operators: the vault must be unsealed", 69 },
     { "recording_unavailable", "unavailable", "tell the bastion's operators: nothing runs unrecorded", 69 },
     { "limit", "refused", "ask for less at once", 77 },
+    { "unsigned", "refused", "sign it: contrib/gatehouse-approve does, or see docs/approvals.md", 77 },
     { "decided", "refused", "`approvals ID` shows what became of it", 77 },
     { "usage", "usage", "`help` lists the commands", 64 },
     { "pending", "pending", "try again after approval", 75 },

@@ -129,7 +129,7 @@ static int read_rsa(const struct key_type *type, struct reader *r, struct public
 int key_read(const struct key_type *type, struct reader *r, struct public_key *ret, struct detail *detail)
 {
     struct public_key key = { .type = type };
-    struct span curve, application;
+    struct span curve;
     int fault = 0;
 
     switch (type->family) {
@@ -146,7 +146,7 @@ int key_read(const struct key_type *type, struct reader *r, struct public_key *r
         fault = read_rsa(type, r, &key, detail);
         break;
     }
-    if (!fault && type->hardware && !span_read(r, &application))
+    if (!fault && type->hardware && !span_read(r, &key.application))
         fault = malformed_key(type, detail);
     if (!fault)
         *ret = key;

@@ -1,4 +1,4 @@
-/* What the certificate_*.c files share; nobody else includes this. */
+/* What the certificate_*.c files, key_verify.c and sshsig.c share; nobody else includes this. */
 #pragma once
 #include <stdbool.h>
 #include <openssl/types.h>
@@ -41,6 +41,7 @@ struct public_key {
     const struct key_type *type;
     struct span point;             /* Ed25519: the key; ECDSA: the uncompressed point */
     struct span exponent, modulus; /* RSA: magnitudes, big-endian, without leading zeroes */
+    struct span application;       /* of hardware keys */
 };
 
 struct certificate {
@@ -110,9 +111,16 @@ MUST_USE int roles_none(const Ipc__Identity *identity, struct span ca, const Ipc
  * CERTIFICATE_MALFORMED when any entry is not one. IPv4-mapped IPv6 counts as IPv4 on both sides. */
 MUST_USE int source_match(const char *list, const char *address, struct detail *detail);
 
-/* ---- certificate_verify.c ---- */
+/* ---- key_verify.c ---- */
 /* OpenSSL's form of a public key; NULL when it is none, such as a point beside the curve. Freed with
  * EVP_PKEY_free. */
 EVP_PKEY *key_open(const struct public_key *key);
+/* Whether `signature` (format, bytes, and what a security key adds) is the key's over the message. 0,
+ * CERTIFICATE_BAD_SIGNATURE, CERTIFICATE_WEAK (SHA-1), or negative. ret_touched may be NULL: somebody has
+ * touched the security key for it. */
+MUST_USE int key_verify(const struct public_key *key, struct span signature, struct span message,
+                        bool *ret_touched);
+
+/* ---- certificate_verify.c ---- */
 /* The CA's signature over the certificate; 0, a certificate_fault, or negative. */
 MUST_USE int certificate_verify(const struct certificate *certificate, struct detail *detail);

@@ -36,19 +36,6 @@ bool approval_read_id(const char *typed, char out[APPROVAL_ID + 1])
     return true;
 }
 
-const char *approval_state_name(Ipc__ApprovalState state)
-{
-    static const char *const names[] = { "none",   "open",    "approved",  "consumed",
-                                         "denied", "expired", "withdrawn", "lapsed" };
-    return (size_t)state < sizeof names / sizeof *names ? names[state] : "unknown";
-}
-
-bool approval_is_live(const Ipc__Approval *approval)
-{
-    return approval->state == IPC__APPROVAL_STATE__APPROVAL_OPEN ||
-           approval->state == IPC__APPROVAL_STATE__APPROVAL_APPROVED;
-}
-
 /* ---- people ---- */
 
 Ipc__Person person_of(const Ipc__Identity *who)
@@ -101,8 +88,6 @@ bool approval_can_be_met(const Ipc__Approve *approve, struct detail *detail)
         detail_set(detail, "the rule does not say who may approve, or says too much");
     else if (approve->quorum > APPROVAL_QUORUM_MAX)
         detail_set(detail, "the rule wants more than %d people to agree", APPROVAL_QUORUM_MAX);
-    else if (approve->must_sign)
-        detail_set(detail, "the rule wants signed decisions, which are not supported in this version");
     else if (approve->wait_ms == 0 || approve->wait_ms > APPROVAL_WAIT_MAX_MS)
         detail_set(detail, "the rule's wait is not between 1 ms and 7 days");
     else if (strcmp(approve->mode, "hold") != 0 && strcmp(approve->mode, "retry") != 0)
@@ -217,6 +202,20 @@ static int check_person(const Ipc__Approval *now, const Ipc__Identity *who, stru
     return 0;
 }
 
+/* A gate has verified it (channels/commands/decide.c), against the key that the ticket is for. A denial needs
+ * none: it lets nothing through, and a signature says that something may run. */
+static int check_signature(const Ipc__Approval *now, const Ipc__Decide *decide, struct detail *detail)
+{
+    if (decide->signature.len > APPROVAL_SIGNATURE_MAX)
+        return detail_fail(detail, APPROVAL_UNREADABLE, "the signature has more than %d bytes",
+                           APPROVAL_SIGNATURE_MAX);
+    if (!decide->approve && decide->signature.len)
+        return detail_fail(detail, APPROVAL_UNREADABLE, "a denial is not signed");
+    if (decide->approve && now->approve->must_sign && !decide->signature.len)
+        return detail_fail(detail, APPROVAL_UNSIGNED, "the rule wants a signed decision");
+    return 0;
+}
+
 static int check_decision(const Ipc__Approval *now, const Ipc__Identity *who, const Ipc__Decide *decide,
                           struct detail *detail)
 {
@@ -231,6 +230,9 @@ static int check_decision(const Ipc__Approval *now, const Ipc__Identity *who, co
     if (strlen(decide->reason) > APPROVAL_REASON_MAX || !text_is_utf8(decide->reason, strlen(decide->reason)))
         return detail_fail(detail, APPROVAL_UNREADABLE, "the reason is not UTF-8 text of at most %d bytes",
                            APPROVAL_REASON_MAX);
+    int fault = check_signature(now, decide, detail);
+    if (fault)
+        return fault;
     for (size_t i = 0; decide->approve && i < now->n_decisions; i++)
         if (is_same(&person, now->decisions[i]->by))
             return detail_fail(detail, APPROVAL_TWICE, "you have agreed already; somebody else has to");
@@ -252,6 +254,7 @@ static void fill_step(const Ipc__Approval *now, const Ipc__Identity *who, const 
                             : decide->for_ms > APPROVAL_FOR_MAX_MS ? APPROVAL_FOR_MAX_MS
                                                                    : decide->for_ms;
     step->decision.digest = now->digest;
+    step->decision.signature = decide->signature;
     step->decision.source = who->source_address;
     step->decision.roles = step->roles;
     for (size_t i = 0; i < who->n_roles && step->decision.n_roles < APPROVAL_ROLES_KEPT; i++)

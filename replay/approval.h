@@ -6,20 +6,22 @@
 #include "base/error.h"
 #include "base/ipc.h"
 #include "policy/approval_digest.h"
+#include "policy/approval_form.h"
+#include "policy/sshsig_form.h"
 
 enum {
     APPROVAL_ID = 6,
-    APPROVAL_STATEMENT_MAX = 64 * 1024, /* bytes of a statement that are kept and shown */
-    APPROVAL_VALUES_MAX = 64,           /* values that are kept */
-    APPROVAL_VALUE_MAX = 1024,          /* bytes of one of them */
-    APPROVAL_EFFECTS_MAX = 64,          /* effects that are kept */
-    APPROVAL_EFFECT_MAX = 512,          /* bytes of one of them */
-    APPROVAL_CONTEXT_MAX = 32,          /* settings that are kept */
-    APPROVAL_PREVIEW_MAX = 8 * 1024,    /* bytes */
-    APPROVAL_REASON_MAX = 1024,         /* bytes of a decider's reason */
-    APPROVAL_SIGNATURE_MAX = 8 * 1024,  /* bytes of a decider's signature */
-    APPROVAL_GROUPS_MAX = 8,            /* of one rule */
-    APPROVAL_ROLES_MAX = 32,            /* of one group */
+    APPROVAL_STATEMENT_MAX = 64 * 1024,  /* bytes of a statement that are kept and shown */
+    APPROVAL_VALUES_MAX = 64,            /* values that are kept */
+    APPROVAL_VALUE_MAX = 1024,           /* bytes of one of them */
+    APPROVAL_EFFECTS_MAX = 64,           /* effects that are kept */
+    APPROVAL_EFFECT_MAX = 512,           /* bytes of one of them */
+    APPROVAL_CONTEXT_MAX = 32,           /* settings that are kept */
+    APPROVAL_PREVIEW_MAX = 8 * 1024,     /* bytes */
+    APPROVAL_REASON_MAX = 1024,          /* bytes of a decider's reason */
+    APPROVAL_SIGNATURE_MAX = SSHSIG_MAX, /* bytes of a decider's signature */
+    APPROVAL_GROUPS_MAX = 8,             /* of one rule */
+    APPROVAL_ROLES_MAX = 32,             /* of one group */
     APPROVAL_QUORUM_MAX = 16,
     APPROVAL_ROLE_MAX = 128,     /* bytes of a role's name, in a request */
     APPROVAL_ROLES_KEPT = 8,     /* of one decider */
@@ -35,6 +37,7 @@ enum approval_fault {
     APPROVAL_NOT_ENTITLED = 1,
     APPROVAL_OWN,        /* the requester, or somebody who may be the same person */
     APPROVAL_NO_TOUCH,   /* the rule wants a security key */
+    APPROVAL_UNSIGNED,   /* the rule wants a signature */
     APPROVAL_TWICE,      /* has agreed already */
     APPROVAL_OVER,       /* decided, withdrawn, expired: detail says by whom */
     APPROVAL_OTHER,      /* the digest is of something else */
@@ -46,10 +49,6 @@ enum approval_fault {
 void approval_new_id(char out[APPROVAL_ID + 1]);
 /* As somebody typed it, in any case; false when it can be none. */
 bool approval_read_id(const char *typed, char out[APPROVAL_ID + 1]);
-
-/* "open", "approved", … */
-const char *approval_state_name(Ipc__ApprovalState state);
-bool approval_is_live(const Ipc__Approval *approval); /* open, or approved */
 
 /* By what a ticket says; borrowed. */
 Ipc__Person person_of(const Ipc__Identity *who);

@@ -2,6 +2,7 @@
  * other, the second finds the request decided, and is told by whom. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -55,7 +56,10 @@ static int refuse_unknown(const struct verdict *v)
 
 static const char *code_of(int fault)
 {
-    return fault == APPROVAL_OVER ? "decided" : fault == APPROVAL_UNREADABLE ? "usage" : "denied";
+    return fault == APPROVAL_OVER         ? "decided"
+           : fault == APPROVAL_UNREADABLE ? "usage"
+           : fault == APPROVAL_UNSIGNED   ? "unsigned"
+                                          : "denied";
 }
 
 /* That somebody tried to decide what is not theirs is worth knowing. */
@@ -123,14 +127,21 @@ static int keep(const struct verdict *v, struct request *request, const Ipc__App
 {
     struct approvals *approvals = gate_ledger(v->gate)->approvals;
     char reason[APPROVAL_REASON_MAX + 1], duration[24];
+    CLEANUP(free) char *signature = NULL;
     const Ipc__ApprovalDecision *decision = next->decisions[next->n_decisions - 1];
     Ipc__Grant grant = grant_of(next, now);
     bool approved = next->state == IPC__APPROVAL_STATE__APPROVAL_APPROVED;
     bool granted = approved && approval_grant_ms(next) > 0;
     (void)snprintf(reason, sizeof reason, "%s", decision->reason);
+    if (decision->signature.len) {
+        signature = sshsig_armour(decision->signature.data, decision->signature.len);
+        if (!signature)
+            return -ENOMEM;
+    }
     Ipc__Variable more[] = {
         lent_variable("verdict", decision->approve ? "approve" : "deny"), lent_variable("reason", reason),
-        lent_variable("for", decision->for_ms ? text_duration(duration, decision->for_ms) : "")
+        lent_variable("for", decision->for_ms ? text_duration(duration, decision->for_ms) : ""),
+        lent_variable("signature", signature ? signature : "")
     };
     struct change change = { .next = next,
                              .event = "approval_decided",
@@ -163,8 +174,6 @@ int approvals_on_decide(void *owner, const Ipc__Message *message, int *fds, size
     Ipc__Approval next;
     uint64_t now = clock_unix_ms();
     (void)fds, (void)n_fds;
-    if (v.decide->signature.len)
-        return answer(&v, "usage", "signed decisions are not supported in this version", NULL);
     if (!approval_read_id(v.decide->id, v.id))
         return refuse_unknown(&v);
     struct request *request = approvals_find(approvals, v.id);

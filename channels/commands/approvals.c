@@ -1,26 +1,35 @@
-/* approvals: what waits for a decision. The ledger decides what this identity may see. */
+/* approvals: what waits for a decision, once. The ledger decides what this identity may see. */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
+#include "base/clock.h"
 #include "base/io.h"
+#include "channels/commands/approval_list.h"
+#include "channels/commands/approval_text.h"
+#include "channels/commands/approvals_words.h"
 #include "channels/commands/commands.h"
 #include "channels/commands/desk.h"
+#include "policy/approval_digest.h"
 
-enum { LIST_MAX = 16 * 1024 * 1024 }; /* bytes of a list */
+enum {
+    LIST_MAX = 16 * 1024 * 1024, /* bytes of a list */
+    TEXT_MAX = 2 * 1024 * 1024,  /* bytes of one request for people */
+};
 
-static const char usage[] = "approvals [ID] [--json] [--all] [--grants] [--target T]";
+static const struct refusal lost = { .code = "recording_unavailable", .reason = "approvals can't be read" };
 
-/* ---- the list, and one ---- */
+/* ---- as the ledger writes it ---- */
 
 static void on_listed(void *owner, const Ipc__Refusal *refusal, int fd)
 {
     struct channel *channel = owner;
     CLEANUP(free) uint8_t *list = NULL;
     size_t n = 0;
-    struct refusal why = { .code = "recording_unavailable", .reason = "approvals can't be read" };
     if (refusal || fd < 0 || fd_contents(fd, LIST_MAX, &list, &n)) {
-        if (refusal)
-            why = refusal_of(refusal);
+        struct refusal why = refusal ? refusal_of(refusal) : lost;
         channel_refuse(channel, &why);
         return;
     }
@@ -30,33 +39,68 @@ static void on_listed(void *owner, const Ipc__Refusal *refusal, int fd)
 
 static const struct desk_kind listing = { .listed = on_listed };
 
-static bool read_options(const struct channel *channel, Ipc__AskApprovals *ask)
+/* ---- one, whole; or what is to be signed of it ---- */
+
+static int write_one(struct buffer *out, const struct channel *channel, const Ipc__Approval *approval)
 {
-    ask->form = (char *)(uintptr_t) "table";
-    for (char **word = channel->words.items + 1; *word; word++) {
-        if (strcmp(*word, "--json") == 0)
-            ask->form = (char *)(uintptr_t) "json";
-        else if (strcmp(*word, "--all") == 0)
-            ask->closed = true;
-        else if (strcmp(*word, "--grants") == 0)
-            ask->grants = true;
-        else if (strcmp(*word, "--target") == 0 && word[1])
-            ask->target = *++word;
-        else if (**word == '-' || ask->id[0])
-            return false;
-        else
-            ask->id = *word;
-    }
-    return true;
+    struct approvals_words words;
+    char message[APPROVAL_MESSAGE_MAX];
+    if (!approvals_words_read(&channel->words, &words))
+        return -EINVAL;
+    if (!words.message)
+        return approval_text(out, approval, clock_unix_ms());
+    if (approval->digest.len != APPROVAL_DIGEST)
+        return -EBADMSG;
+    (void)approval_message(approval->id, approval->digest.data, words.for_ms, message);
+    return buffer_append(out, message, strlen(message));
 }
+
+static void on_one(void *owner, const Ipc__Refusal *refusal, int fd)
+{
+    struct channel *channel = owner;
+    CLEANUP(approval_list_free) Ipc__ApprovalList *list = NULL;
+    struct buffer out;
+    if (refusal || approval_list_read(fd, &list)) {
+        struct refusal why = refusal ? refusal_of(refusal) : lost;
+        channel_refuse(channel, &why);
+        return;
+    }
+    if (list->n_approvals != 1) {
+        channel_refuse(channel,
+                       &(struct refusal){ .code = "denied",
+                                          .reason = "there is no such request, or none that you may see",
+                                          .next = "`approvals --all` lists those that you may" });
+        return;
+    }
+    buffer_init(&out, TEXT_MAX);
+    if (write_one(&out, channel, list->approvals[0]) == 0) {
+        channel_print(channel, buffer_head(&out), buffer_size(&out));
+        channel_exit(channel, 0);
+    } else {
+        channel_refuse(channel, &lost);
+    }
+    buffer_free(&out);
+}
+
+static const struct desk_kind showing = { .listed = on_one };
 
 void command_approvals(struct channel *channel)
 {
-    Ipc__AskApprovals ask = IPC__ASK_APPROVALS__INIT;
-    if (!read_options(channel, &ask)) {
-        command_usage(channel, usage);
+    struct approvals_words words;
+    if (!approvals_words_read(&channel->words, &words)) {
+        command_usage(channel, approvals_usage);
         return;
     }
-    if (desk_new(channel, &listing, channel) || !desk_ask(channel, &ask))
+    bool whole = words.id[0] && !words.json && !words.grants;
+    if (desk_new(channel, whole ? &showing : &listing, channel))
+        return;
+    Ipc__AskApprovals ask = IPC__ASK_APPROVALS__INIT;
+    ask.form = (char *)(uintptr_t)(whole ? "packed" : words.json ? "json" : "table");
+    ask.id = (char *)(uintptr_t)words.id;
+    ask.target = (char *)(uintptr_t)words.target;
+    ask.closed = words.all;
+    ask.grants = words.grants;
+    ask.content = true;
+    if (!desk_ask(channel, &ask))
         return;
 }

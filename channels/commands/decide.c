@@ -1,69 +1,84 @@
 /* approve ID, deny ID: the request is fetched first, so that the decision names the digest of what there is
- * to see; the ledger decides whether it counts, and enters it. */
+ * to see. A signature is verified here, against the key that the approver is connected with; the ledger
+ * decides whether the decision counts, and keeps both. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/io.h"
 #include "base/text.h"
+#include "channels/commands/approval_list.h"
 #include "channels/commands/commands.h"
 #include "channels/commands/decision_words.h"
 #include "channels/commands/desk.h"
+#include "channels/commands/intake.h"
+#include "policy/approval_digest.h"
+#include "policy/sshsig.h"
 
-enum { REQUEST_MAX = 1024 * 1024 }; /* bytes of one request as the ledger keeps it */
+enum { INPUT_MS = 60 * 1000 }; /* for a signature to come */
 
 struct decision {
     struct channel *channel;
     enum decision_kind kind;
     struct decision_words words;
+    struct intake *input; /* of a signature, or NULL */
+    struct timer *limit;
+    struct buffer armour;
+    uint8_t *signature; /* without its armour, or NULL */
+    size_t signature_n;
     Ipc__ApprovalList *list; /* holds the request; NULL: not fetched yet */
 };
+
+static void stop_reading(struct decision *decision)
+{
+    intake_free(STEAL(decision->input));
+    timer_free(STEAL(decision->limit));
+    buffer_free(&decision->armour);
+}
 
 static void decision_free(void *owner)
 {
     struct decision *decision = owner;
-    if (decision->list)
-        ipc__approval_list__free_unpacked(decision->list, NULL);
+    stop_reading(decision);
+    approval_list_free(decision->list);
+    free(decision->signature);
     free(decision);
 }
 
-static void refuse_unknown(struct channel *channel)
+static void refuse(struct decision *decision, const char *code, const char *reason, const char *next)
 {
-    channel_refuse(channel,
-                   &(struct refusal){ .code = "denied",
-                                      .reason = "there is no such request, or none that you may decide",
-                                      .next = "`approvals` lists those that you may" });
+    stop_reading(decision);
+    channel_refuse(decision->channel, &(struct refusal){ .code = code, .reason = reason, .next = next });
+}
+
+static void refuse_unknown(struct decision *decision)
+{
+    refuse(decision, "denied", "there is no such request, or none that you may decide",
+           "`approvals` lists those that you may");
 }
 
 /* ---- the request ---- */
 
-static int read_list(int fd, Ipc__ApprovalList **ret)
+static bool signature_holds(struct decision *decision, const Ipc__Decide *decide)
 {
-    CLEANUP(free) uint8_t *bytes = NULL;
-    size_t n = 0;
-    int r = fd < 0 ? -EBADF : fd_contents(fd, REQUEST_MAX, &bytes, &n);
-    if (r)
-        return r;
-    *ret = ipc__approval_list__unpack(NULL, n, bytes);
-    return *ret ? 0 : -EBADMSG;
+    char message[APPROVAL_MESSAGE_MAX], reason[DETAIL_MAX + 64];
+    struct detail detail = { "it can't be verified now" };
+    int fault = -EINVAL;
+    if (decide->digest.len == APPROVAL_DIGEST) {
+        (void)approval_message(decide->id, decide->digest.data, decide->for_ms, message);
+        fault = sshsig_verify(decision->signature, decision->signature_n, APPROVAL_NAMESPACE, message,
+                              strlen(message), decision->channel->gate->certificate, &detail);
+    }
+    if (fault == 0)
+        return true;
+    (void)snprintf(reason, sizeof reason, "the signature does not count: %s", detail.text);
+    refuse(decision, "unsigned", reason, "sign what `approvals ID --message` prints, with the same --for");
+    return false;
 }
 
-static void on_listed(void *owner, const Ipc__Refusal *refusal, int fd)
+static void decide(struct decision *decision)
 {
-    struct decision *decision = owner;
-    struct channel *channel = decision->channel;
-    if (refusal) {
-        struct refusal why = refusal_of(refusal);
-        channel_refuse(channel, &why);
-        return;
-    }
-    if (read_list(fd, &decision->list) || decision->list->n_approvals != 1) {
-        refuse_unknown(channel);
-        return;
-    }
     const Ipc__Approval *request = decision->list->approvals[0];
     Ipc__Decide decide = IPC__DECIDE__INIT;
     decide.id = request->id;
@@ -73,11 +88,78 @@ static void on_listed(void *owner, const Ipc__Refusal *refusal, int fd)
     decide.digest = request->digest;
     if (decision->words.has_digest)
         decide.digest = (ProtobufCBinaryData){ DECISION_DIGEST, decision->words.digest };
-    if (!desk_decide(channel, &decide))
+    decide.signature = (ProtobufCBinaryData){ decision->signature_n, decision->signature };
+    if (decision->signature && !signature_holds(decision, &decide))
+        return;
+    if (!desk_decide(decision->channel, &decide))
         return;
 }
 
-/* ---- the decision ---- */
+static void on_listed(void *owner, const Ipc__Refusal *refusal, int fd)
+{
+    struct decision *decision = owner;
+    if (refusal)
+        refuse(decision, refusal->code, refusal->message, NULL);
+    else if (approval_list_read(fd, &decision->list) || decision->list->n_approvals != 1)
+        refuse_unknown(decision);
+    else
+        decide(decision);
+}
+
+static void ask(struct decision *decision)
+{
+    Ipc__AskApprovals ask = IPC__ASK_APPROVALS__INIT;
+    ask.form = (char *)(uintptr_t) "packed";
+    ask.id = (char *)(uintptr_t)decision->words.id;
+    ask.content = true;
+    if (!desk_ask(decision->channel, &ask))
+        return;
+}
+
+/* ---- the signature ---- */
+
+static void signature_is_complete(struct decision *decision)
+{
+    int r = sshsig_from_armour(buffer_head(&decision->armour), buffer_size(&decision->armour),
+                               &decision->signature, &decision->signature_n);
+    if (r) {
+        refuse(decision, "malformed", "what came on stdin is not a signature by ssh-keygen -Y sign",
+               "ssh BASTION approve ID --signature < FILE.sig");
+        return;
+    }
+    stop_reading(decision);
+    ask(decision);
+}
+
+static void on_input(void *owner, enum intake_event event, const uint8_t *bytes, size_t n)
+{
+    struct decision *decision = owner;
+    if (event == INTAKE_END)
+        signature_is_complete(decision);
+    else if (event == INTAKE_GONE)
+        refuse(decision, "malformed", "the client has gone", NULL);
+    else if (buffer_append(&decision->armour, bytes, n))
+        refuse(decision, "malformed", "what came on stdin is too long for a signature (6 KiB)", NULL);
+}
+
+static void took_too_long(void *owner)
+{
+    refuse(owner, "malformed", "no signature came on stdin within a minute",
+           "ssh BASTION approve ID --signature < FILE.sig");
+}
+
+static int read_signature(struct decision *decision)
+{
+    struct channel *channel = decision->channel;
+    buffer_init(&decision->armour, SSHSIG_ARMOUR_MAX);
+    int r = timer_new(channel->gate->loop, took_too_long, decision, &decision->limit);
+    if (r)
+        return r;
+    timer_set(decision->limit, INPUT_MS);
+    return intake_new(channel, on_input, decision, &decision->input);
+}
+
+/* ---- what became of it ---- */
 
 static const char *escaped(char *out, size_t size, const char *text)
 {
@@ -114,11 +196,10 @@ static void say_done(const struct decision *decision, const Ipc__AnswerDecide *a
 
 static void on_decided(void *owner, const Ipc__AnswerDecide *answer)
 {
-    const struct decision *decision = owner;
+    struct decision *decision = owner;
     struct channel *channel = decision->channel;
     if (answer->refusal) {
-        struct refusal why = refusal_of(answer->refusal);
-        channel_refuse(channel, &why);
+        refuse(decision, answer->refusal->code, answer->refusal->message, NULL);
         return;
     }
     struct buffer out;
@@ -146,12 +227,10 @@ static void begin(struct channel *channel, enum decision_kind kind)
         *decision = (struct decision){ .channel = channel, .kind = kind, .words = words };
     if (desk_new(channel, &deciding, decision))
         return;
-    Ipc__AskApprovals ask = IPC__ASK_APPROVALS__INIT;
-    ask.form = (char *)(uintptr_t) "packed";
-    ask.id = (char *)(uintptr_t)words.id;
-    ask.content = true;
-    if (!desk_ask(channel, &ask))
-        return;
+    if (!words.has_signature)
+        ask(decision);
+    else if (read_signature(decision))
+        refuse(decision, "limit", "out of memory or descriptors", NULL);
 }
 
 void command_approve(struct channel *channel)

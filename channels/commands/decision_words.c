@@ -7,7 +7,7 @@
 #include "base/text.h"
 
 static const char *const usages[] = {
-    [DECISION_APPROVE] = "approve ID [--for 30m] [--reason TEXT] [--digest HEX]",
+    [DECISION_APPROVE] = "approve ID [--for 30m] [--reason TEXT] [--digest HEX] [--signature < FILE]",
     [DECISION_DENY] = "deny ID [--reason TEXT] [--digest HEX]",
     [DECISION_REVOKE_GRANT] = "revoke-grant ID [--reason TEXT]",
 };
@@ -77,6 +77,8 @@ static bool read_option(enum decision_kind kind, char ***at, struct decision_wor
         return read_for(*++*at, &ret->for_ms, detail);
     if (kind != DECISION_REVOKE_GRANT && strcmp(option, "--digest") == 0)
         return read_digest(*++*at, ret, detail);
+    if (kind == DECISION_APPROVE && strcmp(option, "--signature") == 0)
+        return ret->has_signature = true;
     return fail(detail, usages[kind]);
 }
 

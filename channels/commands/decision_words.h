@@ -14,6 +14,7 @@ struct decision_words {
     const char *id; /* as typed; borrowed */
     uint64_t for_ms;
     bool has_digest;
+    bool has_signature;              /* --signature: it comes on stdin */
     uint8_t digest[DECISION_DIGEST]; /* --digest: of what the decider has seen */
     char reason[DECISION_REASON_MAX + 1];
 };

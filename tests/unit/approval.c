@@ -52,6 +52,20 @@ static Ipc__ApprovalContent content_of(const char *statement, Ipc__ApprovalValue
     return content;
 }
 
+static void what_is_signed_names_the_request(void **state)
+{
+    (void)state;
+    static const uint8_t digest[APPROVAL_DIGEST] = { 0x0f, 0xa0 };
+    static const char zeroes[] = "000000000000000000000000000000000000000000000000000000000000";
+    char message[APPROVAL_MESSAGE_MAX], expected[APPROVAL_MESSAGE_MAX];
+    (void)snprintf(expected, sizeof expected, "0fa0%s\nrequest A7K2MQ\n", zeroes);
+    assert_string_equal(approval_message("A7K2MQ", digest, 0, message), expected);
+    (void)snprintf(expected, sizeof expected, "0fa0%s\nrequest A7K2MQ\nfor 90m\n", zeroes);
+    assert_string_equal(approval_message("A7K2MQ", digest, 5400000, message), expected);
+    (void)approval_message("0123456789abcdef and more", digest, APPROVAL_FOR_MAX_MS - 1, message);
+    assert_non_null(strstr(message, "request 0123456789abcdef\nfor 2591999999ms\n"));
+}
+
 /* The encoding of docs/approvals.md, written down a second time. */
 static void the_digest_is_of_the_documented_bytes(void **state)
 {
@@ -257,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_are_read_as_people_type_them),
+        cmocka_unit_test(what_is_signed_names_the_request),
         cmocka_unit_test(the_digest_is_of_the_documented_bytes),
         cmocka_unit_test(everything_that_matters_changes_the_digest),
         cmocka_unit_test(any_name_in_common_makes_two_people_one),

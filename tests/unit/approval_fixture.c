@@ -215,11 +215,10 @@ void send_decision(int gate, const char *id, bool approve, const char *reason, u
     gate_send(gate, &message);
 }
 
-const char *decide(int gate, const char *id, bool approve, const char *reason, uint64_t for_ms)
+static const char *answer_to_decision(int gate)
 {
     static char code[64];
     int fd = -1;
-    send_decision(gate, id, approve, reason, for_ms);
     CLEANUP(ipc_message_free) Ipc__Message *reply = answer_of(gate, IPC__MESSAGE__BODY_ANSWER_DECIDE, &fd);
     assert_non_null(reply);
     assert_int_equal(reply->answer_decide->request, 12);
@@ -228,6 +227,28 @@ const char *decide(int gate, const char *id, bool approve, const char *reason, u
                    reply->answer_decide->refusal ? reply->answer_decide->refusal->code
                                                  : approval_state_name(reply->answer_decide->state));
     return code;
+}
+
+const char *decide_signed(int gate, const char *id, bool approve, uint64_t for_ms, size_t n)
+{
+    uint8_t signature[64 * 1024];
+    memset(signature, 'S', sizeof signature);
+    assert_true(n <= sizeof signature);
+    Ipc__Decide body = IPC__DECIDE__INIT;
+    body.request = 12;
+    body.id = lent(id);
+    body.approve = approve;
+    body.for_ms = for_ms;
+    body.signature = (ProtobufCBinaryData){ n, signature };
+    Ipc__Message message = IPC_MESSAGE(DECIDE, decide, &body);
+    gate_send(gate, &message);
+    return answer_to_decision(gate);
+}
+
+const char *decide(int gate, const char *id, bool approve, const char *reason, uint64_t for_ms)
+{
+    send_decision(gate, id, approve, reason, for_ms);
+    return answer_to_decision(gate);
 }
 
 void expect_news(int gate, const char *id, Ipc__ApprovalState state)

@@ -31,6 +31,8 @@ void digest_of(const struct somebody *who, const struct asked *asked, uint8_t re
 const char *consume(int gate, const struct somebody *who, const struct asked *asked, const char *id);
 /* The code of the refusal, or the new state's name. */
 const char *decide(int gate, const char *id, bool approve, const char *reason, uint64_t for_ms);
+/* With a signature of so many bytes. */
+const char *decide_signed(int gate, const char *id, bool approve, uint64_t for_ms, size_t n);
 /* The same, without waiting for an answer. */
 void send_consume(int gate, const struct somebody *who, const struct asked *asked, const char *id);
 void send_decision(int gate, const char *id, bool approve, const char *reason, uint64_t for_ms);

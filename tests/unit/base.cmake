@@ -1,6 +1,7 @@
 unit_test(buffer base)
 unit_test(text base)
 unit_test(json base)
+unit_test(json_object base)
 unit_test(loop base)
 unit_test(ipc base)
 unit_test(chain base-sodium)

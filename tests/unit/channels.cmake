@@ -2,6 +2,8 @@ unit_test(words channels-words)
 unit_test(ssh_route channels-ssh)
 unit_test(ssh_host_key channels-ssh)
 unit_test(decision_words channels-operators)
+unit_test(approvals_words channels-operators)
+unit_test(approval_text channels-operators)
 
 # PostgreSQL sessions between a real server and real clients.
 add_executable(pg_harness pg_harness.c pg_effects.c)

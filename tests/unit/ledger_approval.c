@@ -8,6 +8,7 @@
 #include "approval_fixture.h"
 #include "base/io.h"
 #include "check.h"
+#include "replay/approval.h"
 
 static const struct somebody agent = { .name = "corp/bot", .role = "agent", .actor = "agent-7" };
 static const struct somebody olga = { .name = "corp/olga", .role = "dba" };
@@ -325,9 +326,7 @@ static void lists_show_what_one_may_decide_or_has_asked(void **state)
 static void a_rule_that_nobody_can_meet_is_refused_and_so_is_a_gate_that_breaks_the_limits(void **state)
 {
     (void)state;
-    static const struct asked bad[] = { { .must_sign = true },
-                                        { .mode = "wait" },
-                                        { .wait_ms = UINT64_MAX } };
+    static const struct asked bad[] = { { .mode = "wait" }, { .wait_ms = UINT64_MAX } };
     static const struct asked foreign = { .recording = "0123456789ab" };
     struct bench bench;
     bench_open(&bench);
@@ -339,6 +338,31 @@ static void a_rule_that_nobody_can_meet_is_refused_and_so_is_a_gate_that_breaks_
     }
     CLEANUP(ipc_message_free) Ipc__Message *dropped = ask(a, &foreign);
     assert_null(dropped);
+    bench_close(&bench);
+}
+
+static void what_has_to_be_signed_is_and_stays_so(void **state)
+{
+    (void)state;
+    static const struct asked to_sign = { .must_sign = true }, other = { .must_sign = true, .rule = "other" };
+    struct bench bench;
+    char id[8], signed_text[128];
+    bench_open(&bench);
+    int a = gate_of(&bench, 1, &agent), o = gate_of(&bench, 2, &olga);
+    ask_open(a, &to_sign, id);
+    assert_string_equal(decide(o, id, true, "", 0), "unsigned");
+    assert_string_equal(last_message(), "the rule wants a signed decision");
+    assert_string_equal(decide_signed(o, id, true, 0, APPROVAL_SIGNATURE_MAX + 1), "usage");
+    assert_string_equal(decide_signed(o, id, false, 0, 100), "usage");
+    assert_string_equal(decide_signed(o, id, true, 1800 * 1000, APPROVAL_SIGNATURE_MAX), "approved");
+    assert_true(chain_has(&bench, "-----BEGIN SSH SIGNATURE-----"));
+    CLEANUP(free) char *one = list_of(o, "json", id, false, false);
+    assert_non_null(strstr(one, "\"signed\":true"));
+    (void)snprintf(signed_text, sizeof signed_text,
+                   "\\u000arequest %s\\u000afor 30m\\u000a\",\"signature\":\"-----BEGIN", id);
+    assert_non_null(strstr(one, signed_text));
+    ask_open(a, &other, id);
+    assert_string_equal(decide(o, id, false, "a denial needs none", 0), "denied");
     bench_close(&bench);
 }
 
@@ -412,6 +436,7 @@ int main(void)
         cmocka_unit_test(a_grant_lets_the_same_rule_pass_until_it_is_revoked),
         cmocka_unit_test(lists_show_what_one_may_decide_or_has_asked),
         cmocka_unit_test(a_rule_that_nobody_can_meet_is_refused_and_so_is_a_gate_that_breaks_the_limits),
+        cmocka_unit_test(what_has_to_be_signed_is_and_stays_so),
         cmocka_unit_test(a_gate_can_report_nothing_in_the_name_of_approvals),
         cmocka_unit_test(a_thousand_wait_in_little_memory_and_one_of_them_is_decided),
     };
