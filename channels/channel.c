@@ -304,8 +304,9 @@ int channel_answer_revoke(void *owner, const Ipc__Message *message, int *fds, si
 static void printed(void *owner)
 {
     struct channel *channel = owner;
-    if (channel->closing && (!channel->out || printer_empty(channel->out)) &&
-        (!channel->err || printer_empty(channel->err)))
+    if (!channel->closing)
+        desk_drained(channel);
+    else if ((!channel->out || printer_empty(channel->out)) && (!channel->err || printer_empty(channel->err)))
         channel_finish(channel, channel->status, NULL, "exit");
 }
 

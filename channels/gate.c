@@ -174,6 +174,16 @@ static int on_answer_login(void *owner, const Ipc__Message *message, int *fds, s
     return stream_answer_login(owner, message, fds, n_fds);
 }
 
+/* ---- the ledger's news ---- */
+
+static int on_approval_news(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    (void)fds;
+    (void)n_fds;
+    desks_news(owner, message->approval_news);
+    return 0;
+}
+
 /* ---- tables ---- */
 
 static const struct ipc_rule front_rules[] = {
@@ -201,6 +211,7 @@ static const struct ipc_rule ledger_rules[] = {
     { IPC__MESSAGE__BODY_ANSWER_REPLAY, ADMITTED, false, 0, 1, channel_answer_replay },
     { IPC__MESSAGE__BODY_ANSWER_REVOKE, ADMITTED, false, 0, 0, channel_answer_revoke },
     { IPC__MESSAGE__BODY_ANSWER_STATEMENTS, ADMITTED, false, 0, 0, stream_answer_count },
+    { IPC__MESSAGE__BODY_APPROVAL_NEWS, ADMITTED, false, 0, 0, on_approval_news },
     { IPC__MESSAGE__BODY_ANSWER_APPROVALS, ADMITTED, false, 0, 1, desk_answer_approvals },
     { IPC__MESSAGE__BODY_ANSWER_DECIDE, ADMITTED, false, 0, 0, desk_answer_decide },
     { IPC__MESSAGE__BODY_ANSWER_REVOKE_GRANT, ADMITTED, false, 0, 0, desk_answer_revoke_grant },

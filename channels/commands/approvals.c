@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "channels/commands/approval_list.h"
 #include "channels/commands/approval_text.h"
+#include "channels/commands/approvals_stream.h"
 #include "channels/commands/approvals_words.h"
 #include "channels/commands/commands.h"
 #include "channels/commands/desk.h"
@@ -89,6 +90,11 @@ void command_approvals(struct channel *channel)
     struct approvals_words words;
     if (!approvals_words_read(&channel->words, &words)) {
         command_usage(channel, approvals_usage);
+        return;
+    }
+    bool program = channel->open->what_case == IPC__OPEN__WHAT_SUBSYSTEM && channel->words.count == 1;
+    if (words.follow || program) {
+        approvals_stream_begin(channel, program);
         return;
     }
     bool whole = words.id[0] && !words.json && !words.grants;

@@ -7,7 +7,7 @@
 #include "channels/commands/decision_words.h"
 
 const char approvals_usage[] =
-    "approvals [ID] [--json] [--all] [--grants] [--target T] | approvals ID --message [--for 30m]";
+    "approvals [ID] [--json [--follow]] [--all] [--grants] [--target T] | approvals ID --message [--for 30m]";
 
 static bool read_flag(const char *word, struct approvals_words *read)
 {
@@ -15,6 +15,7 @@ static bool read_flag(const char *word, struct approvals_words *read)
         const char *name;
         bool *flag;
     } flags[] = { { "--json", &read->json },
+                  { "--follow", &read->follow },
                   { "--all", &read->all },
                   { "--grants", &read->grants },
                   { "--message", &read->message } };

@@ -10,11 +10,11 @@
 #include "base/text.h"
 #include "channels/commands/approval_list.h"
 #include "channels/commands/commands.h"
+#include "channels/commands/decision_signature.h"
 #include "channels/commands/decision_words.h"
 #include "channels/commands/desk.h"
 #include "channels/commands/intake.h"
-#include "policy/approval_digest.h"
-#include "policy/sshsig.h"
+#include "policy/sshsig_form.h"
 
 enum { INPUT_MS = 60 * 1000 }; /* for a signature to come */
 
@@ -62,18 +62,11 @@ static void refuse_unknown(struct decision *decision)
 
 static bool signature_holds(struct decision *decision, const Ipc__Decide *decide)
 {
-    char message[APPROVAL_MESSAGE_MAX], reason[DETAIL_MAX + 64];
-    struct detail detail = { "it can't be verified now" };
-    int fault = -EINVAL;
-    if (decide->digest.len == APPROVAL_DIGEST) {
-        (void)approval_message(decide->id, decide->digest.data, decide->for_ms, message);
-        fault = sshsig_verify(decision->signature, decision->signature_n, APPROVAL_NAMESPACE, message,
-                              strlen(message), decision->channel->gate->certificate, &detail);
-    }
-    if (fault == 0)
+    struct detail detail = { "the signature can't be verified now" };
+    if (decision_signature_check(decision->channel->gate, decide, &detail) == 0)
         return true;
-    (void)snprintf(reason, sizeof reason, "the signature does not count: %s", detail.text);
-    refuse(decision, "unsigned", reason, "sign what `approvals ID --message` prints, with the same --for");
+    refuse(decision, "unsigned", detail.text,
+           "sign what `approvals ID --message` prints, with the same --for");
     return false;
 }
 

@@ -139,6 +139,12 @@ int desk_answer_revoke_grant(void *gate, const Ipc__Message *message, int *fds, 
     return 0;
 }
 
+void desk_drained(struct channel *channel)
+{
+    if (channel->desk && channel->desk->kind->drained)
+        channel->desk->kind->drained(channel->desk->owner);
+}
+
 void desks_news(struct gate *gate, const Ipc__ApprovalNews *news)
 {
     for (struct channel *channel = gate->channels, *next; channel; channel = next) {

@@ -10,6 +10,8 @@ struct desk_kind {
     void (*grant_revoked)(void *owner, const Ipc__AnswerRevokeGrant *answer);
     /* Only of desks that follow: a request or a grant that this identity may see. */
     void (*news)(void *owner, const Ipc__ApprovalNews *news);
+    /* All that was printed has gone out. */
+    void (*drained)(void *owner);
     void (*free)(void *owner);
 };
 
@@ -35,5 +37,7 @@ MUST_USE bool desk_follow(struct channel *channel);
 int desk_answer_approvals(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 int desk_answer_decide(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 int desk_answer_revoke_grant(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
+/* The channel's printer is empty. */
+void desk_drained(struct channel *channel);
 /* For every desk that follows; news of others' requests, with `approval` or `grant`. */
 void desks_news(struct gate *gate, const Ipc__ApprovalNews *news);

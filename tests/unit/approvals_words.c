@@ -24,6 +24,7 @@ static void what_goes_together_is_taken(void **state)
         "approvals --grants a7k2mq",
         "approvals a7k2mq",
         "approvals --json a7k2mq",
+        "approvals --json --follow",
         "approvals a7k2mq --message",
         "approvals --message a7k2mq --for 30m",
     };
@@ -48,6 +49,9 @@ static void what_means_nothing_is_refused(void **state)
         "approvals --what",
         "approvals --target",
         "approvals --target ''",
+        "approvals --follow",
+        "approvals --json --follow --all",
+        "approvals --json --follow a7k2mq",
         "approvals --message",
         "approvals a7k2mq --message --json",
         "approvals a7k2mq --for 30m",

@@ -4,6 +4,7 @@ unit_test(ssh_host_key channels-ssh)
 unit_test(decision_words channels-operators)
 unit_test(approvals_words channels-operators)
 unit_test(approval_text channels-operators)
+unit_test(bot_words channels-operators)
 
 # PostgreSQL sessions between a real server and real clients.
 add_executable(pg_harness pg_harness.c pg_effects.c)
