@@ -130,14 +130,24 @@ int fd_read_all(int fd, void *bytes, size_t n, int timeout_ms)
 
 int fd_of_bytes(const char *name, const void *bytes, size_t n, int *ret_fd)
 {
+    CLEANUP(fd_close) int fd = -1;
+    int r = fd_of_content(name, bytes, n, &fd);
+    if (r)
+        return r;
+    if (lseek(fd, 0, SEEK_SET) < 0)
+        return -errno;
+    *ret_fd = STEAL_FD(fd);
+    return 0;
+}
+
+int fd_of_content(const char *name, const void *bytes, size_t n, int *ret_fd)
+{
     CLEANUP(fd_close) int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;
     int r = fd_write_all(fd, bytes, n, -1);
     if (r)
         return r;
-    if (lseek(fd, 0, SEEK_SET) < 0)
-        return -errno;
     if (fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
         return -errno;
     *ret_fd = STEAL_FD(fd);

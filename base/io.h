@@ -30,5 +30,7 @@ MUST_USE int fd_wait(int fd, short events, int timeout_ms);
 
 /* A read-only memfd, sealed against every change, positioned at its start. */
 MUST_USE int fd_of_bytes(const char *name, const void *bytes, size_t n, int *ret_fd);
+/* The same, positioned at its end, by processes that may not move in files: for fd_contents(). */
+MUST_USE int fd_of_content(const char *name, const void *bytes, size_t n, int *ret_fd);
 /* The whole content of a regular file or memfd, NUL-terminated, malloc'ed. -EFBIG beyond max. */
 MUST_USE int fd_contents(int fd, size_t max, uint8_t **ret, size_t *ret_n);

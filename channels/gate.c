@@ -16,6 +16,7 @@
 #include "base/start.h"
 #include "base/text.h"
 #include "base/zygote.h"
+#include "channels/approval.h"
 #include "channels/channel.h"
 #include "channels/commands/desk.h"
 #include "channels/enrol.h"
@@ -215,6 +216,9 @@ static const struct ipc_rule ledger_rules[] = {
     { IPC__MESSAGE__BODY_ANSWER_APPROVALS, ADMITTED, false, 0, 1, desk_answer_approvals },
     { IPC__MESSAGE__BODY_ANSWER_DECIDE, ADMITTED, false, 0, 0, desk_answer_decide },
     { IPC__MESSAGE__BODY_ANSWER_REVOKE_GRANT, ADMITTED, false, 0, 0, desk_answer_revoke_grant },
+    { IPC__MESSAGE__BODY_ANSWER_APPROVAL, ADMITTED, false, 0, 0, approval_answered },
+    { IPC__MESSAGE__BODY_APPROVAL_NEWS, ADMITTED, false, 0, 0, approval_news },
+    { IPC__MESSAGE__BODY_ANSWER_CONSUME, ADMITTED, false, 0, 0, approval_consumed },
 };
 
 static const struct ipc_rule launcher_rules[] = {

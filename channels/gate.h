@@ -7,6 +7,7 @@
 #include "channels/ssh/route.h"
 #include "policy/rules.h"
 
+struct approval;
 struct certificate;
 struct channel;
 struct detectors;
@@ -30,6 +31,7 @@ struct gate {
     char goodbye[512];
     uint32_t drain_ms; /* as Disconnect.within_ms */
     struct channel *channels;
+    struct approval *approvals; /* approval.c: what waits for people */
     struct stream *streams;     /* stream.c: PostgreSQL connections, */
     struct stream_host *hosts;  /* and what those to one target share */
     struct ssh_host *ssh_hosts; /* connections to SSH targets */

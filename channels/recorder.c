@@ -200,6 +200,14 @@ int recorder_transfer(struct recorder *r, Ipc__Transfer *transfer)
     return append(r, &event, NULL, 0);
 }
 
+int recorder_approval(struct recorder *r, Ipc__ApprovalNews *news)
+{
+    Ipc__Event event = IPC__EVENT__INIT;
+    event.what_case = IPC__EVENT__WHAT_APPROVAL;
+    event.approval = news;
+    return append(r, &event, NULL, 0);
+}
+
 int recorder_note(struct recorder *r, const char *text)
 {
     Ipc__Note note = IPC__NOTE__INIT;

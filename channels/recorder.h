@@ -32,6 +32,8 @@ MUST_USE int recorder_input(struct recorder *recorder, uint32_t stream, const ch
                             size_t n);
 MUST_USE int recorder_resize(struct recorder *recorder, uint32_t columns, uint32_t rows);
 MUST_USE int recorder_transfer(struct recorder *recorder, Ipc__Transfer *transfer);
+/* A step of a request of this session for approval. */
+MUST_USE int recorder_approval(struct recorder *recorder, Ipc__ApprovalNews *news);
 MUST_USE int recorder_note(struct recorder *recorder, const char *text);
 /* How much was left out, then the end; the last call before recorder_free. */
 MUST_USE int recorder_end(struct recorder *recorder, uint32_t status, const char *reason);

@@ -9,12 +9,14 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "channels/approval.h"
 #include "channels/audit.h"
 #include "channels/masking.h"
 #include "channels/pg/catalog_link.h"
 #include "channels/recorder.h"
 #include "channels/stream_parts.h"
 #include "channels/tool.h"
+#include "policy/approval_digest.h"
 
 enum { STATUS_CLOSED = 0 };
 
@@ -25,6 +27,7 @@ struct stream_host {
     const Ipc__Target *target;
     struct pg_host pg;
     struct masking masking;
+    struct approval_subject subject;
     uint32_t request;           /* to the vault, for the login of pg.catalog; else 0 */
     struct ipc_peer *connector; /* until that has answered */
 };
@@ -37,8 +40,10 @@ static void session_ended(void *owner, const char *reason);
 
 static int ask_cancel_end(void *owner, uint32_t pid, const uint8_t *key, size_t n);
 
-static const struct pg_calls calls = { ask_login, ask_cancel, ask_cancel_end, stream_ask_count,
-                                       session_ended };
+static const struct pg_calls calls = {
+    ask_login,           ask_cancel,          ask_cancel_end,       stream_ask_count,
+    stream_ask_approval, stream_use_approval, stream_drop_approval, session_ended
+};
 
 static int ask_side_login(void *owner, Ipc__Variable *const *options, size_t n);
 
@@ -73,6 +78,8 @@ static struct pg_host *host_of(struct gate *gate, const Ipc__Target *target)
                                  .calls = &calls,
                                  .read_only = roles_are_read_only(gate->config, gate->identity->roles,
                                                                   gate->identity->n_roles) };
+    host->subject = approval_subject_of(gate, target, "sql");
+    host->pg.subject = &host->subject;
     bool asks =
         rulebook_asks_names(gate->rules, gate->identity->roles, gate->identity->n_roles, target->name);
     if (masking_init(&host->masking, gate->config, &host->pg.who, gate->detectors))

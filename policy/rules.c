@@ -336,7 +336,7 @@ const char *verdict_next(const struct verdict *verdict, char *out, size_t size)
     static const struct {
         const char *code, *next;
     } sentences[] = {
-        { "pending", "wait: an approver was asked; the statement runs when the approval comes" },
+        { "pending", "run exactly the same again once it is approved; until then you get this answer" },
         { "approval_denied", "an approver said no; ask that person before you try again" },
         { "approval_expired", "nobody decided in time; run the statement again to ask again" },
         { "masked_predicate", "leave the masked column out of WHERE, JOIN, GROUP BY and ORDER BY" },

@@ -18,6 +18,7 @@ struct verdict {
     const Ipc__Rule *by; /* the deciding rule; borrowed from the rulebook; NULL: none did */
     bool on_host;        /* that effect is on a host: effect_is_on_host() */
     uint32_t wait_s;     /* seconds after which it would be allowed; 0: waiting does not help */
+    const char *request; /* id of the request for approval that was not granted; or NULL */
 };
 
 struct rulebook;

@@ -194,7 +194,8 @@ static int take_ready(struct back *b, const struct pg_header *header, struct rea
 {
     if (!pg_read_ready(body, &b->status))
         return malformed(b, "a ReadyForQuery that does not add up");
-    b->rounds++;
+    b->front->rounds_seen = ++b->rounds;
+    b->front->status = b->status;
     return show(b, header, body);
 }
 

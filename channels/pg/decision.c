@@ -1,6 +1,8 @@
 /* Decisions: made by inspect.c, shared by counting. */
 #include "channels/pg/decision.h"
 #include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +32,8 @@ void decision_free(struct decision *d)
     free(d->steps);
     free(d->changes);
     lineages_free(d->lineages);
+    free(d->holders);
+    free(d->more);
     free(d->words);
     free(d->subject);
     free(d->text);
@@ -54,6 +58,29 @@ static size_t count_effects(const struct sql_request *request)
     return n;
 }
 
+/* Those that are not shown one by one: who agrees agrees to all of them. */
+static int describe_rest(struct decision *d, const struct sql_request *request, size_t n)
+{
+    enum { SHOWN = 64 };
+    char words[EFFECT_NAME_MAX + 64], hex[2 * crypto_hash_sha256_BYTES + 1], more[SHOWN + sizeof(hex)];
+    uint8_t digest[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256_state hash;
+    free(STEAL(d->more));
+    if (d->verdict.action != ACTION_HOLD || n <= INSPECT_EFFECTS_SHOWN)
+        return 0;
+    crypto_hash_sha256_init(&hash);
+    for (size_t i = 0; i < request->count; i++)
+        for (size_t j = 0; j < request->statements[i].effects.count; j++) {
+            (void)effect_describe(&request->statements[i].effects.items[j], words, sizeof(words));
+            crypto_hash_sha256_update(&hash, (const uint8_t *)words, strlen(words) + 1);
+        }
+    crypto_hash_sha256_final(&hash, digest);
+    (void)snprintf(more, sizeof(more), "%zu effects in all, SHA-256 %s", n,
+                   sodium_bin2hex(hex, sizeof(hex), digest, sizeof(digest)));
+    d->more = strdup(more);
+    return d->more ? 0 : -ENOMEM;
+}
+
 int decision_describe(struct decision *d, const struct sql_request *request)
 {
     char words[EFFECT_NAME_MAX + 64];
@@ -74,7 +101,7 @@ int decision_describe(struct decision *d, const struct sql_request *request)
                 return -ENOMEM;
         }
     }
-    return 0;
+    return describe_rest(d, request, n);
 }
 
 static bool is_step(enum sql_role role)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include "policy/budget.h"
 #include "policy/catalog_scope.h"
+#include "policy/holders.h"
 #include "policy/lineage.h"
 #include "policy/rules.h"
 #include "policy/sql.h"
@@ -27,11 +28,15 @@ struct change {
 struct decision {
     size_t references;
     struct verdict verdict;
-    struct budget budget; /* what the rules that allowed it limit; where a session has such rules */
-    bool moves_path;      /* unqualified names may mean something else once it has run */
-    char *subject;        /* the effect that decided, in words; or NULL */
-    char **effects;       /* in words, INSPECT_EFFECTS_SHOWN at most */
+    struct budget budget;    /* what the rules that allowed it limit; where a session has such rules */
+    struct holders *holders; /* who has to agree before it runs; NULL unless the verdict is to hold it */
+    bool only_prepares;      /* what would be held is only prepared by it, and held when it is executed */
+    bool sets;               /* what it leaves behind may change what later statements mean */
+    bool moves_path;         /* unqualified names may mean something else once it has run */
+    char *subject;           /* the effect that decided, in words; or NULL */
+    char **effects;          /* in words, INSPECT_EFFECTS_SHOWN at most */
     size_t n_effects;
+    char *more; /* of one that is held: how many further effects there are, and their digest; or NULL */
     struct step *steps;
     size_t n_steps;
     struct change *changes;
@@ -40,7 +45,7 @@ struct decision {
     struct lineages *lineages; /* of its statements, where columns are masked; else NULL */
     size_t n_statements;
     char *words;              /* the verdict's reason, where a mask is; or NULL */
-    char *text;               /* NUL-terminated; cut at INSPECT_CACHED_TEXT_MAX */
+    char *text;               /* NUL-terminated; cut at INSPECT_CACHED_TEXT_MAX, whole when it is held */
     size_t text_n, text_size; /* bytes kept, and of the statement */
 };
 

@@ -12,13 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "channels/pg/front_hold.h"
 #include "channels/pg/front_limits.h"
 #include "channels/pg/front_record.h"
+#include "channels/pg/front_refuse.h"
 
 /* Stay inside this file. */
 enum {
-    SHORT = -1000, /* more bytes are needed */
-    HELD = -1001,  /* the message waits for a decision */
+    SHORT = -1000,     /* more bytes are needed */
+    HELD = FRONT_HELD, /* the message waits for a decision */
 };
 
 static int malformed(struct front *f, const char *what)
@@ -34,18 +36,6 @@ static int flush(struct front *f)
 
 /* ---- the veil ---- */
 
-static int veiled(int r)
-{
-    return r == VEIL_LIMIT ? -ENOBUFS : r;
-}
-
-static int veil_substitute(struct front *f, const char *statement)
-{
-    if (!f->veil)
-        return 0;
-    return veiled(statement ? veil_parse(f->veil, statement, NULL) : veil_query(f->veil, NULL, 0));
-}
-
 static const struct lineage *only_lineage(const struct decision *d)
 {
     return d->lineages && d->lineages->count == 1 ? &d->lineages->items[0] : NULL;
@@ -58,74 +48,8 @@ static int veil_bound(struct front *f, const struct pg_bind *bind, bool cut, con
         return 0;
     int r = cut ? 0 : veil_formats_read(bind->results, bind->n_results, &formats);
     return r ? r
-             : veiled(veil_bind(f->veil, bind->portal, bind->statement, fresh ? only_lineage(fresh) : NULL,
-                                &formats));
-}
-
-/* ---- refusals ---- */
-
-struct refused {
-    const char *what; /* for the recording */
-    const char *text; /* what was refused: n bytes are there, missing are not */
-    size_t n, missing;
-    const struct verdict *verdict;
-    const struct decision *decision; /* or NULL */
-    const char *unknown;             /* a prepared statement that nobody made; or NULL */
-    const char *statement;           /* name for the failing Parse; NULL: a failing Query */
-    bool cancelled;
-};
-
-static int expect(struct front *f, const struct refused *refused, uint64_t number)
-{
-    struct refusal_words words;
-    const char *subject = refused->decision ? refused->decision->subject : NULL;
-    struct pg_error error =
-        refusal_error(refused->verdict, subject, number, f->text_kind != TEXT_UTF8, &words);
-    if (refused->unknown) {
-        /* The server's own words: drivers prepare anew when they see this code. */
-        (void)snprintf(words.message, sizeof(words.message), "prepared statement \"%.256s\" does not exist",
-                       refused->unknown);
-        error.sqlstate = "26000";
-    }
-    if (refused->cancelled) {
-        (void)snprintf(words.message, sizeof(words.message), "canceling statement due to user request");
-        error.sqlstate = "57014";
-    }
-    return refusals_expect(&f->refusals, number, &error);
-}
-
-/* The message that stands in for the refused one. */
-static int put_substitute(const struct front *f, const struct refused *refused, uint64_t number,
-                          struct buffer *out)
-{
-    char text[REFUSAL_TEXT_MAX];
-    refusals_substitute(&f->refusals, number, refused->verdict->rule, text);
-    if (!refused->statement)
-        return pg_put_query(out, text);
-    bool fits = strnlen(refused->statement, PREPARED_NAME_MAX + 1) <= PREPARED_NAME_MAX;
-    return pg_put_parse(out, fits ? refused->statement : "gatehouse", text);
-}
-
-/* refused points into the lane: everything is made of it before anything there moves. */
-static int refuse(struct front *f, const struct pg_header *header, const struct refused *refused)
-{
-    struct buffer substitute;
-    buffer_init(&substitute, PG_SMALL_MAX);
-    int r = front_settle(f);
-    uint64_t number = recorder_next(f->recorder);
-    r = r ? r : put_substitute(f, refused, number, &substitute);
-    r = r ? r : expect(f, refused, number);
-    r = r ? r
-          : front_record(f, refused->what, refused->verdict, refused->decision, refused->text, refused->n,
-                         refused->missing);
-    r = r ? r : veil_substitute(f, refused->statement);
-    r = r ? r : lane_flush(&f->lane);
-    r = r ? r : buffer_append(&f->lane.out, buffer_head(&substitute), buffer_size(&substitute));
-    buffer_free(&substitute);
-    f->skipping = refused->statement != NULL;
-    f->rounds_due += refused->statement ? 0 : 1;
-    lane_drop(&f->lane, PG_HEADER + (size_t)header->body);
-    return r;
+             : front_veiled(veil_bind(f->veil, bind->portal, bind->statement,
+                                      fresh ? only_lineage(fresh) : NULL, &formats));
 }
 
 /* Names mean other things now, perhaps: drivers are told that what they prepared is gone, and prepare it
@@ -136,11 +60,6 @@ static void forget_prepared(struct front *f)
     prepared_init(&f->prepared);
     decision_free(STEAL(f->unnamed.decision));
 }
-
-static const struct verdict cancelled = { .action = ACTION_DENY,
-                                          .code = "cancelled",
-                                          .rule = "built-in",
-                                          .reason = "the client cancelled it while it waited" };
 
 /* once: it runs now or never, and only the statement that came is its text. */
 static int decide(struct front *f, const char *text, size_t n, bool once, struct decision **ret)
@@ -186,7 +105,7 @@ static int renew_executed(struct front *f, const struct decision *d, struct verd
             return r;
         if (gone)
             *verdict = verdict_built_in("denied", gone);
-        else if (slot && (*slot)->verdict.action != ACTION_ALLOW)
+        else if (slot && (*slot)->verdict.action > verdict->action)
             *verdict = (*slot)->verdict;
     }
     return 0;
@@ -199,6 +118,37 @@ static int count(struct front *f, const struct decision *d, struct verdict *verd
     return r == LIMITS_ASK ? HELD : r;
 }
 
+/* What it executes by name is a part of what is approved. */
+static void add_executed(struct front *f, struct held *held)
+{
+    const struct decision *d = held->decision;
+    for (size_t i = 0; i < d->n_steps; i++) {
+        struct decision **slot =
+            d->steps[i].role == SQL_EXECUTE ? prepared_slot(&f->prepared, d->steps[i].name) : NULL;
+        held->overflow |= slot && held->n_executed == HOLD_PREPARED_MAX;
+        if (!slot || held->overflow)
+            continue;
+        held->names[held->n_executed] = d->steps[i].name;
+        held->executed[held->n_executed++] = *slot;
+    }
+}
+
+/* Whether it may run now: people, where the rules ask them, and then the limits. The approval is used up
+ * last, when nothing else stands in the way. */
+static int permit(struct front *f, const char *what, struct held *held, struct verdict *verdict)
+{
+    add_executed(f, held);
+    int r = verdict->action == ACTION_HOLD ? front_hold(f, what, held, verdict) : 0;
+    bool agreed = verdict->action == ACTION_HOLD;
+    if (agreed)
+        verdict->action = ACTION_ALLOW;
+    r = r ? r : count(f, held->decision, verdict);
+    if (r || !agreed || verdict->action != ACTION_ALLOW)
+        return r;
+    front_hold_use(f);
+    return HELD;
+}
+
 /* It goes to the server, and changes what names mean. */
 static int run(struct front *f, const struct decision *d)
 {
@@ -206,6 +156,13 @@ static int run(struct front *f, const struct decision *d)
     int r = inspector_run(f->inspector, d, &unsettles);
     if (unsettles)
         f->unsettled_until = f->rounds_due + 1;
+    front_hold_note(f, d);
+    for (size_t i = 0; i < d->n_steps; i++) {
+        struct decision **slot =
+            d->steps[i].role == SQL_EXECUTE ? prepared_slot(&f->prepared, d->steps[i].name) : NULL;
+        if (slot)
+            front_hold_note(f, *slot);
+    }
     return r;
 }
 
@@ -214,14 +171,14 @@ static bool is_runnable(const struct front *f, const struct decision *d, struct 
                         const char **ret_unknown)
 {
     *verdict = d->verdict;
-    if (verdict->action != ACTION_ALLOW)
+    if (verdict->action == ACTION_DENY)
         return false;
     *ret_unknown = prepared_missing(&f->prepared, d);
     if (*ret_unknown)
         *verdict = verdict_built_in("denied", "the prepared statement was not made in this session");
     else if (prepared_room(&f->prepared, d) == PREPARED_LIMIT)
         *verdict = verdict_built_in("limit", "too many prepared statements in this session");
-    return verdict->action == ACTION_ALLOW;
+    return verdict->action != ACTION_DENY;
 }
 
 /* ---- the messages ---- */
@@ -240,33 +197,20 @@ static int pass_execute(struct front *f, const struct pg_header *header, const c
     return r ? r : front_limit_execute(f, portal);
 }
 
-static int refuse_too_long(struct front *f, const struct pg_header *header, struct reader body, bool simple)
-{
-    const struct verdict verdict = verdict_built_in("limit", "the statement is longer than 16 MiB");
-    size_t there = reader_left(&body) < RECORDER_TEXT_MAX ? reader_left(&body) : RECORDER_TEXT_MAX;
-    return refuse(f, header,
-                  &(struct refused){ .what = simple ? "query" : "parse",
-                                     .text = (const char *)body.next,
-                                     .n = there,
-                                     .missing = header->body - there,
-                                     .verdict = &verdict,
-                                     .statement = simple ? NULL : "gatehouse" });
-}
-
 static int take_query(struct front *f, const struct pg_header *header, struct reader body)
 {
     CLEANUP(decision_free) struct decision *d = NULL;
     struct verdict verdict;
     const char *text = NULL, *unknown = NULL;
     if (header->body > SQL_PARSE_MAX)
-        return refuse_too_long(f, header, body, true);
+        return front_refuse_too_long(f, header, body, true);
     if (!pg_read_query(body, &text))
         return malformed(f, "a Query that is not one string");
     size_t n = header->body - 1;
     if (f->cancelled)
-        return refuse(
+        return front_refuse(
             f, header,
-            &(struct refused){ "query", text, n, 0, &cancelled, NULL, NULL, NULL, .cancelled = true });
+            &(struct refused){ "query", text, n, 0, &front_cancelled, NULL, NULL, NULL, .cancelled = true });
     int r = decide(f, text, n, true, &d);
     if (r)
         return r;
@@ -274,32 +218,57 @@ static int take_query(struct front *f, const struct pg_header *header, struct re
     if (runnable)
         r = renew_executed(f, d, &verdict);
     if (runnable && r == 0)
-        r = count(f, d, &verdict);
+        r = permit(f, "query", &(struct held){ .decision = d }, &verdict);
     if (r)
         return r;
     if (!runnable || verdict.action != ACTION_ALLOW)
-        return refuse(f, header, &(struct refused){ "query", text, n, 0, &verdict, d, unknown, NULL, false });
+        return front_refuse(f, header,
+                            &(struct refused){ "query", text, n, 0, &verdict, d, unknown, NULL, false });
     r = front_settle(f);
-    uint64_t number = recorder_next(f->recorder);
-    r = r ? r : front_record(f, "query", &verdict, d, text, n, 0);
+    bool recorded = f->hold.state == HOLD_GO; /* when it was held */
+    uint64_t number = recorded ? f->hold.number : recorder_next(f->recorder);
+    if (r == 0 && !recorded)
+        r = front_record(f, "query", &d->verdict, d, text, n, 0);
     r = r ? r : prepared_run(&f->prepared, d, number);
     r = r ? r : run(f, d);
     if (r == 0 && f->veil)
-        r = veiled(veil_query(f->veil, d->lineages, d->n_statements));
+        r = front_veiled(veil_query(f->veil, d->lineages, d->n_statements));
     r = r ? r : front_limit_query(f, d);
     f->rounds_due++;
     return r ? r : pass(f, header);
 }
 
-static int remember(struct front *f, const char *name, struct decision *d, uint64_t number)
+/* Values of these types are what people agree to, if it is held. */
+static int read_types(const struct decision *d, const struct pg_parse *parse, struct prepared_types *ret)
 {
-    if (*name)
-        return prepared_put(&f->prepared, name, d, number) < 0 ? -ENOMEM : 0; /* it fits: asked before */
+    struct reader types = parse->types;
+    if (d->verdict.action != ACTION_HOLD || parse->n_types == 0)
+        return 0;
+    ret->oids = calloc(parse->n_types, sizeof(*ret->oids));
+    if (!ret->oids)
+        return -ENOMEM;
+    while (ret->n < parse->n_types && reader_u32(&types, &ret->oids[ret->n]))
+        ret->n++;
+    return 0;
+}
+
+static int remember(struct front *f, const struct pg_parse *parse, struct decision *d, uint64_t number)
+{
+    struct prepared_types types = { .n = 0 };
+    int r = read_types(d, parse, &types);
+    if (r == 0 && *parse->statement) {
+        /* It fits: asked before. */
+        r = prepared_put(&f->prepared, parse->statement, d, number) < 0 ? -ENOMEM : 0;
+        prepared_set_types(&f->prepared, parse->statement, &types);
+        return r;
+    }
     struct decision *before = f->unnamed.decision;
     f->unnamed.decision = decision_share(d);
     f->unnamed.request = number;
+    prepared_types_free(&f->unnamed.types);
+    f->unnamed.types = types;
     decision_free(before);
-    return 0;
+    return r;
 }
 
 static int take_parse(struct front *f, const struct pg_header *header, struct reader body)
@@ -307,32 +276,42 @@ static int take_parse(struct front *f, const struct pg_header *header, struct re
     CLEANUP(decision_free) struct decision *d = NULL;
     struct pg_parse parse;
     if (header->body > SQL_PARSE_MAX)
-        return refuse_too_long(f, header, body, false);
+        return front_refuse_too_long(f, header, body, false);
     if (!pg_read_parse(body, &parse))
         return malformed(f, "a Parse that does not add up");
     size_t n = strlen(parse.text);
     if (f->cancelled)
-        return refuse(
-            f, header,
-            &(struct refused){ "parse", parse.text, n, 0, &cancelled, NULL, NULL, parse.statement, true });
+        return front_refuse(f, header,
+                            &(struct refused){ "parse", parse.text, n, 0, &front_cancelled, NULL, NULL,
+                                               parse.statement, true });
     int r = decide(f, parse.text, n, false, &d);
     if (r)
         return r;
     struct verdict verdict = d->verdict;
-    if (verdict.action == ACTION_ALLOW && *parse.statement &&
+    /* To parse it is to run nothing: what is held is held at the Bind, with its values. */
+    if (verdict.action != ACTION_DENY && *parse.statement &&
         prepared_fits(&f->prepared, parse.statement, d) == PREPARED_LIMIT)
         verdict = verdict_built_in("limit", "too many prepared statements in this session");
-    if (verdict.action != ACTION_ALLOW)
-        return refuse(
+    if (verdict.action == ACTION_DENY)
+        return front_refuse(
             f, header,
             &(struct refused){ "parse", parse.text, n, 0, &verdict, d, NULL, parse.statement, false });
     r = front_settle(f);
     uint64_t number = recorder_next(f->recorder);
     r = r ? r : front_record(f, "parse", &verdict, d, parse.text, n, 0);
-    r = r ? r : remember(f, parse.statement, d, number);
+    r = r ? r : remember(f, &parse, d, number);
     if (r == 0 && f->veil)
-        r = veiled(veil_parse(f->veil, parse.statement, only_lineage(d)));
+        r = front_veiled(veil_parse(f->veil, parse.statement, only_lineage(d)));
     return r ? r : pass(f, header);
+}
+
+/* What people agree to has to be there as a whole. */
+static int wait_for_all(const struct pg_header *header, struct verdict *verdict)
+{
+    if (header->body <= HOLD_BIND_MAX)
+        return SHORT;
+    *verdict = verdict_built_in("limit", "values of more than 4 MiB can't be approved: send less at once");
+    return 0;
 }
 
 static int take_bind(struct front *f, const struct pg_header *header, struct reader body)
@@ -356,22 +335,27 @@ static int take_bind(struct front *f, const struct pg_header *header, struct rea
     bool runnable = r == 0 && d && !f->cancelled && is_runnable(f, d, &verdict, &unknown);
     if (runnable)
         r = renew_executed(f, d, &verdict);
+    if (runnable && r == 0 && !gone && verdict.action == ACTION_HOLD && cut)
+        r = wait_for_all(header, &verdict);
+    struct prepared_types *types =
+        known ? prepared_types_of(&f->prepared, bind.statement) : &f->unnamed.types;
+    struct held held = { .decision = d, .bind = &bind, .of = of, .types = types->oids, .n_types = types->n };
     if (runnable && r == 0 && !gone)
-        r = count(f, d, &verdict);
-    f->anew = r == HELD && anew;
+        r = permit(f, "bind", &held, &verdict);
+    f->anew = (r == HELD || r == SHORT) && anew;
     if (r)
         return r;
     if (gone)
         verdict = verdict_built_in("denied", gone);
     if (f->cancelled)
-        verdict = cancelled;
+        verdict = front_cancelled;
     if (!runnable || verdict.action != ACTION_ALLOW)
-        return refuse(f, header,
-                      &(struct refused){ "bind", d ? d->text : "", d ? d->text_n : 0, 0, &verdict, d,
-                                         f->cancelled ? NULL
-                                         : gone       ? bind.statement
-                                                      : unknown,
-                                         "gatehouse", f->cancelled });
+        return front_refuse(f, header,
+                            &(struct refused){ "bind", d ? d->text : "", d ? d->text_n : 0, 0, &verdict, d,
+                                               f->cancelled ? NULL
+                                               : gone       ? bind.statement
+                                                            : unknown,
+                                               "gatehouse", f->cancelled });
     r = front_settle(f);
     if (r)
         return r;
@@ -383,6 +367,7 @@ static int take_bind(struct front *f, const struct pg_header *header, struct rea
     r = r ? r : veil_bound(f, &bind, cut, anew ? d : NULL);
     r = r ? r : front_limit_bind(f, bind.portal, d);
     decision_free(d);
+    f->in_pipeline = true;
     return r ? r : pass(f, header);
 }
 
@@ -393,7 +378,7 @@ static int take_execute(struct front *f, const struct pg_header *header, struct 
         return malformed(f, "an Execute that does not add up");
     int r = front_record_execute(f, portal);
     if (r == 0 && f->veil)
-        r = veiled(veil_execute(f->veil, portal));
+        r = front_veiled(veil_execute(f->veil, portal));
     return r ? r : pass_execute(f, header, portal);
 }
 
@@ -402,7 +387,7 @@ static int take_describe(struct front *f, const struct pg_header *header, struct
     struct pg_named named;
     if (!pg_read_named(body, &named))
         return malformed(f, "a Describe that does not add up");
-    int r = f->veil ? veiled(veil_describe(f->veil, named.kind, named.name)) : 0;
+    int r = f->veil ? front_veiled(veil_describe(f->veil, named.kind, named.name)) : 0;
     return r ? r : pass(f, header);
 }
 
@@ -415,7 +400,7 @@ static int take_close(struct front *f, const struct pg_header *header, struct re
         prepared_close(&f->prepared, named.name);
     if (named.kind == 'P' && f->limits.on)
         limits_closed(&f->limits, named.name);
-    int r = f->veil ? veiled(veil_close(f->veil, named.kind, named.name)) : 0;
+    int r = f->veil ? front_veiled(veil_close(f->veil, named.kind, named.name)) : 0;
     return r ? r : pass(f, header);
 }
 
@@ -426,7 +411,7 @@ static int take_function(struct front *f, const struct pg_header *header, struct
         "denied",
         "functions called by number (the fast path, used by lo_* of libpq) can't be inspected: use SELECT");
     (void)body;
-    return refuse(
+    return front_refuse(
         f, header,
         &(struct refused){ "function", text, sizeof(text) - 1, 0, &verdict, NULL, NULL, NULL, false });
 }
@@ -435,8 +420,9 @@ static int take_sync(struct front *f, const struct pg_header *header, struct rea
 {
     (void)body;
     f->skipping = false;
+    f->in_pipeline = false;
     f->rounds_due++;
-    int r = f->veil ? veiled(veil_sync(f->veil)) : 0;
+    int r = f->veil ? front_veiled(veil_sync(f->veil)) : 0;
     return r ? r : pass(f, header);
 }
 
@@ -540,6 +526,8 @@ int front_take(struct front *f)
             f->cancelled = false;
             f->limits.allowance = ALLOWANCE_NONE;
         }
+        if (r != HELD && r != SHORT && f->hold.state != HOLD_NONE)
+            hold_clear(&f->hold);
     }
     if (r != 0 && r != SHORT && r != HELD)
         return r;
@@ -558,6 +546,7 @@ void front_cancel(struct front *f)
     f->cancelled = true;
     f->anew = false;
     f->limits.allowance = ALLOWANCE_NONE;
+    hold_clear(&f->hold);
     inspector_drop(f->inspector);
 }
 
@@ -572,10 +561,11 @@ bool front_ready(struct front *f, uint64_t nth, uint8_t status)
 int front_init(struct front *f, const struct rulebook *rulebook, const struct circumstances *who,
                struct scope *scope, struct recorder *recorder, uint32_t stream)
 {
-    *f = (struct front){ .recorder = recorder, .stream = stream, .text_kind = TEXT_UNSAFE };
+    *f = (struct front){ .recorder = recorder, .stream = stream, .text_kind = TEXT_UNSAFE, .status = 'I' };
     lane_init(&f->lane, PG_HEADER + TEXT_WHOLE);
     prepared_init(&f->prepared);
     limits_init(&f->limits);
+    hold_init(&f->hold);
     int r = refusals_init(&f->refusals);
     return r ? r : inspector_new(rulebook, who, scope, &f->inspector);
 }
@@ -586,7 +576,9 @@ void front_free(struct front *f)
     prepared_free(&f->prepared);
     refusals_free(&f->refusals);
     limits_free(&f->limits);
+    hold_free(&f->hold);
     decision_free(f->unnamed.decision);
+    prepared_types_free(&f->unnamed.types);
     inspector_free(f->inspector);
     front_forget(f);
     *f = (struct front){ .recorder = NULL };

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "channels/pg/hold.h"
 #include "channels/pg/inspect.h"
 #include "channels/pg/lane.h"
 #include "channels/pg/limits.h"
@@ -37,14 +38,19 @@ struct front {
     bool held;         /* the next message waits for something before it can be decided: front_resume() */
     const char *fault; /* why what it waited for did not come; static */
     struct limits limits;
+    struct hold hold;
     bool cancelled;           /* the client does not want the held message any more */
-    uint64_t rounds_due;      /* ReadyForQuery that the server owes for what was passed so far */
+    uint64_t rounds_due;      /* ReadyForQuery that the server owes for what was passed so far, */
+    uint64_t rounds_seen;     /* those that came, */
+    uint8_t status;           /* and what the last one said; both by back.c */
+    bool in_pipeline;         /* something was bound since the last Sync */
     uint64_t unsettled_until; /* the one behind which the catalog may tell all again; 0: it does */
     bool asked;               /* something went to the server since it was last ready for queries */
     bool terminated;          /* the client said Terminate */
     struct {
         struct decision *decision;
         uint64_t request;
+        struct prepared_types types;
     } unnamed; /* prepared statement */
     struct values *bound;
     bool copying;       /* the decided bytes end with COPY data, */

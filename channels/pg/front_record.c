@@ -100,8 +100,13 @@ static int record_bound(struct front *f, const char *what)
 {
     struct values *v = f->bound;
     const struct verdict *verdict = &v->decision->verdict;
-    char rule[FRONT_WORDS_MAX];
+    char rule[FRONT_WORDS_MAX], reason[FRONT_WORDS_MAX];
     Ipc__Request request = IPC__REQUEST__INIT;
+    if (verdict->action == ACTION_HOLD) {
+        request.reason = clip(reason, verdict->reason);
+        request.n_effects = v->decision->n_effects;
+        request.effects = v->decision->effects;
+    }
     request.what = (char *)(uintptr_t)what;
     request.verdict = (char *)(uintptr_t)action_name(verdict->action);
     request.rule = clip(rule, verdict->rule);
@@ -118,6 +123,13 @@ static int record_bound(struct front *f, const char *what)
     v->decision = NULL;
     v->pending = false;
     return r;
+}
+
+int front_record_bind(struct front *f, const struct pg_bind *bind, struct decision *d, uint64_t of)
+{
+    int r = front_settle(f);
+    r = r ? r : front_note_bind(f, bind, d, of);
+    return r ? r : record_bound(f, "bind");
 }
 
 int front_record_execute(struct front *f, const char *portal)

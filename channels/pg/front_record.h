@@ -11,6 +11,9 @@ MUST_USE int front_record(struct front *front, const char *what, const struct ve
 /* Keeps what a Bind holds until front_settle or its Execute; `of`: the request that made the statement. */
 MUST_USE int front_note_bind(struct front *front, const struct pg_bind *bind, struct decision *d,
                              uint64_t of);
+/* A Bind that is held, at once. */
+MUST_USE int front_record_bind(struct front *front, const struct pg_bind *bind, struct decision *d,
+                               uint64_t of);
 /* An Execute: with the Bind that was kept when it runs that portal, else by the portal's name alone. */
 MUST_USE int front_record_execute(struct front *front, const char *portal);
 /* The next decided bytes, up to front_settle, are COPY data. */

@@ -13,128 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
-#include "channels/pg/decided.h"
+#include "channels/pg/inspect_parts.h"
 #include "policy/sql_resolve.h"
 #include "policy/sql_shape.h"
-
-/* A text whose names are being looked up. */
-struct pending {
-    struct decision *decision; /* with the text */
-    struct sql_request *request;
-    struct effects *resolved; /* of the statements before `at` */
-    size_t at;
-    bool asked; /* the statement at `at` had its wants fetched */
-    uint64_t generation;
-    unsigned rounds;
-    struct scope_mark before; /* what statements behind the first have noted is taken back, */
-    bool allowed;             /* unless all of them will run */
-};
-
-struct inspector {
-    const struct rulebook *rulebook;
-    struct scope *scope;          /* or NULL */
-    const struct mask_set *masks; /* of columns; or NULL */
-    bool read_only, limited;
-    struct pending pending;
-    struct circumstances who; /* search_path_set is the session's own */
-    struct decided texts, shapes;
-};
-
-/* ---- verdicts ---- */
-
-/* Whether it sets one of the settings that parser and server must agree on, to a value that sql_parse()
- * does not vouch for: it then says `unknown` too. No rule allows that, not even one for anything. */
-static bool is_harmful(const struct sql_statement *statement)
-{
-    bool guarded = false, unknown = false;
-    for (size_t i = 0; i < statement->effects.count; i++) {
-        const struct effect *effect = &statement->effects.items[i];
-        guarded =
-            guarded || (effect->kind == EFFECT_SET && effect->object && setting_is_guarded(effect->object));
-        unknown = unknown || effect->kind == EFFECT_UNKNOWN;
-    }
-    return guarded && unknown;
-}
-
-/* Whether it may make a session that was opened read-only a writing one. The server's own check is the
- * second wall, and would be gone with it. */
-static bool ends_read_only(const struct sql_statement *statement)
-{
-    static const char *const settings[] = { "transaction_read_only", "default_transaction_read_only" };
-    bool ends = statement->asks_read_write;
-    for (size_t i = 0; i < statement->effects.count; i++) {
-        const struct effect *effect = &statement->effects.items[i];
-        ends = ends || effect->kind == EFFECT_UNKNOWN || effect->kind == EFFECT_DO ||
-               effect->kind == EFFECT_CALL;
-        for (size_t k = 0; effect->object_kind == OBJECT_SETTING && effect->object && k < 2; k++)
-            ends = ends || (effect->kind == EFFECT_SET && strcmp(effect->object, settings[k]) == 0);
-    }
-    return ends;
-}
-
-/* A statement whose rows, groups or order a masked column decides tells its values, whatever is shown of
- * it.
- */
-static void judge_masks(struct decision *d, size_t i, struct verdict *verdict)
-{
-    size_t effect = verdict->effect;
-    if (!d->lineages || d->lineages->count != d->n_statements) {
-        *verdict =
-            verdict_built_in("denied", "the statement can't be followed to the columns that are masked here");
-        return;
-    }
-    const struct lineage *lineage = &d->lineages->items[i];
-    if (!lineage->predicate)
-        return;
-    char words[512];
-    const char *name = lineage->predicate->text->name;
-    (void)snprintf(words, sizeof(words),
-                   "a condition, an order or a group by what mask \"%s\" hides (%.128s) would tell it", name,
-                   lineage->predicate_what ? lineage->predicate_what : "a column");
-    if (!d->words)
-        d->words = strdup(words);
-    *verdict = (struct verdict){ .action = ACTION_DENY,
-                                 .code = "masked_predicate",
-                                 .rule = name,
-                                 .reason = d->words ? d->words : "a masked column would be told",
-                                 .effect = effect };
-}
-
-/* Statement by statement, since one may move the search_path for those behind it; the strictest verdict
- * is the request's. */
-static int judge(const struct inspector *inspector, struct decision *d, const struct sql_request *request)
-{
-    struct circumstances now = inspector->who;
-    size_t before = 0;
-    if (inspector->scope)
-        now.search_path_set = scope_is_anywhere(inspector->scope);
-    budget_clear(&d->budget);
-    d->verdict = rulebook_decide(inspector->rulebook, &now, &(const struct effects){ 0 });
-    for (size_t i = 0; i < request->count; i++) {
-        const struct effects *effects = &request->statements[i].effects;
-        struct verdict verdict = rulebook_decide(inspector->rulebook, &now, effects);
-        if (is_harmful(&request->statements[i]))
-            verdict =
-                verdict_built_in("denied", "client_encoding stays UTF8 and standard_conforming_strings on "
-                                           "(or as set at connection start): statements are inspected");
-        if (inspector->read_only && verdict.action != ACTION_DENY && ends_read_only(&request->statements[i]))
-            verdict = verdict_built_in("denied",
-                                       "your role is read-only, and this may make the session read-write");
-        if (inspector->masks && verdict.action < ACTION_DENY)
-            judge_masks(d, i, &verdict);
-        if (inspector->limited && verdict.action == ACTION_ALLOW &&
-            budget_add_statement(&d->budget, inspector->rulebook, &now, effects))
-            return -ENOMEM;
-        if (i == 0 || verdict.action > d->verdict.action) {
-            d->verdict = verdict;
-            d->verdict.effect += before;
-        }
-        now.search_path_set = now.search_path_set || effects_may_set_search_path(effects);
-        before += effects->count;
-    }
-    d->moves_path = now.search_path_set;
-    return decision_describe(d, request);
-}
 
 static int add_change(void *owner, enum scope_change change, const char *text)
 {
@@ -280,6 +161,20 @@ static int without_catalog(struct decision *d, const struct sql_request *request
     return decision_describe(d, request);
 }
 
+/* What is held is shown to people, and compared later: all of it. */
+static int keep_whole(struct decision *d, const char *text)
+{
+    if (d->verdict.action != ACTION_HOLD || d->text_n == d->text_size)
+        return 0;
+    char *whole = strndup(text, d->text_size);
+    if (!whole)
+        return -ENOMEM;
+    free(d->text);
+    d->text = whole;
+    d->text_n = d->text_size;
+    return 0;
+}
+
 static int resolve_and_judge(struct inspector *inspector, const char *text, const char *fault)
 {
     struct pending *pending = &inspector->pending;
@@ -290,7 +185,8 @@ static int resolve_and_judge(struct inspector *inspector, const char *text, cons
     if (r)
         return r;
     r = note_unmasking(d, pending->request);
-    r = r ? r : judge(inspector, d, pending->request);
+    r = r ? r : inspector_judge(inspector, d, pending->request);
+    r = r ? r : keep_whole(d, text);
     pending->allowed = r == 0 && d->verdict.action == ACTION_ALLOW;
     if (r == 0 && inspector->scope && d->verdict.action == ACTION_ALLOW)
         r = apply_changes(inspector->scope, d, 0);
@@ -399,7 +295,7 @@ int inspector_decide(struct inspector *inspector, const char *text, size_t n, en
         return 0;
     }
     int r = decide_anew(inspector, text, n, kind, fault, &d);
-    if (r == 0 && !inspector->scope && d->moves_path && d->verdict.action == ACTION_ALLOW &&
+    if (r == 0 && !inspector->scope && d->moves_path && d->verdict.action != ACTION_DENY &&
         !inspector_has_path(inspector)) {
         /* It may run again once it has moved the path: judged as if it had. */
         inspector_set_path(inspector);
@@ -419,7 +315,7 @@ int inspector_decide(struct inspector *inspector, const char *text, size_t n, en
 static bool is_plain(const struct decision *d)
 {
     return d->verdict.action == ACTION_ALLOW && d->n_statements == 1 && d->n_steps == 0 &&
-           d->n_changes == 0 && !d->moves_path && !d->lineages;
+           d->n_changes == 0 && !d->moves_path && !d->sets && !d->lineages;
 }
 
 static void keep_shape(struct inspector *inspector, const char *text, const struct sql_shape *shape,

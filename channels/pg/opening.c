@@ -38,6 +38,10 @@ static void log_in(struct pg_session *s)
 {
     session_go(s, LOGIN);
     for (size_t i = 0; i < s->startup.n_options; i++) {
+        if (hold_note_setting(&s->front.hold, s->startup.options[i]->name, s->startup.options[i]->value)) {
+            session_stop_errno(s, -ENOMEM);
+            return;
+        }
         if (strcasecmp(s->startup.options[i]->name, "search_path") == 0)
             inspector_set_path(s->front.inspector);
         if (s->scope && strcasecmp(s->startup.options[i]->name, "search_path") == 0 &&

@@ -11,7 +11,13 @@
 
 static size_t weight(const struct prepared *p)
 {
-    return sizeof(*p) + p->link.key_n + decision_weight(p->decision);
+    return sizeof(*p) + p->link.key_n + decision_weight(p->decision) + p->types.n * sizeof(*p->types.oids);
+}
+
+void prepared_types_free(struct prepared_types *types)
+{
+    free(types->oids);
+    *types = (struct prepared_types){ .n = 0 };
 }
 
 void prepared_init(struct prepared_set *set)
@@ -28,6 +34,7 @@ static void destroy(void *owner, struct link *link)
     set->closed -= p->closed ? 1 : 0;
     table_remove(&set->table, link);
     decision_free(p->decision);
+    prepared_types_free(&p->types);
     free((char *)(uintptr_t)p->link.key);
     free(p);
 }
@@ -104,6 +111,7 @@ int prepared_put(struct prepared_set *set, const char *name, struct decision *de
         p->decision = decision_share(decision);
         decision_free(before);
         p->closed = false;
+        prepared_types_free(&p->types);
         p->weight = weight(p);
         set->bytes += p->weight;
     } else {
@@ -113,6 +121,27 @@ int prepared_put(struct prepared_set *set, const char *name, struct decision *de
         return -ENOMEM;
     p->request = request;
     return 0;
+}
+
+struct prepared_types *prepared_types_of(struct prepared_set *set, const char *name)
+{
+    struct prepared *p = find(set, name);
+    return p ? &p->types : NULL;
+}
+
+void prepared_set_types(struct prepared_set *set, const char *name, struct prepared_types *types)
+{
+    struct prepared *p = find(set, name);
+    if (!p) {
+        prepared_types_free(types);
+        return;
+    }
+    set->bytes -= p->weight;
+    prepared_types_free(&p->types);
+    p->types = *types;
+    *types = (struct prepared_types){ .n = 0 };
+    p->weight = weight(p);
+    set->bytes += p->weight;
 }
 
 static void close_one(void *owner, struct link *link)

@@ -10,9 +10,17 @@ enum {
     PREPARED_CLOSED_MAX = 1024,             /* closed ones that are still remembered */
 };
 
+/* What a Parse said of its parameters' types; kept of statements that are held. Zeroed is none. */
+struct prepared_types {
+    uint32_t *oids;
+    size_t n;
+};
+void prepared_types_free(struct prepared_types *types);
+
 struct prepared {
     struct link link; /* first: see table.h */
     struct decision *decision;
+    struct prepared_types types;
     uint64_t request; /* number of the request that made it */
     size_t weight;    /* as counted when it was put */
     bool closed;
@@ -34,6 +42,9 @@ MUST_USE int prepared_fits(const struct prepared_set *set, const char *name, con
  * -ENOMEM. */
 MUST_USE int prepared_put(struct prepared_set *set, const char *name, struct decision *decision,
                           uint64_t request);
+/* Of one that is there: its own, and new ones, which are taken over. */
+struct prepared_types *prepared_types_of(struct prepared_set *set, const char *name);
+void prepared_set_types(struct prepared_set *set, const char *name, struct prepared_types *types);
 /* NULL when nobody made it. A closed one is found too, for a while: the server may have skipped the Close. */
 const struct prepared *prepared_find(const struct prepared_set *set, const char *name);
 /* Its decision, for one that was made anew of the same text; NULL when nobody made it. name may be NULL. */

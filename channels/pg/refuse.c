@@ -136,26 +136,47 @@ static void drop_cut_character(char *text)
         text[n - 1] = 0;
 }
 
-struct pg_error refusal_error(const struct verdict *verdict, const char *subject, uint64_t number,
-                              bool ascii_only, struct refusal_words *words)
+static void clean(struct refusal_words *words, bool ascii_only)
 {
-    char next[REFUSAL_MESSAGE_MAX];
-    (void)snprintf(words->message, sizeof(words->message), "denied by rule \"%s\": %s", verdict->rule,
-                   verdict->reason);
-    int n = snprintf(words->detail, sizeof(words->detail), "code=%s rule=%s request=%llu", verdict->code,
-                     verdict->rule, (unsigned long long)number);
-    if (subject && n > 0 && (size_t)n < sizeof(words->detail))
-        (void)snprintf(words->detail + n, sizeof(words->detail) - (size_t)n, " effect=\"%s\"", subject);
-    bool ours = strcmp(verdict->rule, BUILT_IN) == 0;
-    (void)snprintf(words->hint, sizeof(words->hint), "%s",
-                   ours ? "no rule can allow this: it is a limit of the inspection itself"
-                        : verdict_next(verdict, next, sizeof(next)));
     char *const all[] = { words->message, words->detail, words->hint };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         drop_cut_character(all[i]);
         if (ascii_only)
             only_ascii(all[i]);
     }
+}
+
+struct pg_error refusal_notice(const char *message, const char *detail, const char *hint, bool ascii_only,
+                               struct refusal_words *words)
+{
+    (void)snprintf(words->message, sizeof(words->message), "%s", message);
+    (void)snprintf(words->detail, sizeof(words->detail), "%s", detail ? detail : "");
+    (void)snprintf(words->hint, sizeof(words->hint), "%s", hint ? hint : "");
+    clean(words, ascii_only);
+    return (struct pg_error){ .severity = "NOTICE",
+                              .sqlstate = "00000",
+                              .message = words->message,
+                              .detail = detail ? words->detail : NULL,
+                              .hint = hint ? words->hint : NULL };
+}
+
+struct pg_error refusal_error(const struct verdict *verdict, const char *subject, uint64_t number,
+                              bool ascii_only, struct refusal_words *words)
+{
+    char next[REFUSAL_MESSAGE_MAX];
+    (void)snprintf(words->message, sizeof(words->message), "denied by rule \"%s\": %s", verdict->rule,
+                   verdict->reason);
+    char request[32];
+    (void)snprintf(request, sizeof(request), "%llu", (unsigned long long)number);
+    int n = snprintf(words->detail, sizeof(words->detail), "code=%s rule=%s request=%s", verdict->code,
+                     verdict->rule, verdict->request ? verdict->request : request);
+    if (subject && n > 0 && (size_t)n < sizeof(words->detail))
+        (void)snprintf(words->detail + n, sizeof(words->detail) - (size_t)n, " effect=\"%s\"", subject);
+    bool ours = strcmp(verdict->rule, BUILT_IN) == 0;
+    (void)snprintf(words->hint, sizeof(words->hint), "%s",
+                   ours ? "no rule can allow this: it is a limit of the inspection itself"
+                        : verdict_next(verdict, next, sizeof(next)));
+    clean(words, ascii_only);
     return (struct pg_error){ .severity = "ERROR",
                               .sqlstate = verdict->wait_s ? "53400" : "42501",
                               .message = words->message,

@@ -47,5 +47,8 @@ struct refusal_words {
 };
 struct pg_error refusal_error(const struct verdict *verdict, const char *subject, uint64_t number,
                               bool ascii_only, struct refusal_words *words);
+/* Words of ours that are no refusal; detail and hint may be NULL. */
+struct pg_error refusal_notice(const char *message, const char *detail, const char *hint, bool ascii_only,
+                               struct refusal_words *words);
 /* The last words of a session that ends; code: contract.md §3. message is borrowed. */
 struct pg_error refusal_fatal(const char *code, const char *message, struct refusal_words *words);

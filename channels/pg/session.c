@@ -58,6 +58,8 @@ static void close_server(struct pg_session *s)
 
 static void close_all(struct pg_session *s)
 {
+    session_hold_drop(s, "its connection has ended");
+    buffer_free(&s->notices);
     close_server(s);
     source_free(STEAL(s->client));
     fd_close(STEAL_FD(s->client_fd));
@@ -103,6 +105,7 @@ static void drain_or_finish(struct pg_session *s)
 void session_close(struct pg_session *s, const char *reason)
 {
     (void)snprintf(s->reason, sizeof(s->reason), "%s", reason);
+    session_hold_drop(s, "its connection has ended");
     close_server(s);
     catalog_wait_end(&s->wait);
     unlist(s);
@@ -168,7 +171,8 @@ static bool waits(const struct pg_session *s)
 static void set_interest(struct pg_session *s)
 {
     bool up_waits = buffer_size(&s->front.lane.out) > 0, down_waits = buffer_size(&s->back.lane.out) > 0;
-    bool read_client = !up_waits && !waits(s) && !s->client_ended && !s->server_ended;
+    bool read_client =
+        !up_waits && (!waits(s) || session_hold_reads(s)) && !s->client_ended && !s->server_ended;
     bool read_server = (!down_waits || s->client_gone) && !s->server_ended;
     source_interest(s->client,
                     (read_client ? LOOP_READ : 0U) | (down_waits && !s->client_gone ? LOOP_WRITE : 0U));
@@ -204,13 +208,18 @@ void session_stop_back(struct pg_session *s, int r)
 
 static void wants_fetched(void *owner, const char *fault);
 
-/* The next message waits for the catalog, or the ledger. */
-static void wait_if_held(struct pg_session *s)
+/* The next message waits for people, the catalog, or the ledger. */
+static int wait_if_held(struct pg_session *s)
 {
+    if (s->front.hold.state == HOLD_NONE)
+        session_hold_drop(s, "it does not run any more");
     if (session_counts(s))
         session_ask_count(s);
+    else if (session_holds(s))
+        return session_hold_step(s);
     else if (s->front.held && s->host->catalog)
         catalog_link_wait(s->host->catalog, &s->wait, wants_fetched, s);
+    return 0;
 }
 
 /* What was made or changed is committed, or will never be: the catalog tells. */
@@ -228,9 +237,9 @@ static int push_up(struct pg_session *s)
     for (;;) {
         int r = front_take(&s->front);
         bool stalled = !lane_open(&s->front.lane);
+        r = r ? r : wait_if_held(s);
         if (r)
             return r;
-        wait_if_held(s);
         if (s->server_deaf || lane_write(&s->front.lane, s->server_fd) < 0) {
             s->server_deaf = true; /* its last words may still be there to be read */
             lane_forget(&s->front.lane);
@@ -245,6 +254,7 @@ static int push_down(struct pg_session *s)
     for (;;) {
         int r = back_take(&s->back);
         bool stalled = !lane_open(&s->back.lane);
+        r = r ? r : session_hold_tell(s);
         if (r)
             return r;
         session_mind_limits(s);
@@ -300,12 +310,13 @@ static void running_client(struct pg_session *s, uint32_t ready)
         stop_by_front(s, r);
         return;
     }
-    if ((ready & (LOOP_READ | LOOP_HANGUP)) && buffer_size(&s->front.lane.out) == 0 && !waits(s) &&
-        !s->client_ended) {
+    if ((ready & (LOOP_READ | LOOP_HANGUP)) && buffer_size(&s->front.lane.out) == 0 &&
+        (!waits(s) || session_hold_reads(s)) && !s->client_ended) {
+        bool held = waits(s);
         r = lane_read(&s->front.lane, s->client_fd, &s->client_ended);
-        if (r < 0 && r != -EAGAIN)
+        if ((r < 0 && r != -EAGAIN) || (held && s->client_ended))
             s->client_ended = s->client_gone = true;
-        r = push_up(s);
+        r = held ? 0 : push_up(s);
     }
     if (r) {
         stop_by_front(s, r);
@@ -343,6 +354,7 @@ bool session_cancel(struct pg_session *s, void *asker)
     if (session_counts(s))
         timer_stop(s->timer);
     catalog_wait_end(&s->wait);
+    session_hold_drop(s, "cancelled");
     front_cancel(&s->front);
     session_go_on(s);
     return sent;
@@ -370,7 +382,10 @@ static void running_server(struct pg_session *s, uint32_t ready)
         session_stop_back(s, r);
         return;
     }
-    if (behind && !front_is_behind_limit(&s->front)) {
+    bool settled = session_hold_settled(s);
+    if (settled)
+        front_resume(&s->front, NULL);
+    if (settled || (behind && !front_is_behind_limit(&s->front))) {
         session_go_on(s);
         return;
     }
@@ -441,6 +456,8 @@ static int build(struct pg_session *s, struct recorder *recorder, uint32_t strea
         return r;
     if (s->host->read_only)
         inspector_keep_read_only(s->front.inspector);
+    s->front.hold.subject = s->host->subject;
+    buffer_init(&s->notices, PG_SMALL_MAX);
     if (s->host->masks)
         inspector_mask(s->front.inspector, s->host->masks);
     if (s->host->limited) {

@@ -18,8 +18,10 @@ enum {
     PG_LINGER_MS = 2 * 1000,   /* for the client to close after we did */
 };
 
+struct approval_subject;
 struct budget_use;
 struct catalog_link;
+struct hold;
 struct mask_set;
 struct pg_session;
 struct veil_how;
@@ -38,6 +40,16 @@ struct pg_calls {
     /* Asks the ledger whether statements of these rules may run; pg_session_counted follows, not from inside
      * this call. Non-zero: nobody can be asked. */
     int (*ask_count)(void *owner, const struct budget_use *uses, size_t n);
+    /* Asks those who have to agree to what is held (HOLD_DUE), in the place of what was asked before;
+     * pg_session_agreed or pg_session_not_approved follows, not from inside this call. Non-zero: nobody can
+     * be asked. */
+    int (*ask_approval)(void *owner, const struct hold *hold);
+    /* Everybody has agreed, and it is about to run: pg_session_go or pg_session_not_approved follows,
+     * likewise.
+     */
+    void (*use_approval)(void *owner, const struct hold *hold);
+    /* It was refused, has run, or will not run: what is still open is withdrawn. */
+    void (*drop_approval)(void *owner, const char *why);
     /* Once, the session's last word: both descriptors are closed. reason: a few words for the log, borrowed.
      * The session may be freed in here. */
     void (*ended)(void *owner, const char *reason);
@@ -49,6 +61,7 @@ struct pg_host {
     const struct rulebook *rulebook;
     struct circumstances who;
     const struct pg_calls *calls;
+    const struct approval_subject *subject; /* of requests for approval; NULL: no rule asks for any */
     struct catalog_link *catalog; /* how names are resolved; NULL: they are judged as they are written */
     bool limited;                 /* some rule has limits; then there is a veil */
     bool read_only;               /* no session may make itself read-write */
@@ -72,6 +85,13 @@ void pg_session_refused(struct pg_session *session, const char *code, const char
 void pg_session_cancelled(struct pg_session *session);
 /* The answer to ask_count. rule: the one that has no room for another wait_s seconds; empty: go; borrowed. */
 void pg_session_counted(struct pg_session *session, const char *rule, uint32_t wait_s);
+/* The answers to ask_approval and use_approval; request: its id, or "". */
+void pg_session_agreed(struct pg_session *session);
+void pg_session_go(struct pg_session *session);
+void pg_session_not_approved(struct pg_session *session, const char *code, const char *rule,
+                             const char *reason, const char *request);
+/* Where the held statement stands, as a NoticeResponse; detail and hint may be NULL. */
+void pg_session_notice(struct pg_session *session, const char *message, const char *detail, const char *hint);
 /* Fails closed: the target's side is closed at once, what was not recorded is not shown, the client is told.
  */
 void pg_session_stop(struct pg_session *session, const char *code, const char *message);

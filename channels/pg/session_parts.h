@@ -22,6 +22,8 @@ struct pg_session {
     bool client_gone;  /* it takes nothing any more */
     bool server_ended, server_deaf, server_told;
     bool said_end;            /* CLOSING: our end of file is out */
+    bool approving;           /* the gate was asked for an approval, and it is not dropped yet */
+    struct buffer notices;    /* that wait for the end of a message */
     bool cutting;             /* the timer runs for a result over its limit */
     struct scope *scope;      /* or NULL */
     struct catalog_wait wait; /* while front.held */
@@ -60,6 +62,20 @@ bool session_counts(const struct pg_session *s);
 void session_ask_count(struct pg_session *s);
 /* The timer has run out while RUNNING. */
 void session_limits_late(struct pg_session *s);
+/* session_hold.c: people are asked, and what they say is taken over. */
+
+/* The held message waits for people, or for the ledger's word that it may run. */
+bool session_holds(const struct pg_session *s);
+/* Asks what is due. Negative errno: the session must stop. */
+MUST_USE int session_hold_step(struct pg_session *s);
+/* What it waited for, before anybody is asked, has come to pass. */
+bool session_hold_settled(const struct pg_session *s);
+/* Nobody waits for what was asked any more. */
+void session_hold_drop(struct pg_session *s, const char *why);
+/* Whether the client may be read while its message is held: only by that is seen that it has gone. */
+bool session_hold_reads(const struct pg_session *s);
+/* What is to be told goes out where it does not fall into the middle of a message. */
+MUST_USE int session_hold_tell(struct pg_session *s);
 /* Goes on with what the client has sent. */
 void session_go_on(struct pg_session *s);
 

@@ -33,12 +33,12 @@ bool pg_read_query(struct reader body, const char **ret_text)
 bool pg_read_parse(struct reader body, struct pg_parse *ret)
 {
     struct pg_parse parse = { 0 };
-    uint16_t n_types = 0;
     const uint8_t *types = NULL;
     if (!reader_cstring(&body, &parse.statement) || !reader_cstring(&body, &parse.text) ||
-        !reader_u16(&body, &n_types) || !reader_bytes(&body, (size_t)n_types * 4, &types) ||
+        !reader_u16(&body, &parse.n_types) || !reader_bytes(&body, (size_t)parse.n_types * 4, &types) ||
         !reader_done(&body))
         return false;
+    parse.types = reader_of(types, (size_t)parse.n_types * 4);
     *ret = parse;
     return true;
 }
@@ -160,7 +160,7 @@ static int put_strings(struct buffer *out, char type, const char *const *strings
     return r;
 }
 
-int pg_put_error(struct buffer *out, const struct pg_error *error)
+static int put_fields(struct buffer *out, char type, const struct pg_error *error)
 {
     const struct {
         char code;
@@ -171,7 +171,7 @@ int pg_put_error(struct buffer *out, const struct pg_error *error)
     size_t body = 1;
     for (size_t i = 0; i < FIELDS; i++)
         body += fields[i].value ? strlen(fields[i].value) + 2 : 0;
-    int r = put_header(out, 'E', body);
+    int r = put_header(out, type, body);
     for (size_t i = 0; r == 0 && i < FIELDS; i++) {
         if (!fields[i].value)
             continue;
@@ -179,6 +179,16 @@ int pg_put_error(struct buffer *out, const struct pg_error *error)
         r = r ? r : buffer_put_cstring(out, fields[i].value);
     }
     return r ? r : buffer_put_u8(out, 0);
+}
+
+int pg_put_error(struct buffer *out, const struct pg_error *error)
+{
+    return put_fields(out, 'E', error);
+}
+
+int pg_put_notice(struct buffer *out, const struct pg_error *notice)
+{
+    return put_fields(out, 'N', notice);
 }
 
 int pg_put_query(struct buffer *out, const char *text)

@@ -34,6 +34,8 @@ MUST_USE bool pg_read_query(struct reader body, const char **ret_text);
 
 struct pg_parse {
     const char *statement, *text;
+    struct reader types; /* n_types times: uint32 oid, 0 for not said */
+    uint16_t n_types;
 };
 MUST_USE bool pg_read_parse(struct reader body, struct pg_parse *ret);
 
@@ -78,6 +80,7 @@ struct pg_error {
 
 /* The writers append one message; -ENOBUFS, -ENOMEM. */
 MUST_USE int pg_put_error(struct buffer *out, const struct pg_error *error);
+MUST_USE int pg_put_notice(struct buffer *out, const struct pg_error *notice); /* severity: "NOTICE" … */
 MUST_USE int pg_put_query(struct buffer *out, const char *text);
 MUST_USE int pg_put_parse(struct buffer *out, const char *statement, const char *text);
 MUST_USE int pg_put_authenticated(struct buffer *out);

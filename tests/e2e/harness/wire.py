@@ -59,6 +59,10 @@ def fields(body):
     return {part[:1].decode(): part[1:].decode(errors="replace") for part in body.split(b"\0") if part}
 
 
+def cancel(key):
+    return struct.pack("!III", 12 + len(key[1]), CANCEL_REQUEST, key[0]) + key[1]
+
+
 class Wire:
     def __init__(self, port, seconds=20):
         self.socket = socket.create_connection(("127.0.0.1", port), seconds)
