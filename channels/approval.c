@@ -552,19 +552,16 @@ static void moved(struct approval *a, struct part *part, const Ipc__ApprovalNews
     }
 }
 
-int approval_news(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+void approval_news(struct gate *gate, const Ipc__ApprovalNews *news)
 {
-    const Ipc__ApprovalNews *news = message->approval_news;
     struct approval *a = NULL;
-    struct part *part = find_id(owner, news->id, &a);
-    (void)fds, (void)n_fds;
+    struct part *part = find_id(gate, news->id, &a);
     if (!part || a->dropped)
-        return 0;
+        return;
     struct step step = { news->state,      news->id,        news->why,
                          news->expires_ms, news->decisions, news->n_decisions };
     if (record(a, &step))
         refuse_unrecorded(a, part);
     else
         moved(a, part, news);
-    return 0;
 }

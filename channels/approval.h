@@ -47,7 +47,8 @@ void approval_drop(struct approval *approval, const char *why);
 struct approval_subject approval_subject_of(const struct gate *gate, const Ipc__Target *target,
                                             const char *kind);
 
-/* Handlers: ledger AnswerApproval, AnswerConsume; ApprovalNews of this gate's own requests. */
+/* Handlers: ledger AnswerApproval, AnswerConsume. */
 int approval_answered(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 int approval_consumed(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
-int approval_news(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
+/* ApprovalNews of this gate's own requests. */
+void approval_news(struct gate *gate, const Ipc__ApprovalNews *news);

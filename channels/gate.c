@@ -181,7 +181,11 @@ static int on_approval_news(void *owner, const Ipc__Message *message, int *fds, 
 {
     (void)fds;
     (void)n_fds;
-    desks_news(owner, message->approval_news);
+    const Ipc__ApprovalNews *news = message->approval_news;
+    if (news->approval || news->grant)
+        desks_news(owner, news);
+    else
+        approval_news(owner, news);
     return 0;
 }
 
@@ -217,7 +221,6 @@ static const struct ipc_rule ledger_rules[] = {
     { IPC__MESSAGE__BODY_ANSWER_DECIDE, ADMITTED, false, 0, 0, desk_answer_decide },
     { IPC__MESSAGE__BODY_ANSWER_REVOKE_GRANT, ADMITTED, false, 0, 0, desk_answer_revoke_grant },
     { IPC__MESSAGE__BODY_ANSWER_APPROVAL, ADMITTED, false, 0, 0, approval_answered },
-    { IPC__MESSAGE__BODY_APPROVAL_NEWS, ADMITTED, false, 0, 0, approval_news },
     { IPC__MESSAGE__BODY_ANSWER_CONSUME, ADMITTED, false, 0, 0, approval_consumed },
 };
 

@@ -21,7 +21,7 @@ static const struct config_key KEYS[] = {
     { "listen", CONFIG_REQUIRED },    { "state", CONFIG_REQUIRED },    { "host_keys", CONFIG_OPTIONAL },
     { "drain", CONFIG_OPTIONAL },     { "identity", CONFIG_OPTIONAL }, { "roles", CONFIG_OPTIONAL },
     { "targets", CONFIG_OPTIONAL },   { "rules", CONFIG_OPTIONAL },    { "masks", CONFIG_OPTIONAL },
-    { "recording", CONFIG_OPTIONAL }, { "notify", CONFIG_SOON },
+    { "recording", CONFIG_OPTIONAL }, { "notify", CONFIG_OPTIONAL },
 };
 
 static void config_free(Ipc__Config *config)
@@ -43,8 +43,7 @@ static void read_sections(struct config_reader *reader, const struct config_node
     config_read_rules(reader, config_node_get(root, "rules"));
     config_read_masks(reader, config_node_get(root, "masks"));
     config_read_recording(reader, config_node_get(root, "recording"));
-    if (reader->soon)
-        config_read_notify(reader, config_node_get(root, "notify"));
+    config_read_notify(reader, config_node_get(root, "notify"));
 }
 
 /* SHA-256 of the file, in hex: what a session's log says which policy was in force by. */

@@ -1,4 +1,4 @@
-/* rules[].approve: who has to agree, and to what.
+/* rules[].approve and masks[].approve: who has to agree, and to what.
  *
  * `by` is a list of roles, any one of which suffices, or a list of such lists, of each of which somebody has
  * to agree. */
@@ -132,26 +132,20 @@ static void read_words(struct config_reader *reader, const struct config_node *m
     approve->deny_in_transaction = !strcmp(in_transaction, "deny");
 }
 
-void config_read_approve(struct config_reader *reader, const struct config_node *map,
-                         const struct config_node *node, Ipc__Rule *rule)
+void config_read_approve(struct config_reader *reader, const struct config_node *node, Ipc__Approve **ret)
 {
-    bool held = !strcmp(rule->action, "approve");
-
-    if (!node && held)
-        config_fault(reader, map, "rule \"%s\": \"approve\" is missing: it says who decides", rule->name);
-    if (node && rule->action[0] && !held)
-        config_fault(reader, node->key, "\"approve\" is for rules with action: approve");
     if (!node || !config_map(reader, node, CONFIG_KEYS(KEYS), "approve"))
         return;
-    rule->approve = malloc(sizeof *rule->approve);
-    if (!rule->approve) {
+    Ipc__Approve *approve = malloc(sizeof *approve);
+    if (!approve) {
         reader->no_memory = true;
         return;
     }
-    *rule->approve = (Ipc__Approve)IPC__APPROVE__INIT;
-    read_by(reader, config_node_get(node, "by"), rule->approve);
-    read_quorum(reader, config_node_get(node, "quorum"), rule->approve);
-    read_words(reader, node, rule->approve);
-    read_times(reader, node, rule->approve);
-    read_flags(reader, node, rule->approve);
+    *approve = (Ipc__Approve)IPC__APPROVE__INIT;
+    *ret = approve;
+    read_by(reader, config_node_get(node, "by"), approve);
+    read_quorum(reader, config_node_get(node, "quorum"), approve);
+    read_words(reader, node, approve);
+    read_times(reader, node, approve);
+    read_flags(reader, node, approve);
 }

@@ -13,6 +13,7 @@ static const struct config_key KEYS[] = {
     { "detect", CONFIG_OPTIONAL },
     { "with", CONFIG_REQUIRED },
     { "masked_predicates", CONFIG_OPTIONAL },
+    { "approve", CONFIG_OPTIONAL },
 };
 static const char *const KINDS[] = { "redact", "partial", "hash", "null", NULL };
 static const char *const PREDICATES[] = { "deny", "allow", "approve", NULL };
@@ -137,11 +138,23 @@ static void read_predicates(struct config_reader *reader, const struct config_no
 {
     const char *word = PREDICATES[0];
 
-    if (node && config_choice(reader, node, PREDICATES, &word) && !strcmp(word, "approve"))
-        config_fault(reader, node, "masked_predicates \"%s\" " CONFIG_NOT_YET, word);
+    if (node)
+        config_choice(reader, node, PREDICATES, &word);
     if (node && !mask->n_columns)
         config_fault(reader, node, "\"masked_predicates\" is about \"columns\", and there are none");
     config_set(reader, &mask->predicates, word);
+}
+
+static void read_approve(struct config_reader *reader, const struct config_node *map, Ipc__Mask *mask)
+{
+    const struct config_node *node = config_node_get(map, "approve");
+    bool held = !strcmp(mask->predicates, "approve");
+
+    if (!node && held)
+        config_fault(reader, map, "mask \"%s\": \"approve\" is missing: it says who decides", mask->name);
+    if (node && !held)
+        config_fault(reader, node->key, "\"approve\" is for masks with masked_predicates: approve");
+    config_read_approve(reader, node, &mask->approve);
 }
 
 /* Recordings and messages name the mask: so two can't share a name. */
@@ -178,6 +191,7 @@ static void read_mask(struct config_reader *reader, const struct config_node *no
     read_detect(reader, detect, mask);
     read_with(reader, config_node_get(node, "with"), mask);
     read_predicates(reader, config_node_get(node, "masked_predicates"), mask);
+    read_approve(reader, node, mask);
 }
 
 void config_read_masks(struct config_reader *reader, const struct config_node *node)

@@ -6,9 +6,9 @@
 #include "policy/config_sections.h"
 
 static const struct config_key KEYS[] = {
-    { "name", CONFIG_REQUIRED },   { "roles", CONFIG_OPTIONAL },  { "targets", CONFIG_REQUIRED },
-    { "match", CONFIG_OPTIONAL },  { "action", CONFIG_REQUIRED }, { "reason", CONFIG_OPTIONAL },
-    { "limits", CONFIG_OPTIONAL }, { "approve", CONFIG_SOON },
+    { "name", CONFIG_REQUIRED },   { "roles", CONFIG_OPTIONAL },   { "targets", CONFIG_REQUIRED },
+    { "match", CONFIG_OPTIONAL },  { "action", CONFIG_REQUIRED },  { "reason", CONFIG_OPTIONAL },
+    { "limits", CONFIG_OPTIONAL }, { "approve", CONFIG_OPTIONAL },
 };
 static const char *const ACTIONS[] = { "allow", "deny", "approve", NULL };
 
@@ -83,8 +83,6 @@ static void read_action(struct config_reader *reader, const struct config_node *
 
     if (!node || !config_choice(reader, node, ACTIONS, &action))
         return;
-    if (!strcmp(action, "approve") && !reader->soon)
-        config_fault(reader, node, "action \"%s\" " CONFIG_NOT_YET, action);
     config_set(reader, &rule->action, action);
 }
 
@@ -112,6 +110,18 @@ static void check_name(struct config_reader *reader, const struct config_node *n
         }
 }
 
+static void read_approve(struct config_reader *reader, const struct config_node *map, Ipc__Rule *rule)
+{
+    const struct config_node *node = config_node_get(map, "approve");
+    bool held = !strcmp(rule->action, "approve");
+
+    if (!node && held)
+        config_fault(reader, map, "rule \"%s\": \"approve\" is missing: it says who decides", rule->name);
+    if (node && rule->action[0] && !held)
+        config_fault(reader, node->key, "\"approve\" is for rules with action: approve");
+    config_read_approve(reader, node, &rule->approve);
+}
+
 static void read_rule(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule)
 {
     const struct config_node *name_node = config_node_get(node, "name");
@@ -131,8 +141,7 @@ static void read_rule(struct config_reader *reader, const struct config_node *no
     config_read_match(reader, config_node_get(node, "match"), rule);
     read_action(reader, config_node_get(node, "action"), rule);
     read_reason(reader, config_node_get(node, "reason"), rule);
-    if (reader->soon)
-        config_read_approve(reader, node, config_node_get(node, "approve"), rule);
+    read_approve(reader, node, rule);
     config_read_limits(reader, config_node_get(node, "limits"), rule);
 }
 

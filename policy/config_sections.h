@@ -22,9 +22,8 @@ void config_read_notify(struct config_reader *reader, const struct config_node *
 void config_read_match(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule);
 /* A rule's limits, once its action is there. */
 void config_read_limits(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule);
-/* How what a rule holds is approved, once its name and action are there; map: the rule's. */
-void config_read_approve(struct config_reader *reader, const struct config_node *map,
-                         const struct config_node *node, Ipc__Rule *rule);
+/* How what a rule or mask holds is approved. *ret stays as it is when there is none. */
+void config_read_approve(struct config_reader *reader, const struct config_node *node, Ipc__Approve **ret);
 /* "[schema.]table.column"; false after a report. */
 bool config_check_column(struct config_reader *reader, const struct config_node *item, const char *pattern);
 /* Lists of roles that exist, and of patterns of targets. */

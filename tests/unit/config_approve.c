@@ -1,4 +1,4 @@
-/* `approve` and `notify`, which gatehouse.yaml may not use yet, read as they will be. */
+/* `approve` and `notify` in gatehouse.yaml. */
 #include "check.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ static int parse(const char *text, Ipc__Config **ret, struct config_faults *faul
 {
     char path[512];
     snprintf(path, sizeof path, "%s/gatehouse.yaml", directory);
-    return config_parse_soon(path, (const uint8_t *)text, strlen(text), true, ret, faults);
+    return config_parse(path, (const uint8_t *)text, strlen(text), true, ret, faults);
 }
 
 static Ipc__Config *good(const char *text)
@@ -265,23 +265,6 @@ static void there_is_an_end_to_webhooks(void **state)
     bad(text, "there are more than 16 webhooks");
 }
 
-/* ---- until then ---- */
-
-static void without_asking_all_of_it_is_refused(void **state)
-{
-    static const char text[] = RULE("{ by: [dba] }") "notify: [{ " HOOK " }]\n";
-    struct config_faults faults = { 0 };
-    Ipc__Config *config = NULL;
-    (void)state;
-    release(good(text));
-    assert_int_equal(
-        config_parse("/etc/gatehouse.yaml", (const uint8_t *)text, strlen(text), false, &config, &faults), 1);
-    assert_int_equal(faults.count, 3);
-    for (size_t i = 0; i < faults.count; i++)
-        assert_non_null(strstr(faults.items[i].message, "is not supported in this version"));
-    config_faults_free(&faults);
-}
-
 static int make_fixture(void **state)
 {
     (void)state;
@@ -309,7 +292,7 @@ int main(void)
         cmocka_unit_test(faults_of_notify_are_named),
         cmocka_unit_test(what_a_webhook_is_called_is_not_repeated_in_messages),
         cmocka_unit_test(there_is_an_end_to_webhooks),
-        cmocka_unit_test(without_asking_all_of_it_is_refused),
+
     };
     return cmocka_run_group_tests(tests, make_fixture, remove_fixture);
 }
