@@ -19,6 +19,10 @@ if(GATEHOUSE_TESTS)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 endif()
 
+# It comes without a module of pkg-config.
+find_library(HTTP_PARSER_LIBRARY NAMES http_parser REQUIRED)
+find_path(HTTP_PARSER_INCLUDE http_parser.h REQUIRED)
+
 # protobuf-c is linked statically: messages are part of base/, and so of every process (docs/adr).
 find_library(PROTOBUF_C_ARCHIVE NAMES libprotobuf-c.a REQUIRED)
 find_program(PROTOC_C protoc-c REQUIRED)

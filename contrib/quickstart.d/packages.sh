@@ -2,7 +2,7 @@
 
 packages_build="gcc libc6-dev cmake ninja-build pkg-config libssh-dev libsodium-dev libseccomp-dev libzstd-dev
   libprotobuf-c-dev protobuf-c-compiler libpg-query-dev libssl-dev libsqlite3-dev libyaml-dev libpq-dev
-  libcjose-dev libjansson-dev libcurl4-openssl-dev"
+  libcjose-dev libjansson-dev libcurl4-openssl-dev libhttp-parser-dev"
 # The pattern engine: Hyperscan is for x86 alone, Vectorscan has the same interface.
 case $(uname -m) in
 x86_64) packages_build="$packages_build libhyperscan-dev" ;;

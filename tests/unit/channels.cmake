@@ -37,3 +37,4 @@ add_test(NAME transfer_live COMMAND /usr/bin/python3 -m pytest -q -p no:cachepro
 set_tests_properties(transfer_live PROPERTIES ENVIRONMENT "TRANSFER_HARNESS=$<TARGET_FILE:transfer_harness>" TIMEOUT 300)
 unit_test(sftp channels-sftp)
 target_sources(sftp PRIVATE sftp_talk.c)
+unit_test(kube_http channels-kube)
