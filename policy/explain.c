@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "base/text.h"
+#include "policy/holders.h"
 #include "policy/judge.h"
 
 enum {
@@ -144,6 +145,23 @@ static void put_verdict(struct page *page, const struct verdict *verdict)
     put(page, "\n");
 }
 
+/* Whom its rules would ask. */
+static void put_holders(struct page *page, const struct holders *holders)
+{
+    char by[HOLDER_BY_MAX], wait[24];
+    for (size_t i = 0; i < holders->n; i++) {
+        const struct holder *holder = &holders->items[i];
+        bool retried = !strcmp(holder->approve->mode, "retry");
+        put(page, "asks: ");
+        put_escaped(page, holder_by(holder->approve, by));
+        put(page, " (rule \"");
+        put_escaped(page, holder->name);
+        put(page, retried ? "\", refused until then, up to " : "\", waits up to ");
+        put(page, text_duration(wait, holder->approve->wait_ms));
+        put(page, holder->approve->deny_in_transaction ? ", not inside of a transaction)\n" : ")\n");
+    }
+}
+
 static void put_effects(struct page *page, const struct rulebook *rulebook, const struct circumstances *who,
                         const struct effects *effects)
 {
@@ -187,13 +205,18 @@ static int put_all(struct page *page, const struct rulebook *rulebook, const str
     if (r < 0)
         return r;
     struct circumstances now = *who;
+    struct holders holders = { .n = 0 };
     for (size_t i = 0; i < judgement.request->count; i++) {
         put_statement(page, rulebook, &now, sql, &judgement, i);
+        if (judgement.verdicts[i].action == ACTION_HOLD)
+            holders_add_statement(&holders, rulebook, &now, &judgement.request->statements[i].effects);
         now.search_path_set |= effects_may_set_search_path(&judgement.request->statements[i].effects);
     }
     put(page, "verdict: ");
     put_verdict(page, &judgement.verdict);
-    if (judgement.verdict.action != ACTION_ALLOW) {
+    if (judgement.verdict.action == ACTION_HOLD)
+        put_holders(page, &holders);
+    if (judgement.verdict.action == ACTION_DENY) {
         put(page, "next: ");
         put_escaped(page, verdict_next(&judgement.verdict, next, sizeof next));
         put(page, "\n");

@@ -1,4 +1,5 @@
 /* help, whoami, targets, describe: what a connection is, told to people and to agents. */
+#include "channels/commands/about_approve.h"
 #include "channels/commands/about_masks.h"
 
 #include <inttypes.h>
@@ -293,6 +294,7 @@ static void rule_text(struct buffer *out, const Ipc__Rule *rule)
         match_text(out, rule->match[i]);
     }
     limits_text(out, rule->limits);
+    about_approve_text(rule->approve, out);
     (void)!buffer_printf(out, rule->reason[0] ? "  (%s)\n" : "%s\n", rule->reason);
 }
 
@@ -371,6 +373,7 @@ static void rule_json(struct json *j, const Ipc__Rule *rule)
     json_bool(j, "anything", rule->anything);
     if (rule->limits)
         limits_json(j, rule->limits);
+    about_approve_json(rule->approve, j);
     json_open_array(j, "match");
     for (size_t i = 0; i < rule->n_match; i++)
         match_json(j, NULL, rule->match[i]);

@@ -1,6 +1,7 @@
 /* What of a target is masked for somebody: a part of `describe`, so that nobody wonders at what is missing.
  */
 #include "channels/commands/about_masks.h"
+#include "channels/commands/about_approve.h"
 
 #include <string.h>
 #include "policy/masks.h"
@@ -13,9 +14,12 @@ static bool is_for(const struct gate *gate, const char *target, const Ipc__Mask 
     return mask_applies(mask, &who);
 }
 
-static bool predicates_allowed(const Ipc__Mask *mask)
+static const char *what_conditions(const Ipc__Mask *mask)
 {
-    return mask->predicates && strcmp(mask->predicates, "allow") == 0;
+    if (mask->approve)
+        return "; conditions by them wait for an approval";
+    return strcmp(mask->predicates, "allow") == 0 ? "; conditions by them are allowed"
+                                                  : "; conditions by them are refused";
 }
 
 static void names_text(struct buffer *out, const char *what, char *const *names, size_t n)
@@ -35,8 +39,8 @@ static void mask_text_of(struct buffer *out, const Ipc__Mask *mask)
         (void)!buffer_printf(out, "%s%s", i || mask->n_detect ? ", " : "what looks like ",
                              mask->patterns[i]->name);
     if (mask->n_columns)
-        (void)!buffer_printf(out, predicates_allowed(mask) ? "; conditions by them are allowed"
-                                                           : "; conditions by them are refused");
+        (void)!buffer_printf(out, "%s", what_conditions(mask));
+    about_approve_text(mask->approve, out);
     (void)!buffer_printf(out, "\n");
 }
 
@@ -73,7 +77,8 @@ static void mask_json_of(struct json *j, const Ipc__Mask *mask)
         json_text(j, NULL, mask->patterns[i]->name);
     json_close_array(j);
     if (mask->n_columns)
-        json_text(j, "masked_predicates", predicates_allowed(mask) ? "allow" : "deny");
+        json_text(j, "masked_predicates", *mask->predicates ? mask->predicates : "deny");
+    about_approve_json(mask->approve, j);
     json_close_object(j);
 }
 

@@ -26,6 +26,10 @@ class Operator:
     def state(self, request):
         return self.list(request)[0]["state"]
 
+    @staticmethod
+    def state_in(output):
+        return next((json.loads(line)["state"] for line in output.splitlines() if line), None)
+
     def approve(self, request, *words):
         return self.client.must("approve", request, *words)
 
