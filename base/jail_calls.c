@@ -74,7 +74,7 @@ static const struct call front_calls[] = {
 
 static const struct call gate_calls[] = {
     CALL(fdatasync),
-    CALL(getsockopt), /* libssh asks what is wrong with its connection */
+    CALL(getsockopt),   /* libssh asks what is wrong with its connection */
     CALL(memfd_create), /* what is to be approved, for the ledger */
     CALL_IF(ioctl, 1, EVERY_BIT, TIOCSWINSZ),
 };
