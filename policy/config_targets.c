@@ -157,11 +157,12 @@ static void read_target(struct config_reader *reader, const struct config_node *
             read_postgres(reader, node, what, target);
         return;
     }
-    if (!strcmp(word, "ssh"))
+    if (!strcmp(word, "ssh")) {
         config_read_ssh(reader, node, what, target);
-    else
-        config_map(reader, node, CONFIG_KEYS(ANY_KEYS), what);
-    if (*word && !(reader->soon && !strcmp(word, "ssh")))
+        return;
+    }
+    config_map(reader, node, CONFIG_KEYS(ANY_KEYS), what);
+    if (*word)
         config_fault(reader, kind, "%s: kind \"%s\" " CONFIG_NOT_YET, what, word);
 }
 

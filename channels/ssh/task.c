@@ -109,15 +109,18 @@ static bool wants_input(struct ssh_task *task)
 }
 
 /* A client that hangs up is always heard; when it has, nothing else comes. */
+static void watch_stream(const struct task_stream *stream, bool reads)
+{
+    if (stream->source)
+        source_interest(stream->source, LOOP_HANGUP | (reads ? LOOP_READ : 0) |
+                                            (buffer_size(&stream->waiting) > 0 ? LOOP_WRITE : 0));
+}
+
 static void set_interest(struct ssh_task *task)
 {
-    bool reads = wants_input(task);
-    if (task->out.source)
-        source_interest(task->out.source, LOOP_HANGUP | (reads ? LOOP_READ : 0) |
-                                              (buffer_size(&task->out.waiting) > 0 ? LOOP_WRITE : 0));
-    if (task->err.source)
-        source_interest(task->err.source,
-                        LOOP_HANGUP | (buffer_size(&task->err.waiting) > 0 ? LOOP_WRITE : 0));
+    task->reads = wants_input(task);
+    watch_stream(&task->out, task->reads);
+    watch_stream(&task->err, false);
 }
 
 /* ---- from the target ---- */
@@ -159,6 +162,7 @@ static enum upstream_taken output(void *owner, bool is_error, const uint8_t *byt
         return UPSTREAM_GO_ON;
     if (r)
         return UPSTREAM_NO_MORE;
+    watch_stream(stream, !is_error && task->reads);
     return buffer_size(&stream->waiting) > 0 ? UPSTREAM_PAUSE : UPSTREAM_GO_ON;
 }
 
@@ -176,12 +180,13 @@ static void given_up(void *owner)
     finish(task);
 }
 
+/* What of the target's end the client may hear now. */
 static void end_streams(struct ssh_task *task)
 {
     if (!task->target_ended)
         return;
     if (buffer_size(&task->out.waiting) == 0)
-        (void)shutdown(task->out.fd, SHUT_WR);
+        task->out_shut = shutdown(task->out.fd, SHUT_WR) == 0;
     if (buffer_size(&task->err.waiting) == 0)
         (void)shutdown(task->err.fd, SHUT_WR);
 }
@@ -262,16 +267,16 @@ static bool read_input(struct ssh_task *task)
     return pass_input(task);
 }
 
-/* Nothing tells any more when there is something to read: what is there is read as the target takes it. */
+/* Once nothing tells any more that there is something to read: what is there is read as the target takes it.
+ */
 static bool read_rest(struct ssh_task *task)
 {
-    while (task->client_gone && wants_input(task)) {
+    while ((task->hung_up || task->client_gone) && wants_input(task)) {
         if (!read_input(task))
             return false;
     }
     if (!task->client_gone || !task->input_over)
         return true;
-    task->exit = (struct upstream_exit){ .known = false };
     finish(task);
     return false;
 }
@@ -291,43 +296,56 @@ static void client_left(struct ssh_task *task)
     buffer_free(&task->out.waiting);
     buffer_free(&task->err.waiting);
     timer_set(task->limit, TASK_LINGER_MS);
-    if (!task->running || task->over || task->input_over)
+    if (!task->running || task->over || task->input_over) {
         finish(task);
-    else if (read_rest(task) && task->session)
-        upstream_channel_more(task->session, false), upstream_channel_more(task->session, true);
+    } else if (read_rest(task)) {
+        upstream_channel_more(task->session, false);
+        upstream_channel_more(task->session, true);
+    }
+}
+
+/* Both directions are over: the client has sent its EOF, and either got ours or reads nothing more. Whether
+ * it has left altogether is seen at the other socket. */
+static bool hang_up(struct ssh_task *task)
+{
+    task->hung_up = true;
+    source_free(STEAL(task->out.source));
+    if (!task->out_shut) {
+        task->out.deaf = true;
+        buffer_free(&task->out.waiting);
+    }
+    return read_rest(task);
 }
 
 static void client_ready(void *owner, uint32_t ready)
 {
     struct ssh_task *task = owner;
     struct upstream *upstream = ssh_host_upstream(task->host);
-    if (ready & LOOP_HANGUP) {
-        client_left(task);
-    } else {
+    bool there = (ready & LOOP_HANGUP) ? hang_up(task) : true;
+    if (there)
         flush(task, &task->out);
-        if (task->over)
-            finish_when_done(task);
-        else if (read_input(task))
-            set_interest(task);
-    }
+    if (there && task->over)
+        finish_when_done(task);
+    else if (there && read_input(task))
+        set_interest(task);
     if (upstream)
         upstream_settle(upstream);
 }
 
+/* Nobody but whoever closes both ends ends this one. */
 static void error_ready(void *owner, uint32_t ready)
 {
     struct ssh_task *task = owner;
     struct upstream *upstream = ssh_host_upstream(task->host);
-    if (ready & LOOP_HANGUP) { /* both of the client's ends close together: the other one acts on it */
-        task->err.deaf = true;
-        source_free(STEAL(task->err.source));
-        buffer_free(&task->err.waiting);
+    if (ready & LOOP_HANGUP) {
+        client_left(task);
+    } else {
+        flush(task, &task->err);
+        if (task->over)
+            finish_when_done(task);
+        else
+            set_interest(task);
     }
-    flush(task, &task->err);
-    if (task->over)
-        finish_when_done(task);
-    else
-        set_interest(task);
     if (upstream)
         upstream_settle(upstream);
 }

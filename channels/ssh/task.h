@@ -40,7 +40,10 @@ struct ssh_task {
     struct upstream_exit exit;
     bool terminal; /* the target gave one */
     bool running, input_over;
-    bool client_gone;  /* it reads nothing any more, and sends no more than what is there */
+    bool out_shut;     /* our EOF was sent */
+    bool hung_up;      /* nothing more comes from the client, nor is taken by it, but its standard error */
+    bool reads;        /* it waits for input, and the target's window is open */
+    bool client_gone;  /* it has left: what it sent before still goes on */
     bool target_ended; /* EOF: no more output */
     bool over;         /* the target has closed; what waits goes out still */
     bool unrecorded;   /* something could not be recorded */
