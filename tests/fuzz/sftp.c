@@ -61,7 +61,8 @@ static void check_answers(const struct buffer *out, size_t *rest)
         if (reader_left(&in) == 0)
             return;
         if (sftp_read_head(in.next, reader_left(&in), &length, &type) ||
-            (type != SFTP_EXTENDED_REPLY && (type < SFTP_STATUS || type > SFTP_ATTRS)))
+            (type != SFTP_EXTENDED_REPLY && type != SFTP_VERSION_IS &&
+             (type < SFTP_STATUS || type > SFTP_ATTRS)))
             abort();
         *rest = 4 + (size_t)length;
     }
