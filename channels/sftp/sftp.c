@@ -134,15 +134,17 @@ static bool client_waits(const struct sftp *s)
            s->used_pending + PENDING_SPARE > SFTP_PENDING_MAX || (s->begun && !s->greeted);
 }
 
-static bool has_room(const struct sftp *s)
+/* A request may be answered by us: so both sides have to take something. */
+static bool client_has_room(const struct sftp *s)
 {
-    return transfer_has_room(&s->transfer) && buffer_size(&s->down.aside) < TRANSFER_HIGH;
+    return transfer_takes(&s->transfer.to_target) && transfer_takes(&s->transfer.to_client) &&
+           transfer_takes(&s->down.aside);
 }
 
 static int run_client(struct sftp *s)
 {
     int r = 0;
-    while (r == 0 && has_room(s)) {
+    while (r == 0 && client_has_room(s)) {
         if (s->up.rest > 0) {
             r = sftp_stream_up(s);
             if (s->up.rest > 0)
@@ -157,7 +159,7 @@ static int run_client(struct sftp *s)
 static int run_target(struct sftp *s)
 {
     int r = 0;
-    while (r == 0 && transfer_has_room(&s->transfer)) {
+    while (r == 0 && transfer_takes(&s->transfer.to_client)) {
         if (s->down.rest > 0) {
             r = sftp_stream_down(s);
             if (s->down.rest > 0)
@@ -180,13 +182,13 @@ static int run(struct transfer *transfer)
 static bool wants_client(const struct transfer *transfer)
 {
     const struct sftp *s = (const struct sftp *)(const void *)transfer;
-    return s->up.rest > 0 || (!client_waits(s) && has_room(s));
+    return client_has_room(s) && (s->up.rest > 0 || !client_waits(s));
 }
 
+/* Whatever waits for the target: it may be deaf until its answers are taken. */
 static bool wants_target(const struct transfer *transfer)
 {
-    (void)transfer;
-    return true;
+    return transfer_takes(&transfer->to_client);
 }
 
 /* ---- life ---- */
@@ -216,7 +218,7 @@ static void sftp_free(struct transfer *transfer)
 
 int sftp_new(const struct transfer_host *host, struct transfer **ret)
 {
-    static const struct transfer_kind kind = { run, wants_client, wants_target, end, sftp_free };
+    static const struct transfer_kind kind = { run, wants_client, wants_target, end, sftp_free, NULL };
     struct sftp *s = calloc(1, sizeof *s);
     if (!s)
         return -ENOMEM;

@@ -29,19 +29,25 @@ int transfer_run(struct transfer *t)
     return t->kind->run(t);
 }
 
-bool transfer_has_room(const struct transfer *t)
+bool transfer_takes(const struct buffer *out)
 {
-    return buffer_size(&t->to_target) < TRANSFER_HIGH && buffer_size(&t->to_client) < TRANSFER_HIGH;
+    return buffer_size(out) < TRANSFER_HIGH;
 }
 
 bool transfer_wants_client(const struct transfer *t)
 {
-    return transfer_has_room(t) && buffer_room(&t->from_client) > 0 && t->kind->wants_client(t);
+    return buffer_room(&t->from_client) > 0 && t->kind->wants_client(t);
 }
 
 bool transfer_wants_target(const struct transfer *t)
 {
-    return transfer_has_room(t) && buffer_room(&t->from_target) > 0 && t->kind->wants_target(t);
+    return buffer_room(&t->from_target) > 0 && t->kind->wants_target(t);
+}
+
+void transfer_resolved(struct transfer *t, const struct resolved_path *path)
+{
+    if (t->kind->resolved)
+        t->kind->resolved(t, path);
 }
 
 int transfer_end(struct transfer *t)

@@ -59,6 +59,9 @@ struct transfer_host {
     void *owner;
     int (*decide)(void *owner, const struct file_request *request, struct file_verdict *ret);
     int (*ended)(void *owner, const struct file_transfer *transfer);
+    /* Where a path leads at the target, for conversations that can't ask it themselves: transfer_resolved()
+     * follows, also from inside this call. NULL: nobody can tell, and what is not known is refused. */
+    void (*resolve)(void *owner, const char *path);
     bool asks_paths;             /* some rule looks at paths: they are resolved first */
     struct detectors *detectors; /* files in which one fires are refused; borrowed; NULL: not looked into */
     const struct detect_how *how;
@@ -72,6 +75,12 @@ enum transfer_fault {
 
 struct transfer;
 
+/* Where a path leads. */
+struct resolved_path {
+    const char *path; /* absolute, without links; NULL: it can't be told */
+    bool directory;   /* there is one */
+};
+
 struct transfer_kind {
     /* Takes what is there, as far as it can. */
     int (*run)(struct transfer *transfer);
@@ -81,7 +90,12 @@ struct transfer_kind {
     /* Nothing more comes: what was under way is told of. */
     int (*end)(struct transfer *transfer);
     void (*free)(struct transfer *transfer);
+    /* The answer to host.resolve. NULL for kinds that never ask. */
+    void (*resolved)(struct transfer *transfer, const struct resolved_path *path);
 };
+
+/* Whether its program may run at the target. */
+enum transfer_stage { TRANSFER_GOES, TRANSFER_WAITS, TRANSFER_REFUSED };
 
 /* Embedded first by each kind. Its owner fills the from_ buffers, and empties the to_ ones. */
 struct transfer {
@@ -89,13 +103,19 @@ struct transfer {
     struct transfer_host host;
     struct buffer from_client, to_target, from_target, to_client;
     bool client_ended, target_ended; /* set by the owner: behind what is in the buffer nothing comes */
-    struct detail why;               /* of a transfer_fault */
+    /* Before TRANSFER_GOES the target's program must not be started; transfer_run() and transfer_resolved()
+     * change it. */
+    enum transfer_stage stage;
+    char refusal[FILE_MESSAGE_MAX]; /* of TRANSFER_REFUSED */
+    struct detail why;              /* of a transfer_fault */
 };
 
 /* Takes over what was put in. 0, a transfer_fault or -ENOMEM: the transfer is over. */
 MUST_USE int transfer_run(struct transfer *transfer);
 bool transfer_wants_client(const struct transfer *transfer);
 bool transfer_wants_target(const struct transfer *transfer);
+/* path is borrowed. transfer_run() has to follow. */
+void transfer_resolved(struct transfer *transfer, const struct resolved_path *path);
 /* The last call before transfer_free: files that are still under way are told of. 0 or a transfer_fault. */
 MUST_USE int transfer_end(struct transfer *transfer);
 void transfer_free(struct transfer *transfer);
@@ -106,7 +126,8 @@ DEFINE_CLEANUP(struct transfer *, transfer_free)
 /* whole_max: bytes of the largest message that has to be there as a whole. */
 void transfer_init(struct transfer *transfer, const struct transfer_kind *kind,
                    const struct transfer_host *host, size_t whole_max);
-bool transfer_has_room(const struct transfer *transfer);
+/* Whether more may go to it: below TRANSFER_HIGH. */
+bool transfer_takes(const struct buffer *out);
 /* Moves n bytes at the head of one buffer to the end of the other. */
 MUST_USE int transfer_move(struct buffer *from, struct buffer *to, size_t n);
 /* Decides and records. 0 or TRANSFER_UNRECORDED. */

@@ -38,3 +38,4 @@ set_tests_properties(transfer_live PROPERTIES ENVIRONMENT "TRANSFER_HARNESS=$<TA
 unit_test(sftp channels-sftp)
 target_sources(sftp PRIVATE sftp_talk.c)
 unit_test(kube_http channels-kube)
+unit_test(transfer_command channels-sftp)

@@ -1,24 +1,31 @@
-/* Transfers between a real client and a real program of a target, over pipes, with nothing of SSH between:
+/* Transfers between a real client and a real program of a target, over pipes, with nothing of SSH between.
+ * The client is on stdin and stdout:
  *
- *   transfer_harness sftp|exec PROGRAM [ARGUMENT…]      the client on stdin and stdout
+ *   transfer_harness sftp PROGRAM       an sftp server
+ *   transfer_harness exec … x COMMAND…   run by a shell; it says what kind of transfer it is. So it takes the
+ * place of ssh (scp -S, rsync -e, GIT_SSH), to a host of the name x
  *
- * exec: PROGRAM's command line says what kind of transfer it is. Environment: HARNESS_EVENTS: a file to which
- * what is decided and told is appended, one line each. HARNESS_RULES: lines "allow|deny OPERATION[,…] GLOB",
- * the first that matches decides, else it is allowed; when it is set, paths are resolved before.
- * HARNESS_DETECT: names of detectors; files in which one fires are refused. HARNESS_SMALL: reads so many
- * bytes at a time. HARNESS_RACE: a command that is run between a decision and what it was about. */
+ * Environment: HARNESS_EVENTS: a file to which what is decided and told is appended, one line each.
+ * HARNESS_RULES: lines "allow|deny OPERATION[,…] GLOB", the first that matches decides, else it is allowed;
+ * when it is set, paths are resolved before. HARNESS_DETECT: name of a detector; files in which it fires are
+ * refused. HARNESS_SMALL: reads so many bytes at a time. HARNESS_RACE: a command that is run between a
+ * decision to open and the opening. */
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/io.h"
+#include "channels/sftp/opaque.h"
+#include "channels/sftp/path.h"
+#include "channels/sftp/scp.h"
 #include "channels/sftp/sftp.h"
 #include "policy/detect.h"
 
@@ -91,9 +98,27 @@ static int ended(void *owner, const struct file_transfer *t)
     return 0;
 }
 
+/* What a target's sftp server would say. */
+static void resolve(void *owner, const char *path)
+{
+    struct harness *h = owner;
+    char whole[2 * PATH_MAX], parent[PATH_MAX], target[PATH_MAX];
+    struct resolved_path answer = { .path = NULL };
+    struct stat st;
+    const char *name;
+    if (realpath(path, target)) {
+        answer.path = target;
+        answer.directory = stat(target, &st) == 0 && S_ISDIR(st.st_mode);
+    } else if (errno == ENOENT && path_split(path, target, &name) && realpath(target, parent)) {
+        (void)snprintf(whole, sizeof whole, "%s/%s", parent, name);
+        answer.path = lstat(whole, &st) < 0 ? whole : NULL;
+    }
+    transfer_resolved(h->transfer, &answer);
+}
+
 /* ---- the two sides ---- */
 
-static void spawn(struct harness *h, char **command)
+static void spawn(struct harness *h, const char *program, const char *command)
 {
     int in[2], out[2];
     if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC))
@@ -101,7 +126,10 @@ static void spawn(struct harness *h, char **command)
     if (fork() == 0) {
         dup2(in[0], 0);
         dup2(out[1], 1);
-        execvp(command[0], command);
+        if (command)
+            execl("/bin/sh", "sh", "-c", command, NULL);
+        else
+            execl(program, program, NULL);
         _exit(127);
     }
     close(in[0]);
@@ -178,6 +206,33 @@ static struct detectors *detect(const char *name, struct detect_how *how)
     return detectors;
 }
 
+/* As ssh does it: the words behind the host with blanks between. */
+static char *command_of(char **argv)
+{
+    char *line = NULL;
+    size_t n = 0;
+    FILE *out = open_memstream(&line, &n);
+    while (*argv && strcmp(*argv, "x") != 0)
+        argv++;
+    for (argv += *argv != NULL; out && *argv; argv++)
+        (void)fprintf(out, "%s%s", *argv, argv[1] ? " " : "");
+    if (!out || fclose(out))
+        exit(71);
+    return line;
+}
+
+static int begin(const struct transfer_host *host, const char *line, struct transfer **ret)
+{
+    CLEANUP(transfer_command_clear) struct transfer_command command = { .program = PROGRAM_OTHER };
+    if (!line)
+        return sftp_new(host, ret);
+    int r = transfer_command_read(line, &command);
+    if (r || command.program == PROGRAM_OTHER)
+        return r ? r : -EINVAL;
+    return command.program == PROGRAM_SCP ? scp_new(host, &command, ret)
+                                          : opaque_new(host, &command, line, ret);
+}
+
 static size_t number(const char *text, size_t otherwise)
 {
     return text ? (size_t)strtoul(text, NULL, 10) : otherwise;
@@ -188,9 +243,12 @@ int main(int argc, char **argv)
     static struct detect_how how;
     struct harness h = { .rules = getenv("HARNESS_RULES"), .race = getenv("HARNESS_RACE") };
     const char *events = getenv("HARNESS_EVENTS");
-    struct transfer_host host = {
-        .owner = &h, .decide = decide, .ended = ended, .asks_paths = h.rules != NULL, .how = &how
-    };
+    struct transfer_host host = { .owner = &h,
+                                  .decide = decide,
+                                  .ended = ended,
+                                  .resolve = resolve,
+                                  .asks_paths = h.rules != NULL,
+                                  .how = &how };
     if (argc < 3)
         return 64;
     (void)signal(SIGPIPE, SIG_IGN);
@@ -199,11 +257,16 @@ int main(int argc, char **argv)
         (void)setvbuf(h.events, NULL, _IOLBF, 0);
     h.chunk = number(getenv("HARNESS_SMALL"), TRANSFER_READ_MAX);
     host.detectors = detect(getenv("HARNESS_DETECT"), &how);
-    spawn(&h, argv + 2);
+    CLEANUP(free) char *command = strcmp(argv[1], "exec") == 0 ? command_of(argv + 2) : NULL;
+    if (begin(&host, command, &h.transfer))
+        return 71;
+    if (transfer_run(h.transfer) || h.transfer->stage == TRANSFER_REFUSED) {
+        (void)fprintf(stderr, "gatehouse: %s\n", h.transfer->refusal);
+        return 77;
+    }
+    spawn(&h, argv[2], command);
     (void)!(fd_nonblock(0, true) | fd_nonblock(1, true) | fd_nonblock(h.to_target, true) |
             fd_nonblock(h.from_target, true));
-    if (sftp_new(&host, &h.transfer))
-        return 71;
     int status = run(&h);
     transfer_free(h.transfer);
     detectors_free(host.detectors);

@@ -27,7 +27,7 @@ class Site:
 
     def wrapper(self, *command):
         script = self.path / "wrapper"
-        script.write_text(f"#!/bin/sh\nexec {shlex.join([HARNESS, *command])}\n", encoding="utf-8")
+        script.write_text(f"#!/bin/sh\nexec {shlex.join([HARNESS, *command])} \"$@\"\n", encoding="utf-8")
         script.chmod(0o755)
         return script
 
@@ -232,3 +232,166 @@ def test_scp_over_sftp_passes(site, option):
     assert r.returncode == 0, r.stderr
     assert sha256(big) == sha256(site.remote / "big") == sha256(site.local / "back")
 
+
+# ---- scp as it was, rsync, git ----
+
+
+def scp_o(site, *arguments):
+    return site.run("scp", "-O", "-S", site.wrapper("exec"), *arguments)
+
+
+@pytest.mark.parametrize("rules", [(), ("allow * /nowhere",)], ids=["plain", "resolved"])
+@pytest.mark.parametrize("small", [1, 7, 131072])
+@pytest.mark.parametrize("detect", ["", "email"])
+def test_scp_as_it_was_passes_both_ways(site, small, rules, detect):
+    site.environment["HARNESS_SMALL"] = str(small)
+    if rules:
+        site.rules(*rules)
+    if detect:
+        site.environment["HARNESS_DETECT"] = detect
+    big = fill(site.local / "big", 20_000 if small < 100 else 500_000)
+    big.write_bytes(big.read_bytes().replace(b"@", b"a"))
+    big.chmod(0o640)
+    os.utime(big, (1_000_000_000, 1_000_000_001))
+    (site.local / "empty").write_bytes(b"")
+    r = scp_o(site, "-p", "big", "empty", f"x:{site.remote}")
+    assert r.returncode == 0, r.stderr
+    r = scp_o(site, "-p", f"x:{site.remote}/big", f"x:{site.remote}/empty", ".")
+    assert r.returncode == 0, r.stderr
+    assert sha256(big) == sha256(site.remote / "big")
+    assert (site.remote / "big").stat().st_mtime == 1_000_000_001 and (site.remote / "empty").stat().st_size == 0
+    up = site.transfers()[0]
+    assert f"bytes={big.stat().st_size} from=0 length={big.stat().st_size} {sha256(big)} whole sized" in up
+    if rules:
+        assert f"resolved={site.remote}/big" in up
+
+
+def test_scp_of_a_tree(site):
+    tree = site.local / "tree"
+    (tree / "sub/deep").mkdir(parents=True)
+    for i in range(20):
+        fill(tree / f"sub/{i}", 50)
+    fill(tree / "sub/deep/x", 50)
+    fill(tree / "last", 50)
+    r = scp_o(site, "-r", "tree", f"x:{site.remote}/copy")
+    assert r.returncode == 0, r.stderr
+    r = scp_o(site, "-r", f"x:{site.remote}/copy", "back")
+    assert r.returncode == 0, r.stderr
+    for name in [f"sub/{i}" for i in range(20)] + ["sub/deep/x", "last"]:
+        assert sha256(tree / name) == sha256(site.local / "back" / name)
+    assert any(f"path={site.remote}/copy/sub/deep/x " in line for line in site.transfers())
+
+
+def test_scp_goes_on_behind_refused_files_and_directories(site):
+    tree = site.local / "tree"
+    for name in ("a", "keep", "z"):
+        (tree / name).mkdir(parents=True)
+        fill(tree / name / "f", 50)
+        fill(tree / name / "g", 50)
+    site.rules("deny mkdir,list */keep", "deny write,read */a/f")
+    r = scp_o(site, "-r", "tree", f"x:{site.remote}/copy")
+    assert r.returncode == 1 and b"gatehouse: denied: it is forbidden" in r.stderr
+    found = sorted(str(p.relative_to(site.remote)) for p in site.remote.rglob("*") if p.is_file())
+    assert found == ["copy/a/g", "copy/z/f", "copy/z/g"]
+    subprocess.run(["cp", "-r", tree, site.remote / "tree"], check=True)
+    r = scp_o(site, "-r", f"x:{site.remote}/tree", "back")
+    assert r.returncode == 1 and b"gatehouse: denied: it is forbidden" in r.stderr
+    found = sorted(str(p.relative_to(site.local / "back")) for p in (site.local / "back").rglob("*") if p.is_file())
+    assert found == ["a/g", "z/f", "z/g"]
+
+
+def test_scp_follows_links_before_the_decision(site):
+    fill(site.remote / "secret", 1000)
+    (site.remote / "link").symlink_to("secret")
+    (site.remote / "d").mkdir()
+    (site.remote / "d/up").symlink_to("..")
+    fill(site.local / "new", 10)
+    before = sha256(site.remote / "secret")
+    site.rules(f"deny read,write {site.remote}/secret")
+    for name in ("link", "d/up/secret", "d/../secret", "d/up/link"):
+        assert scp_o(site, f"x:{site.remote}/{name}", "got").returncode == 1
+        assert not (site.local / "got").exists()
+        assert scp_o(site, "new", f"x:{site.remote}/{name}").returncode == 1
+    assert sha256(site.remote / "secret") == before
+    assert scp_o(site, "-r", f"x:{site.remote}/d", "got").returncode == 1
+    assert not list((site.local / "got").rglob("secret"))
+
+
+def test_scp_of_a_pattern_passes(site):
+    for name in ("a.txt", "b.txt", "c.bin"):
+        fill(site.remote / name, 10)
+    r = scp_o(site, f"x:{site.remote}/*.txt", ".")
+    assert r.returncode == 0, r.stderr
+    assert sha256(site.local / "a.txt") == sha256(site.remote / "a.txt") and not (site.local / "c.bin").exists()
+    assert len(site.transfers()) == 2
+
+
+@pytest.mark.parametrize("size", [0, 1, 5000, 300_000])
+def test_of_a_file_with_a_secret_nothing_of_it_passes_by_scp(site, size):
+    site.environment["HARNESS_DETECT"] = "email"
+    secret = b"alice@example.com"
+    (site.remote / "bad").write_bytes(b"x" * size + b"\n" + secret)
+    fill(site.remote / "fine", 100).write_bytes(b"fine")
+    r = scp_o(site, f"x:{site.remote}/bad", f"x:{site.remote}/fine", ".")
+    assert r.returncode == 1 and b"the detector email" in r.stderr, r.stderr
+    assert secret not in (site.local / "bad").read_bytes() and b"@" not in (site.local / "bad").read_bytes()
+    assert (site.local / "fine").read_bytes() == b"fine"
+    assert "transfer download refused" in site.transfers()[0] and "email" in site.transfers()[0]
+    (site.local / "bad").write_bytes((site.remote / "bad").read_bytes())
+    r = scp_o(site, "bad", "fine", f"x:{site.remote}/d/" if (site.remote / "d").mkdir() is None else "")
+    assert r.returncode == 1 and b"the detector email" in r.stderr
+    assert secret not in (site.remote / "d/bad").read_bytes() and (site.remote / "d/fine").read_bytes() == b"fine"
+
+
+def test_a_name_that_leaves_its_directory_ends_scp(site):
+    wrapper = site.wrapper("exec")
+    r = subprocess.run([wrapper, "x", f"scp -t {site.remote}"], input=b"C0644 1 ../evil\nx\0", capture_output=True,
+                       timeout=60, check=False)
+    assert r.returncode == 70 and b"does not add up" in r.stderr
+    assert not (site.path / "evil").exists()
+
+
+def rsync(site, *arguments):
+    return site.run("rsync", "-e", str(site.wrapper("exec")), *arguments)
+
+
+def test_rsync_passes_and_its_paths_are_decided_on(site):
+    tree = site.local / "tree"
+    tree.mkdir()
+    for i in range(20):
+        fill(tree / str(i), 50_000)
+    site.rules(f"deny write {site.remote}/no*", f"deny read {site.remote}/secret*", f"deny remove {site.remote}/copy*")
+    r = rsync(site, "-a", "--partial", "--info=progress2", "tree/", f"x:{site.remote}/copy")
+    assert r.returncode == 0, r.stderr
+    r = rsync(site, "-az", f"x:{site.remote}/copy/", "back")
+    assert r.returncode == 0, r.stderr
+    assert all(sha256(tree / str(i)) == sha256(site.local / "back" / str(i)) for i in range(20))
+    told = site.transfers()
+    assert all("files have no borders in it" in line for line in told) and len(told) == 4
+    assert f"path={site.remote}/copy resolved={site.remote}/copy" in told[0]
+    (site.remote / "secret").mkdir()
+    (site.remote / "fine").symlink_to("secret")
+    r = rsync(site, "-a", "tree/", f"x:{site.remote}/no")
+    assert b"gatehouse: denied" in r.stderr and not (site.remote / "no").exists()
+    assert b"gatehouse: denied" in rsync(site, "-a", f"x:{site.remote}/fine/", "got").stderr
+    assert b"gatehouse: denied" in rsync(site, "-a", "--delete", "tree/", f"x:{site.remote}/copy").stderr
+
+
+def test_git_clones_and_pushes_where_it_may(site):
+    git = {"GIT_SSH": str(site.wrapper("exec")), "GIT_SSH_VARIANT": "simple", "GIT_CONFIG_GLOBAL": "/dev/null",
+           "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@x", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@x"}
+    site.environment.update(git)
+    assert site.run("git", "init", "-q", "--bare", site.remote / "repo").returncode == 0
+    r = site.run("git", "clone", "-q", f"x:{site.remote}/repo", "work")
+    assert r.returncode == 0, r.stderr
+    fill(site.local / "work/file", 100_000)
+    assert site.run("git", "-C", "work", "add", "file").returncode == 0
+    assert site.run("git", "-C", "work", "commit", "-qm", "one").returncode == 0
+    r = site.run("git", "-C", "work", "push", "-q", "origin", "HEAD:main")
+    assert r.returncode == 0, r.stderr
+    site.rules(f"deny write {site.remote}/*")
+    r = site.run("git", "-C", "work", "push", "origin", "HEAD:other")
+    assert r.returncode != 0 and b"gatehouse: denied" in r.stderr
+    assert any(line.startswith("transfer upload complete") for line in site.transfers())
+    site.environment["HARNESS_DETECT"] = "email"
+    assert b"sensitive: deny" in site.run("git", "clone", "-q", f"x:{site.remote}/repo", "again").stderr

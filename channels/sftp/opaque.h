@@ -1,0 +1,9 @@
+/* rsync and git: what their command lines name is decided on before they run; what they say to each other is
+ * theirs. */
+#pragma once
+#include "channels/sftp/command.h"
+#include "channels/sftp/transfer.h"
+
+/* Takes over what command owns; it is empty afterwards. line: the command line, for the recording. */
+MUST_USE int opaque_new(const struct transfer_host *host, struct transfer_command *command, const char *line,
+                        struct transfer **ret);
