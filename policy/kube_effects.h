@@ -5,7 +5,7 @@
 
 enum {
     KUBE_NAME_MAX = 1024,  /* bytes of a name in a body; the server allows 253 */
-    KUBE_FIELD_MAX = 1024, /* bytes of "path=value"; a longer value is cut, and then matches perhaps */
+    KUBE_FIELD_MAX = 1024, /* bytes of "path=value" */
 };
 
 /* The parts of such an effect's `exact`, as rules look at them: verb, resource ("pods/exec.GROUP"; "" of what
@@ -21,7 +21,8 @@ enum {
  * Discovery (which groups, versions and resources there are) is a harmless call. */
 MUST_USE int kube_effect(struct effects *effects, const struct kube_request *request, const char *name,
                          bool whole, struct effect **ret);
-/* "spec.hostNetwork", "true"; elements of lists are "containers[*].image". -ENOBUFS beyond EFFECT_ALSO_MAX.
+/* "spec.hostNetwork", "true"; elements of lists are "containers[*].image". A value with an EFFECT_HOLE may be
+ * any to rules that refuse, and is none to those that allow. -ENOBUFS beyond EFFECT_ALSO_MAX.
  */
 MUST_USE int kube_effect_field(struct effect *effect, const char *path, const char *value);
 /* A part of exact; returns out, which has room for EFFECT_TEXT_MAX at most. */

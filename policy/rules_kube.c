@@ -170,7 +170,14 @@ bool kube_path_matches(const char *pattern, const char *path)
     return !*pattern || strcmp(pattern, "**") == 0;
 }
 
-static bool field_holds(const Ipc__FieldMatch *field, const struct effect *effect)
+static bool value_holds(const Ipc__FieldMatch *field, const char *value, enum certainty certainty)
+{
+    if (strchr(value, EFFECT_HOLE))
+        return certainty == PERHAPS;
+    return any_glob(field->values, field->n_values, value);
+}
+
+static bool field_holds(const Ipc__FieldMatch *field, const struct effect *effect, enum certainty certainty)
 {
     char path[KUBE_FIELD_MAX];
     for (size_t i = 0; i < effect->n_also; i++) {
@@ -178,7 +185,7 @@ static bool field_holds(const Ipc__FieldMatch *field, const struct effect *effec
         if (!equals || (size_t)(equals - effect->also[i]) >= sizeof path)
             continue;
         (void)snprintf(path, sizeof path, "%.*s", (int)(equals - effect->also[i]), effect->also[i]);
-        if (kube_path_matches(field->path, path) && any_glob(field->values, field->n_values, equals + 1))
+        if (kube_path_matches(field->path, path) && value_holds(field, equals + 1, certainty))
             return true;
     }
     return false;
@@ -190,7 +197,7 @@ static bool fields_hold(const Ipc__Match *match, const struct asked *asked, cons
     if (certainty == PERHAPS && strchr(asked->flags, KUBE_OPEN_BODY))
         return true;
     for (size_t i = 0; i < match->n_fields; i++)
-        if (!field_holds(match->fields[i], effect))
+        if (!field_holds(match->fields[i], effect, certainty))
             return false;
     return true;
 }

@@ -180,6 +180,8 @@ static void conditions_hold_for_what_they_name(void **state)
         { "fields:spec.hostNetwork=true", "PUT", POD, "spec.hostNetwork=true", true, true },
         { "fields:spec.hostNetwork=true", "PUT", POD, "spec.hostNetwork=false", false, false },
         { "fields:spec.hostNetwork=true", "PUT", POD, NULL, false, false },
+        { "fields:spec.x=yes", "PUT", POD, "spec.x=\x01", false, true },
+        { "fields:spec.y=yes", "PUT", POD, "spec.x=\x01", false, false },
         { "fields:**.image=evil/*", "PUT", POD, "spec.containers[*].image=evil/x:1", true, true },
         { "fields:spec.containers[*].image=*", "PUT", POD, "spec.containers[*].image=x", true, true },
         { "verbs:get resources:pods namespaces:dev names:web-0", "GET", POD, NULL, true, true },
