@@ -22,7 +22,7 @@
 
 enum { STATUS_LOST = 255 }; /* of a session whose client went away, as with ssh itself */
 
-static struct channel *find(struct gate *gate, uint32_t number)
+struct channel *channel_by_number(struct gate *gate, uint32_t number)
 {
     struct channel *channel = gate->channels;
     while (channel && channel->number != number)
@@ -117,7 +117,7 @@ int channel_open(void *owner, const Ipc__Message *message, int *fds, size_t n_fd
     const Ipc__Open *open = message->open;
     bool session = open->what_case != IPC__OPEN__WHAT_FORWARD;
     if (open->what_case == IPC__OPEN__WHAT__NOT_SET || n_fds != (session ? 2u : 1u) ||
-        find(gate, open->channel))
+        channel_by_number(gate, open->channel))
         return -EPROTO;
     struct channel *channel = channel_new(gate, open, fds, n_fds);
     if (!channel)
@@ -170,7 +170,7 @@ int channel_window(void *owner, const Ipc__Message *message, int *fds, size_t n_
 {
     (void)fds;
     (void)n_fds;
-    struct channel *channel = find(owner, message->window->channel);
+    struct channel *channel = channel_by_number(owner, message->window->channel);
     if (channel && channel->tool)
         tool_window(channel->tool, message->window);
     if (channel && channel->ssh_task)
@@ -182,7 +182,7 @@ int channel_signal(void *owner, const Ipc__Message *message, int *fds, size_t n_
 {
     (void)fds;
     (void)n_fds;
-    struct channel *channel = find(owner, message->signal->channel);
+    struct channel *channel = channel_by_number(owner, message->signal->channel);
     if (channel && channel->tool)
         tool_signal(channel->tool, message->signal->name);
     if (channel && channel->ssh_task)

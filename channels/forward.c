@@ -1,11 +1,18 @@
-/* See forward.h. */
+/* A forward is to a target, by name or by the address that it declares: what a target declares is inspected
+ * as that target however it is asked for. Anything else is reached through the SSH target that the connection
+ * leads to, if that one lists it. */
 #include "channels/forward.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "channels/jump.h"
 #include "channels/stream.h"
+#include "policy/forward_range.h"
 
 enum { POSTGRES_PORT = 5432 };
+
+/* ---- to a target ---- */
 
 static void start_stream(struct channel *channel)
 {
@@ -16,6 +23,58 @@ static void start_stream(struct channel *channel)
     channel_accept(channel);
 }
 
+static bool is_host(const Ipc__Target *target)
+{
+    return strcmp(target->kind, "ssh") == 0;
+}
+
+static void to_target(struct channel *channel, const Ipc__Target *target, uint32_t port)
+{
+    char reason[DETAIL_MAX];
+    uint32_t usual = is_host(target) ? SSH_PORT : POSTGRES_PORT;
+    channel->target = target;
+    if (port != usual && port != target->port) {
+        (void)snprintf(reason, sizeof reason, "target \"%s\" speaks %s: forward to %s:%u", target->name,
+                       is_host(target) ? "SSH" : "PostgreSQL", target->name, (unsigned)usual);
+        channel_decline(channel, reason);
+    } else if (is_host(target)) {
+        jump_begin(channel);
+    } else {
+        channel_record(channel, start_stream);
+    }
+}
+
+/* ---- which one ---- */
+
+/* The SSH target that the connection leads to, or NULL: then it ends here. */
+static const Ipc__Target *via_of(const struct gate *gate)
+{
+    const Ipc__Target *target = gate->route.target[0] ? gate_target(gate, gate->route.target) : NULL;
+    return target && is_host(target) ? target : NULL;
+}
+
+/* Where the connection ends here, databases are reached by their names alone, and hosts by their addresses
+ * too: that is how inventories of hosts have them. */
+static bool may_be_asked_by_address(const Ipc__Target *target, const Ipc__Target *via)
+{
+    return via || is_host(target);
+}
+
+/* The target that is meant, whoever may reach it. Seen from another host its loopback address is that host's.
+ */
+static const Ipc__Target *meant(const struct gate *gate, const Ipc__Target *via, const char *host,
+                                uint32_t port)
+{
+    const Ipc__Target *named = gate_declared(gate, host);
+    const char *where = via && forward_is_loopback(host) ? via->host : host;
+    for (size_t i = 0; !named && i < gate->config->n_targets; i++) {
+        const Ipc__Target *target = gate->config->targets[i];
+        if (may_be_asked_by_address(target, via) && forward_is_to(target, where, port))
+            return target;
+    }
+    return named;
+}
+
 void forward_begin(struct channel *channel, const Ipc__Forward *forward)
 {
     char reason[DETAIL_MAX];
@@ -24,18 +83,17 @@ void forward_begin(struct channel *channel, const Ipc__Forward *forward)
         channel_decline(channel, "your certificate does not permit port forwarding");
         return;
     }
-    channel->target = gate_target(gate, forward->host);
-    if (!channel->target) {
+    const Ipc__Target *via = via_of(gate), *target = meant(gate, via, forward->host, forward->port);
+    const Ipc__Target *reached = target ? gate_target(gate, target->name) : NULL;
+    if (reached) {
+        to_target(channel, reached, forward->port);
+        return;
+    }
+    if (via)
+        (void)snprintf(reason, sizeof reason,
+                       "forwards through target \"%s\" are not supported in this version", via->name);
+    else
         (void)snprintf(reason, sizeof reason,
                        "no target \"%.100s\" for you: `targets` lists what you may reach", forward->host);
-        channel_decline(channel, reason);
-        return;
-    }
-    if (forward->port != POSTGRES_PORT && forward->port != channel->target->port) {
-        (void)snprintf(reason, sizeof reason, "target \"%s\" speaks PostgreSQL: forward to %s:%d",
-                       channel->target->name, channel->target->name, POSTGRES_PORT);
-        channel_decline(channel, reason);
-        return;
-    }
-    channel_record(channel, start_stream);
+    channel_decline(channel, reason);
 }

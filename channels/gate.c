@@ -20,6 +20,7 @@
 #include "channels/channel.h"
 #include "channels/commands/desk.h"
 #include "channels/enrol.h"
+#include "channels/jump.h"
 #include "channels/lifetime.h"
 #include "channels/login.h"
 #include "channels/masking.h"
@@ -45,16 +46,20 @@ struct shared {
     Ipc__RevocationList *revocations; /* the newest; NULL: none came yet */
 };
 
+const Ipc__Target *gate_declared(const struct gate *gate, const char *name)
+{
+    for (size_t i = 0; i < gate->config->n_targets; i++)
+        if (strcmp(gate->config->targets[i]->name, name) == 0)
+            return gate->config->targets[i];
+    return NULL;
+}
+
 const Ipc__Target *gate_target(const struct gate *gate, const char *name)
 {
-    for (size_t i = 0; i < gate->config->n_targets; i++) {
-        const Ipc__Target *target = gate->config->targets[i];
-        if (strcmp(target->name, name) == 0)
-            return rulebook_reaches(gate->rules, gate->identity->roles, gate->identity->n_roles, name)
-                       ? target
-                       : NULL;
-    }
-    return NULL;
+    const Ipc__Target *target = gate_declared(gate, name);
+    return target && rulebook_reaches(gate->rules, gate->identity->roles, gate->identity->n_roles, name)
+               ? target
+               : NULL;
 }
 
 uint32_t gate_request(struct gate *gate)
@@ -202,6 +207,7 @@ static const struct ipc_rule front_rules[] = {
 static const struct ipc_rule listener_rules[] = {
     { IPC__MESSAGE__BODY_REVOCATIONS, CHECKING | ADMITTED, false, 1, 1, on_revocations },
     { IPC__MESSAGE__BODY_ISSUER_GIVEN, CHECKING, true, 0, 1, login_issuer_given },
+    { IPC__MESSAGE__BODY_JUMP_TAKEN, ADMITTED, false, 0, 0, jump_taken },
 };
 
 static const struct ipc_rule vault_rules[] = {
@@ -295,7 +301,7 @@ static int gate_child(void *owner, const Ipc__Spawn *spawn, int *fds, size_t n_f
                          .source_address = spawn->source_address,
                          .source_port = spawn->source_port };
     if (n_fds != (spawn->enrol ? 3 : 5) || loop_new(&gate.loop) ||
-        timer_new(gate.loop, say_farewell, &gate, &gate.farewell))
+        timer_new(gate.loop, say_farewell, &gate, &gate.farewell) || jump_arrive(&gate, &spawn->outer))
         return 70;
     if (spawn->enrol ? meet_enrol_peers(&gate, fds) : meet_peers(&gate, fds) || login_expect(&gate))
         return 70;

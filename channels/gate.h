@@ -41,6 +41,8 @@ struct gate {
     const char *source_address; /* the listener's word */
     uint32_t source_port;
 
+    Ipc__Outer *outer;               /* the connection that this one runs inside of (jump.h); NULL: none */
+    char user[ROUTE_NAME_MAX];       /* before the @; "" when it is too long */
     struct route route;              /* what the user name says, if it may name an SSH target; else empty */
     struct login *login;             /* until the connection is admitted */
     struct enrolment *enrolment;     /* of enroll@, who is never admitted: none of what is below */
@@ -62,6 +64,8 @@ void gate_disconnect(struct gate *gate, const char *message);
 void gate_end(struct gate *gate, const struct refusal *why, const char *goodbye, uint64_t farewell_ms,
               uint32_t drain_ms);
 
+/* Target by name, whoever may reach it; NULL: there is none. */
+const Ipc__Target *gate_declared(const struct gate *gate, const char *name);
 /* Target by name if the identity may reach it (some rule could allow something there), else NULL. */
 const Ipc__Target *gate_target(const struct gate *gate, const char *name);
 

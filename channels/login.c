@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "channels/audit.h"
+#include "channels/jump.h"
 #include "channels/lifetime.h"
 #include "policy/certificate.h"
 
@@ -105,6 +106,10 @@ static void present(struct gate *gate, uint8_t *blob, size_t n)
     struct detail detail = { "the certificate could not be checked; try again" };
     if (check_certificate(gate, blob, n, &detail)) {
         login_refuse(gate, detail.text);
+        return;
+    }
+    if (jump_refuses(gate)) {
+        login_refuse(gate, jump_refuses(gate));
         return;
     }
     Ipc__Present body = IPC__PRESENT__INIT;
@@ -239,7 +244,11 @@ int login_begin(void *owner, const Ipc__Message *message, int *fds, size_t n_fds
     const Ipc__Login *request = message->login;
     (void)text_escape(gate->login->user, sizeof gate->login->user, request->user, strlen(request->user),
                       false);
-    if (!route_read(request->user, strlen(request->user), &gate->route))
+    if (strlen(request->user) < sizeof gate->user)
+        memcpy(gate->user, request->user, strlen(request->user) + 1);
+    if (gate->outer)
+        jump_route(gate, request->user);
+    else if (!route_read(request->user, strlen(request->user), &gate->route))
         gate->route = (struct route){ .target = "" };
     if (is_packet(gate, request, gate->login->key))
         begin_exchange(gate, request);
@@ -267,7 +276,8 @@ static void log_login(const struct gate *gate, const char *user)
     (void)!buffer_put_u8(&roles, 0);
     log_event(LOG_INFO, "login", "connection", U64(gate->connection), "identity", who->name, "roles",
               (const char *)buffer_head(&roles), "serial", U64(who->serial), "key", who->fingerprint,
-              "source", gate->source_address, "port", U64(gate->source_port), "user", user, NULL);
+              "source", gate->source_address, "port", U64(gate->source_port), "user", user, "outer",
+              gate->outer ? U64(gate->outer->connection) : NULL, NULL);
     buffer_free(&roles);
 }
 

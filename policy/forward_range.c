@@ -8,6 +8,7 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "base/text.h"
 
 enum {
@@ -181,4 +182,38 @@ bool forward_is_listed(const Ipc__Target *target, const char *host, uint32_t por
             return true;
     }
     return false;
+}
+
+/* A name may end in the dot of the root (RFC 1034 §3.1). */
+static bool names_are_same(const char *a, const char *b)
+{
+    size_t n = strlen(a), m = strlen(b);
+
+    n -= n > 0 && a[n - 1] == '.';
+    m -= m > 0 && b[m - 1] == '.';
+    return n == m && strncasecmp(a, b, n) == 0;
+}
+
+bool forward_is_to(const Ipc__Target *target, const char *host, uint32_t port)
+{
+    struct address asked, declared;
+    bool numeric = address_parse(host, &asked);
+
+    if (!target->host[0] || target->port != port || numeric != address_parse(target->host, &declared))
+        return false;
+    if (numeric)
+        return asked.n == declared.n && memcmp(asked.bytes, declared.bytes, asked.n) == 0;
+    return names_are_same(host, target->host);
+}
+
+bool forward_is_loopback(const char *host)
+{
+    static const uint8_t v6[V6_BYTES] = { [V6_BYTES - 1] = 1 }, any[V6_BYTES];
+    struct address address;
+
+    if (!address_parse(host, &address))
+        return names_are_same(host, "localhost");
+    if (memcmp(address.bytes, any, address.n) == 0)
+        return true; /* connect(2) takes the unspecified address for the own host */
+    return address.n == V4_BYTES ? address.bytes[0] == 127 : memcmp(address.bytes, v6, V6_BYTES) == 0;
 }

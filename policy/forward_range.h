@@ -11,3 +11,9 @@ MUST_USE const char *forward_range_parse(const char *text, Ipc__ForwardRange *re
 
 /* Whether one of the target's patterns holds for what a client asked for. */
 bool forward_is_listed(const Ipc__Target *target, const char *host, uint32_t port);
+
+/* Whether that is where the target is: the same address in any spelling, or the same name. Names are not
+ * looked up. */
+bool forward_is_to(const Ipc__Target *target, const char *host, uint32_t port);
+/* "localhost", or an address that a host reaches itself by. */
+bool forward_is_loopback(const char *host);

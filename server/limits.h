@@ -23,6 +23,7 @@ enum {
     LIMIT_LOGIN_GRACE_MS = 30000,
     LIMIT_AUTH_TRIES = 6,
     LIMIT_CHANNELS = 256, /* of one connection */
+    LIMIT_JUMPS = 64,     /* connections inside of one connection, at a time */
     LIMIT_KEEPALIVE_MS = 30000,
 
     /* Penalties in milliseconds, of the kind of sshd_config(5) PerSourcePenalties. They add up to the

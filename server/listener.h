@@ -17,6 +17,7 @@ enum {
     LISTENER_BACKOFF_MAX_MS = 5000,
     LISTENER_LINKS = 3,          /* pairs of services that talk to each other */
     LISTENER_GATES_MAX = 16,     /* gates that one connection may have had at a time */
+    LISTENER_OUTER_MAX = 4096,   /* bytes that a gate may say of a connection inside of its own */
     LISTENER_HASTE_MS = 1000,    /* the same, when told to end at once */
     LISTENER_FAREWELL_MS = 4000, /* for connections to end by themselves, at the end */
     LISTENER_END_MS = 3000,      /* for processes then */
@@ -81,6 +82,10 @@ struct connection {
     uint64_t accepted_us, accepted_ms, front_ms;
     struct part front, gates[LISTENER_GATES_MAX];
     size_t n_gates;
+    uint64_t outer;      /* id of the connection that this one runs inside of; 0: of none */
+    uint8_t *outer_says; /* what that one's gate says to this one's */
+    size_t outer_says_n;
+    unsigned inner; /* live connections inside of this one */
 };
 
 struct queue {
@@ -135,6 +140,8 @@ void listener_unbind(struct listener *l);
 
 /* A socket has connections to accept. */
 void listener_accept(struct address *address);
+/* Waits for the first bytes of a fresh connection, which gets a process then. */
+void listener_watch(struct connection *c);
 /* Gives processes to those that wait for one, as far as the limits let. */
 void listener_pump(struct listener *l);
 void listener_sweep(void *listener);
@@ -150,6 +157,8 @@ void queue_remove(struct queue *queue, struct connection *c, bool of_logins);
 /* ---- listener_connection.c: connections with processes ---- */
 
 struct connection *connection_new(struct listener *l, int fd, const struct sockaddr_storage *from);
+/* One that runs inside of another, and counts for the same source. */
+struct connection *connection_new_inner(struct connection *outer, int fd, const uint8_t *says, size_t n);
 /* Forgets the connection and everything of it; its processes notice that their control socket closed. */
 void connection_free(struct connection *c);
 /* Has the front zygote serve it. */
@@ -195,6 +204,11 @@ void links_make(struct listener *l, enum process_kind kind);
 void revocations_take(struct listener *l, int *fd);
 /* For a process that starts later than the list; nothing for kinds that do not need it. */
 void revocations_tell(struct listener *l, struct process *p);
+
+/* ---- listener_jump.c: connections inside of others ---- */
+
+/* Handler: gate Jump. */
+int jump_asked(void *part, const Ipc__Message *message, int *fds, size_t n_fds);
 
 /* ---- listener_enrol.c: connections without a certificate ---- */
 

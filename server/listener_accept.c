@@ -62,6 +62,19 @@ static void evict_one(struct listener *l)
     }
 }
 
+void listener_watch(struct connection *c)
+{
+    struct listener *l = c->listener;
+    if (l->waiting.n > l->waiting_max)
+        evict_one(l);
+    if (source_new(l->loop, c->fd, LOOP_READ, on_heard, c, &c->source)) {
+        connection_free(c);
+        return;
+    }
+    if (l->waiting.n == 1)
+        timer_set(l->sweep, SWEEP_MS);
+}
+
 static void take(struct listener *l, int fd, const struct sockaddr_storage *from)
 {
     struct connection *c = connection_new(l, fd, from);
@@ -72,14 +85,7 @@ static void take(struct listener *l, int fd, const struct sockaddr_storage *from
         connection_free(c);
         return;
     }
-    if (l->waiting.n > l->waiting_max)
-        evict_one(l);
-    if (source_new(l->loop, c->fd, LOOP_READ, on_heard, c, &c->source)) {
-        connection_free(c);
-        return;
-    }
-    if (l->waiting.n == 1)
-        timer_set(l->sweep, SWEEP_MS);
+    listener_watch(c);
 }
 
 /* Out of descriptors or memory: accepting again at once would spin. */

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -87,7 +88,7 @@ static void describe_source(struct connection *c, const struct sockaddr_storage 
     c->exempt = limits_is_exempt(from);
 }
 
-struct connection *connection_new(struct listener *l, int fd, const struct sockaddr_storage *from)
+static struct connection *make(struct listener *l, int fd)
 {
     struct connection *c = calloc(1, sizeof *c);
     if (!c) {
@@ -97,9 +98,40 @@ struct connection *connection_new(struct listener *l, int fd, const struct socka
     *c = (struct connection){
         .listener = l, .id = ++l->last_id, .fd = fd, .accepted_us = clock_us(), .accepted_ms = clock_ms()
     };
-    describe_source(c, from);
     table_add(c);
     l->connections++;
+    return c;
+}
+
+struct connection *connection_new(struct listener *l, int fd, const struct sockaddr_storage *from)
+{
+    struct connection *c = make(l, fd);
+    if (!c)
+        return NULL;
+    describe_source(c, from);
+    begin_phase(c, CONNECTION_WAITING);
+    return c;
+}
+
+struct connection *connection_new_inner(struct connection *outer, int fd, const uint8_t *says, size_t n)
+{
+    uint8_t *copy = malloc(n);
+    struct connection *c = copy ? make(outer->listener, fd) : NULL;
+    if (!c) {
+        if (!copy)
+            fd_close(fd);
+        free(copy);
+        return NULL;
+    }
+    memcpy(copy, says, n);
+    memcpy(c->address, outer->address, sizeof c->address);
+    c->port = outer->port;
+    c->key = outer->key;
+    c->exempt = outer->exempt;
+    c->outer = outer->id;
+    c->outer_says = copy;
+    c->outer_says_n = n;
+    outer->inner++;
     begin_phase(c, CONNECTION_WAITING);
     return c;
 }
@@ -107,6 +139,9 @@ struct connection *connection_new(struct listener *l, int fd, const struct socka
 void connection_free(struct connection *c)
 {
     struct listener *l = c->listener;
+    struct connection *outer = c->outer ? connection_by_id(l, c->outer) : NULL;
+    if (outer)
+        outer->inner--;
     leave_phase(c);
     table_remove(c);
     l->connections--;
@@ -117,6 +152,7 @@ void connection_free(struct connection *c)
     ipc_peer_free(c->front.peer);
     for (size_t i = 0; i < c->n_gates; i++)
         ipc_peer_free(c->gates[i].peer);
+    free(c->outer_says);
     free(c);
     listener_check_end(l);
 }
@@ -195,6 +231,8 @@ int connection_spawn(struct connection *c, struct process *zygote, bool enrol, c
     spawn.source_address = c->address;
     spawn.source_port = c->port;
     spawn.accepted_us = c->accepted_us;
+    if (zygote->kind == PROCESS_GATE)
+        spawn.outer = (ProtobufCBinaryData){ .len = c->outer_says_n, .data = c->outer_says };
     Ipc__Message message = IPC_MESSAGE(SPAWN, spawn, &spawn);
     return ipc_peer_send(zygote->peer, &message, fds, n);
 }

@@ -10,7 +10,9 @@
 bool enrol_may_start(struct connection *c, const char **ret_why)
 {
     struct listener *l = c->listener;
-    if (!l->current[PROCESS_ISSUER])
+    if (c->outer)
+        *ret_why = "enroll at the bastion itself, not through it";
+    else if (!l->current[PROCESS_ISSUER])
         *ret_why = "the issuer is not available at the moment; try again";
     else if (c->phase == CONNECTION_ENROLLING)
         return true; /* with another of its keys */

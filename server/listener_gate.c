@@ -100,8 +100,9 @@ static int make_part(struct connection *c, struct part *part, bool enrol, int *r
     static const struct ipc_rule login_rules[] = {
         { IPC__MESSAGE__BODY_ADMITTED, 1, true, 0, 0, on_admitted },
         { IPC__MESSAGE__BODY_WANT_ISSUER, 1, true, 0, 0, on_want_issuer },
+        { IPC__MESSAGE__BODY_JUMP, 1, false, 1, 1, jump_asked },
     };
-    return part_make(c, part, c->listener->current[PROCESS_GATE], "gate", login_rules, enrol ? 1 : 2,
+    return part_make(c, part, c->listener->current[PROCESS_GATE], "gate", login_rules, enrol ? 1 : 3,
                      ret_child_end);
 }
 

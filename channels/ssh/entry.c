@@ -42,7 +42,7 @@ bool ssh_entry_begin(struct channel *channel)
     if (!route->target[0] || gate->identity->force_command[0])
         return false;
     const Ipc__Target *target = find(gate, route->target);
-    if (!target && !route->login[0])
+    if (!target && !route->login[0] && !gate->outer)
         return false;
     if (!target)
         refuse_target(channel, route->target);

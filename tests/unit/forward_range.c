@@ -134,6 +134,44 @@ static void a_host_that_is_too_long_is_not_listed(void **state)
     assert_true(listed("*:443", host, 443));
 }
 
+static void a_target_is_where_it_is_in_any_spelling(void **state)
+{
+    static const struct {
+        const char *declared, *asked;
+        uint32_t port;
+        bool same;
+    } cases[] = {
+        { "10.0.0.5", "10.0.0.5", 22, true },         { "10.0.0.5", "::ffff:10.0.0.5", 22, true },
+        { "10.0.0.5", "10.0.0.5", 23, false },        { "10.0.0.5", "10.0.0.6", 22, false },
+        { "fd00::5", "fd00:0:0::5", 22, true },       { "fd00::5", "fd00::6", 22, false },
+        { "db.internal", "DB.internal", 22, true },   { "db.internal", "db.internal.", 22, true },
+        { "db.internal", "db.internal2", 22, false }, { "db.internal", "10.0.0.5", 22, false },
+        { "10.0.0.5", "db.internal", 22, false },     { "", "", 22, false },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        Ipc__Target target = IPC__TARGET__INIT;
+        target.host = (char *)(uintptr_t)cases[i].declared;
+        target.port = 22;
+        if (forward_is_to(&target, cases[i].asked, cases[i].port) != cases[i].same)
+            fail_msg("%s and %s", cases[i].declared, cases[i].asked);
+    }
+}
+
+static void a_host_reaches_itself_by_several_names(void **state)
+{
+    static const char *const own[] = { "localhost", "LOCALHOST.",       "127.0.0.1", "127.9.9.9",
+                                       "::1",       "::ffff:127.0.0.1", "0.0.0.0",   "::" };
+    static const char *const others[] = { "localhost.example.com", "128.0.0.1", "::2", "10.0.0.1", "" };
+    (void)state;
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        if (!forward_is_loopback(own[i]))
+            fail_msg("%s", own[i]);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (forward_is_loopback(others[i]))
+            fail_msg("%s", others[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +182,8 @@ int main(void)
         cmocka_unit_test(what_a_resolver_takes_for_a_number_is_no_name),
         cmocka_unit_test(without_patterns_nothing_is_listed),
         cmocka_unit_test(a_host_that_is_too_long_is_not_listed),
+        cmocka_unit_test(a_target_is_where_it_is_in_any_spelling),
+        cmocka_unit_test(a_host_reaches_itself_by_several_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
