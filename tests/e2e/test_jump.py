@@ -1,0 +1,249 @@
+"""`ssh -J bastion HOST`: a connection inside of a connection, with its own front, its own gate, and the bastion's rules."""
+import os
+import re
+import socket
+import subprocess
+
+import pytest
+
+from harness import hosts, keys
+from harness.bastion import Bastion, settings
+from harness.system import free_port, is_listening, must, run, stop, wait_until
+
+RULES = [{"name": "all", "roles": ["ops"], "targets": ["*"], "match": "anything", "action": "allow"},
+         {"name": "no-shells", "roles": ["agent"], "targets": ["*"], "match": {"channels": ["shell"]}, "action": "deny",
+          "reason": "agents run commands"},
+         {"name": "agents", "roles": ["agent"], "targets": ["web1"], "match": "anything", "action": "allow"}]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("jump")
+
+
+@pytest.fixture(scope="module")
+def sshd(place):
+    keys.new_key(place / "vault_key")
+    keys.new_key(place / "target_ca")
+    made = hosts.Sshd(place / "sshd", trusts=place / "target_ca.pub", authorized=[(place / "vault_key.pub").read_text()])
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def shared(postgres, place, sshd):
+    made = Bastion(postgres, settings(postgres, targets=[
+        sshd.target("web1", credential="web1-key", logins=["nobody-here"]),
+        sshd.target("web2", certificate_authority="target-ca"),
+        *settings(postgres)["targets"],
+    ], rules=RULES + settings(postgres)["rules"]))
+    made.put_secret("web1-key", (place / "vault_key").read_text(), "ssh-key")
+    made.put_secret("target-ca", (place / "target_ca").read_text(), "ssh-key")
+    made.configuration["identity"]["revoked"] = "withdrawn"
+    (made.state / "withdrawn").write_text("")
+    (made.state / "withdrawn").chmod(0o644)
+    made.write()
+    made.start()
+    yield made
+    try:
+        made.stop()
+        assert made.leaks() == []
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def bastion(shared):
+    known = len(shared.trouble())
+    yield shared
+    shared.wait_idle()
+    assert shared.trouble()[known:] == []
+
+
+class Jumper:
+    """A client whose configuration says how each target is reached: through the bastion."""
+
+    def __init__(self, client, user=None):
+        self.client = client
+        host_key = must("ssh-keygen", "-y", "-f", client.bastion.state / "host_ed25519").strip()
+        known = client.bastion.home / f"known-{os.urandom(3).hex()}"
+        known.write_text(f"bastion {host_key}\nweb1 {host_key}\nweb2 {host_key}\nhidden {host_key}\n")
+        self.config = client.bastion.home / f"jump-{os.urandom(3).hex()}"
+        self.config.write_text(client.config.read_text().replace(str(client.known_hosts), str(known)) + "\n".join([
+            "Host web1 web2 orders nowhere 127.0.0.1", f"  IdentityFile {client.key}", "  IdentitiesOnly yes", "  IdentityAgent none",
+            f"  CertificateFile {client.certificate}", f"  UserKnownHostsFile {known}", "  GlobalKnownHostsFile /dev/null",
+            "  StrictHostKeyChecking yes", "  ConnectTimeout 20", *([f"  User {user}"] if user else [])]) + "\n")
+
+    def argv(self, host, *words, options=("-J", "bastion")):
+        return ["ssh", "-F", str(self.config), *map(str, options), host, *map(str, words)]
+
+    def ssh(self, host, *words, options=("-J", "bastion"), **keywords):
+        done = run(*self.argv(host, *words, options=options), **keywords)
+        self.client.bastion.transcript += [str(done.stdout)[:10000], str(done.stderr)[:10000]]
+        return done
+
+
+@pytest.fixture(scope="module")
+def ops(shared):
+    return Jumper(shared.client("olga", principals=["ops"]), hosts.LOGIN)
+
+
+@pytest.fixture(scope="module")
+def agent(shared):
+    return Jumper(shared.client("agent-7", principals=["agent"]), hosts.LOGIN)
+
+
+@pytest.mark.asan
+@pytest.mark.parametrize("target", ["web1", "web2"])
+def test_a_command_runs_with_its_output_errors_and_status(bastion, ops, target):
+    done = ops.ssh(target, "echo out; echo err >&2; exit 3")
+    assert (done.stdout, done.stderr, done.returncode) == ("out\n", "err\n", 3), done.stderr + bastion.log()[-3000:]
+
+
+def test_the_other_ways_to_jump(bastion, ops):
+    proxy = f"ProxyCommand=ssh -F {ops.config} -W %h:%p bastion"
+    for options in (["-o", "ProxyJump=bastion"], ["-o", proxy]):
+        done = ops.ssh("web1", "echo in", options=options)
+        assert (done.stdout, done.returncode) == ("in\n", 0), done.stderr
+
+
+def test_a_shell_with_a_terminal(bastion, ops):
+    done = ops.ssh("web1", options=["-J", "bastion", "-tt"], input="stty size; echo in-$((6*7)); exit 4\n")
+    assert "in-42" in done.stdout and done.returncode == 4, done
+
+
+def test_scp_through_the_jump(bastion, ops, tmp_path):
+    data = os.urandom(3 << 20)
+    (tmp_path / "up").write_bytes(data)
+    for source, to in ((tmp_path / "up", f"web1:{tmp_path}/there"), (f"web1:{tmp_path}/there", tmp_path / "down")):
+        must("scp", "-O", "-q", "-F", ops.config, "-J", "bastion", source, to)
+    assert (tmp_path / "down").read_bytes() == data
+
+
+def test_rules_hold_inside(bastion, agent):
+    assert agent.ssh("web1", "echo in").stdout == "in\n"
+    done = agent.ssh("web1", options=["-J", "bastion", "-tt"], input="echo in\n")
+    assert done.returncode == 77 and "rule no-shells" in done.stdout + done.stderr, done
+
+
+def test_a_login_that_the_target_does_not_list_is_refused(bastion, ops):
+    done = ops.ssh("somebody@web1", "echo in")
+    assert done.returncode == 77 and 'has no login "somebody"' in done.stderr, done
+
+
+def test_who_names_no_login_gets_the_targets_own(bastion, shared):
+    """A client sends its local user's name to both then; the bastion's user is `agent` in these tests."""
+    same = Jumper(shared.client("olga", principals=["ops"]), "agent")
+    assert same.ssh("web1", "id -un").stdout.strip() == hosts.LOGIN
+
+
+def test_a_target_out_of_reach_is_none(bastion, agent):
+    for target in ("web2", "nowhere"):
+        done = agent.ssh(target, "echo in")
+        assert done.returncode == 255 and "in" not in done.stdout.split(), done
+    assert len(re.findall(r"forward_refused.*no target", bastion.log())) >= 2
+
+
+def test_a_certificate_of_another_identity_is_refused(bastion, shared, ops):
+    """The way into the bastion of one is not lent to another."""
+    other = shared.client("agent-9", principals=["agent"])
+    mixed = Jumper(shared.client("olga", principals=["ops"]), hosts.LOGIN)
+    text = mixed.config.read_text()
+    outer, inner = text.split("Host web1", 1)
+    mixed.config.write_text(outer + "Host web1" + inner.replace(str(mixed.client.key), str(other.key))
+                            .replace(str(mixed.client.certificate), str(other.certificate)))
+    done = mixed.ssh("web1", "echo in")
+    assert done.returncode == 255 and "of another identity" in done.stderr, done
+
+
+def test_a_jump_within_a_jump_is_refused(bastion, ops):
+    done = ops.ssh("web2", "echo in", options=["-J", "bastion,web1"])
+    assert done.returncode == 255 and "in" not in done.stdout.split(), done
+    bastion.wait_log("a jump from within a jump is not possible")
+
+
+def test_nobody_enrols_through_a_jump(bastion, ops):
+    done = ops.ssh("web1", options=["-J", "bastion", "-l", "enroll"], input="x")
+    assert done.returncode == 255, done
+    bastion.wait_log("enroll at the bastion itself|has no login")
+
+
+def test_an_address_that_a_target_declares_is_that_target(bastion, ops, sshd):
+    done = ops.ssh("127.0.0.1", "echo in", options=["-J", "bastion", "-p", sshd.port, "-o", "HostKeyAlias=web1"])
+    assert (done.stdout, done.returncode) == ("in\n", 0), done.stderr
+    bastion.wait_log("event=jump .*target=web1")
+
+
+def test_a_database_is_reached_from_inside_too(bastion, ops):
+    local = free_port()
+    process = subprocess.Popen(ops.argv("web1", options=["-J", "bastion", "-N", "-L", f"127.0.0.1:{local}:orders:5432"]),
+                               stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: is_listening(local), "the forward listens", 30)
+        assert must("psql", "-X", "-At", "-h", "127.0.0.1", "-p", local, "-U", "x", "-d", "x", "-c", "select 6*7").strip() == "42"
+    finally:
+        stop(process)
+
+
+def test_the_end_of_the_outer_connection_ends_the_inner_one(bastion, ops):
+    with ops.client.master() as shared_client:
+        jumper = Jumper(shared_client, hosts.LOGIN)
+        process = subprocess.Popen(jumper.argv("web1", "echo begun; sleep 600"), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout.readline() == "begun\n", process.stderr.read()
+            assert len(bastion.children("gate")) == 2
+            run("ssh", "-F", jumper.config, "-O", "exit", "bastion")
+            bastion.wait_idle(30)
+            assert process.wait(30) == 255
+        finally:
+            stop(process)
+            process.stdout.close()
+            process.stderr.close()
+
+
+def test_a_revoked_certificate_ends_both(bastion, shared):
+    victim = Jumper(shared.client("victor", principals=["ops"]), hosts.LOGIN)
+    process = subprocess.Popen(victim.argv("web1", "echo begun; sleep 600"), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "begun\n"
+        (shared.state / "withdrawn").write_text("id:victor\n")
+        assert process.wait(30) != 0
+        bastion.wait_idle(30)
+        said = process.stderr.read()
+        assert "revoked" in said, said
+    finally:
+        stop(process)
+        process.stdout.close()
+        process.stderr.close()
+        (shared.state / "withdrawn").write_text("")
+
+
+def test_connections_inside_of_one_are_bounded(bastion, ops):
+    """64 at a time; one more is refused, and when they end there is room again."""
+    local = free_port()
+    process = subprocess.Popen(ops.argv("bastion", options=["-N", "-L", f"127.0.0.1:{local}:web1:22"]),
+                               stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    sockets = []
+    try:
+        wait_until(lambda: is_listening(local), "the forward listens", 30)
+        for _ in range(64):
+            sockets.append(socket.create_connection(("127.0.0.1", local)))
+        wait_until(lambda: len(re.findall("event=jump .*target=web1", bastion.log())) >= 64, "64 jumps", 30)
+        sockets.append(socket.create_connection(("127.0.0.1", local)))
+        sockets[-1].settimeout(30)
+        assert sockets[-1].recv(1) == b""
+        bastion.wait_log("too many connections are open inside of this one")
+    finally:
+        for one in sockets:
+            one.close()
+        stop(process)
+
+
+def test_the_recording_says_who_and_where(bastion, ops):
+    assert ops.ssh("web1", "echo recorded-inside").returncode == 0
+    def found():
+        listed = ops.client.must("sessions", "--json", "--target", "web1")
+        return [line for line in listed.splitlines() if '"echo recorded-inside"' in line and '"olga"' in line]
+    wait_until(found, "the session is listed")
