@@ -4,7 +4,7 @@
 #include "policy/effect.h"
 
 enum {
-    SHELL_LINE_MAX = 64 * 1024, /* bytes of a command line; longer ones are unparsable */
+    SHELL_LINE_MAX = 128 * 1024, /* bytes of a command line; longer ones are unparsable */
 };
 
 /* Adds the effects of an exec line (what the target's login shell is given after -c) to *ret. What cannot be

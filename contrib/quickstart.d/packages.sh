@@ -2,7 +2,10 @@
 
 packages_build="gcc libc6-dev cmake ninja-build pkg-config libssh-dev libsodium-dev libseccomp-dev libzstd-dev
   libprotobuf-c-dev protobuf-c-compiler libpg-query-dev libssl-dev libsqlite3-dev libyaml-dev libpq-dev
-  libcjose-dev libjansson-dev libcurl4-openssl-dev libhttp-parser-dev"
+  libcjose-dev libjansson-dev libcurl4-openssl-dev libhttp-parser-dev libtree-sitter-dev"
+# The grammar of bash comes from npm (contrib/fetch-grammar): any that is there is good, Debian's is not installed beside
+# another.
+command -v node >/dev/null && command -v npm >/dev/null || packages_build="$packages_build nodejs npm"
 # The pattern engine: Hyperscan is for x86 alone, Vectorscan has the same interface.
 case $(uname -m) in
 x86_64) packages_build="$packages_build libhyperscan-dev" ;;

@@ -61,3 +61,13 @@ target_sources(sshsig PRIVATE keygen.c)
 add_dependencies(sshsig sk_dummy)
 target_compile_definitions(sshsig PRIVATE SK_DUMMY="$<TARGET_FILE:sk_dummy>")
 unit_test(kube_body policy-kube)
+unit_test(shell policy-shell)
+add_executable(shell_lines shell_lines.c)
+target_link_libraries(shell_lines PRIVATE policy-shell)
+set_target_properties(shell_lines PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+add_executable(shell_stub shell_stub.c)
+set_target_properties(shell_stub PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+add_test(NAME shell_bash COMMAND /usr/bin/python3 -m pytest -q -p no:cacheprovider shell_bash.py
+         WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+set_tests_properties(shell_bash PROPERTIES TIMEOUT 600
+                     ENVIRONMENT "SHELL_LINES=$<TARGET_FILE:shell_lines>;SHELL_STUB=$<TARGET_FILE:shell_stub>")

@@ -1,0 +1,490 @@
+/* Lists, pipelines and simple commands. POSIX 2.10 with what bash adds, minus what is read differently by
+ * shells that may be somebody's login shell (docs/shell-effects.md).
+ *
+ * Reading is by recursive descent. What nests goes through shell_enter(), so that the depth of the stack is
+ * bounded by SHELL_DEPTH_MAX and not by the line. Nothing is kept: each simple command is judged as soon as
+ * it is read, wherever it stands. Conditions are not looked at, so all branches count. */
+#include <errno.h>
+#include <string.h>
+#include "base/text.h"
+#include "policy/shell_parser.h"
+
+/* What a command can't be called, even where the grammar of some shell would let it. */
+static const char *const RESERVED[] = { "if",     "then",      "else",   "elif",   "fi",      "do",
+                                        "done",   "case",      "esac",   "while",  "until",   "for",
+                                        "select", "function",  "in",     "{",      "}",       "!",
+                                        "[[",     "]]",        "time",   "coproc", "foreach", "end",
+                                        "repeat", "nocorrect", "noglob", "always" };
+static const char *const CLOSERS[] = { "then", "else", "elif", "fi", "do", "done", "esac", "}" };
+
+static bool is_reserved(const struct shell_word *word)
+{
+    for (size_t i = 0; word->plain && i < sizeof RESERVED / sizeof RESERVED[0]; i++)
+        if (strcmp(word->text, RESERVED[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A backslash before a line end joins two words or lines. Only behind a blank is it sure to be a blank. */
+static bool is_joined_line(const struct parser *p)
+{
+    bool behind_blank = p->at == p->start || p->at[-1] == ' ' || p->at[-1] == '\t' || p->at[-1] == '\n';
+    return parser_peek(p, 0) == '\\' && parser_peek(p, 1) == '\n' && behind_blank;
+}
+
+void parse_skip_blanks(struct parser *p)
+{
+    while (p->at < p->end) {
+        if (*p->at == ' ' || *p->at == '\t')
+            p->at++;
+        else if (is_joined_line(p))
+            p->at += 2;
+        else
+            break;
+    }
+    bool begins = p->at == p->start || (p->at > p->start && strchr(" \t\n;&|()`", p->at[-1]));
+    if (parser_peek(p, 0) != '#' || !begins)
+        return;
+    if (p->backquote || p->n_heredocs > 0)
+        shell_refuse(p->shell, "a comment in an unusual place");
+    const char *line_end = memchr(p->at, '\n', (size_t)(p->end - p->at));
+    p->at = line_end ? line_end : p->end;
+}
+
+static bool take_line_end(struct parser *p)
+{
+    if (parser_peek(p, 0) != '\n')
+        return false;
+    p->at++;
+    if (p->n_heredocs > 0)
+        parse_heredoc_bodies(p);
+    return true;
+}
+
+void parse_skip_lines(struct parser *p)
+{
+    do
+        parse_skip_blanks(p);
+    while (!parser_failed(p) && take_line_end(p));
+}
+
+bool parse_at_word(const struct parser *p, const char *word)
+{
+    size_t n = strlen(word);
+    if ((size_t)(p->end - p->at) < n || memcmp(p->at, word, n) != 0)
+        return false;
+    char next = parser_peek(p, n);
+    return p->at + n == p->end || strchr(" \t\n;&|()<>", next) || (next == '`' && p->backquote);
+}
+
+bool parse_take_word(struct parser *p, const char *word)
+{
+    if (!parse_at_word(p, word))
+        return false;
+    p->at += strlen(word);
+    return true;
+}
+
+void parse_expect(struct parser *p, const char *text)
+{
+    size_t n = strlen(text);
+    parse_skip_blanks(p);
+    bool letters = text[0] >= 'a' && text[0] <= 'z';
+    if (letters ? parse_at_word(p, text) : (size_t)(p->end - p->at) >= n && memcmp(p->at, text, n) == 0)
+        p->at += n;
+    else
+        shell_refuse(p->shell, "something is missing that ends a part of it");
+}
+
+bool parse_take_until(struct parser *p, const char *closer)
+{
+    parse_commands(p, false);
+    parse_expect(p, closer);
+    return !parser_failed(p);
+}
+
+static bool at_closer(const struct parser *p)
+{
+    char c = parser_peek(p, 0);
+    if (p->at == p->end || c == ')' || (c == '`' && p->backquote))
+        return true;
+    if (c == ';' && parser_peek(p, 1) == ';')
+        return true;
+    for (size_t i = 0; i < sizeof CLOSERS / sizeof CLOSERS[0]; i++)
+        if (parse_at_word(p, CLOSERS[i]))
+            return true;
+    return false;
+}
+
+/* ---- redirections ---- */
+
+static bool is_number(const struct shell_word *word)
+{
+    return word->known && *word->text && strspn(word->text, "0123456789") == strlen(word->text);
+}
+
+/* The word behind <& or >&. */
+static void redirect_descriptor(struct parser *p, bool out, const struct shell_word *word)
+{
+    size_t n = strlen(word->text);
+    bool closes =
+        word->known && n > 0 && word->text[n - 1] == '-' && strspn(word->text, "0123456789") == n - 1;
+    if (is_number(word) || closes)
+        return;
+    if (out)
+        shell_redirect(p->shell, FILE_WRITE, word);
+    else
+        shell_refuse(p->shell, "an unusual redirection");
+}
+
+enum redirection {
+    REDIRECT_NONE,
+    READ,
+    WRITE,
+    READ_WRITE,
+    FROM_DESCRIPTOR,
+    TO_DESCRIPTOR,
+    HERE,
+    HERE_TABS,
+    STRING
+};
+
+static enum redirection take_operator(struct parser *p)
+{
+    static const struct {
+        const char *text;
+        enum redirection what;
+    } operators[] = {
+        { "&>>", WRITE },        { "&>", WRITE },           { "<<<", STRING },    { "<<-", HERE_TABS },
+        { "<<", HERE },          { "<&", FROM_DESCRIPTOR }, { "<>", READ_WRITE }, { ">>", WRITE },
+        { ">&", TO_DESCRIPTOR }, { ">|", WRITE },           { "<", READ },        { ">", WRITE },
+    };
+    for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
+        size_t n = strlen(operators[i].text);
+        if ((size_t)(p->end - p->at) >= n && memcmp(p->at, operators[i].text, n) == 0) {
+            p->at += n;
+            return operators[i].what;
+        }
+    }
+    return REDIRECT_NONE;
+}
+
+static bool at_redirection(const struct parser *p)
+{
+    size_t digits = 0;
+    while (parser_peek(p, digits) >= '0' && parser_peek(p, digits) <= '9')
+        digits++;
+    char c = parser_peek(p, digits), next = parser_peek(p, digits + 1);
+    if (c == '&' && digits == 0)
+        return next == '>';
+    return (c == '<' || c == '>') && (next != '(' || digits > 0);
+}
+
+bool parse_redirection(struct parser *p)
+{
+    struct shell_word word;
+    if (!at_redirection(p))
+        return false;
+    while (parser_peek(p, 0) >= '0' && parser_peek(p, 0) <= '9')
+        p->at++;
+    if (parser_peek(p, 1) == '(')
+        shell_refuse(p->shell, "an unusual redirection");
+    enum redirection what = take_operator(p);
+    parse_skip_blanks(p);
+    if (what == HERE || what == HERE_TABS) {
+        parse_heredoc_start(p, what == HERE_TABS);
+        return true;
+    }
+    if (!parse_word(p, &word)) {
+        shell_refuse(p->shell, "a redirection to nothing");
+        return true;
+    }
+    if (what == READ || what == READ_WRITE)
+        shell_redirect(p->shell, FILE_READ, &word);
+    if (what == WRITE || what == READ_WRITE)
+        shell_redirect(p->shell, FILE_WRITE, &word);
+    if (what == FROM_DESCRIPTOR || what == TO_DESCRIPTOR)
+        redirect_descriptor(p, what == TO_DESCRIPTOR, &word);
+    return true;
+}
+
+/* ---- simple commands ---- */
+
+void parse_mark(struct parser *p, const char *from, const char *to)
+{
+    if (p->n_marks == p->marks_size) {
+        size_t size = p->marks_size ? p->marks_size * 2 : 16;
+        struct shell_mark *marks = reallocarray(p->marks, size, sizeof *marks);
+        if (!marks) {
+            p->shell->error = -ENOMEM;
+            return;
+        }
+        p->marks = marks;
+        p->marks_size = size;
+    }
+    p->marks[p->n_marks++] = (struct shell_mark){ (size_t)(from - p->start), (size_t)(to - p->start) };
+}
+
+static void add_word(struct parser *p, const struct shell_word *word)
+{
+    if (p->n_words == p->words_size) {
+        size_t size = p->words_size ? p->words_size * 2 : 32;
+        struct shell_word *words = reallocarray(p->words, size, sizeof *words);
+        if (!words) {
+            p->shell->error = -ENOMEM;
+            return;
+        }
+        p->words = words;
+        p->words_size = size;
+    }
+    p->words[p->n_words++] = *word;
+}
+
+/* Bytes of NAME in NAME=value, NAME+=value, as written; 0 when it is no assignment. *ret_value is behind the
+ * "=". NAME[…]= is refused: what stands in the brackets is evaluated. */
+static size_t assigned_name(struct parser *p, const char **ret_value)
+{
+    const char *at = p->at;
+    while (at < p->end && shell_is_name(p->at, at + 1))
+        at++;
+    if (at == p->at || at == p->end)
+        return 0;
+    size_t n = (size_t)(at - p->at);
+    if (*at == '[') {
+        shell_refuse(p->shell, "an index of an array");
+        return 0;
+    }
+    at += *at == '+';
+    if (at == p->end || *at != '=')
+        return 0;
+    *ret_value = at + 1;
+    return n;
+}
+
+static bool take_assignment(struct parser *p)
+{
+    const char *value;
+    struct shell_word word;
+    size_t n = assigned_name(p, &value);
+    if (n == 0)
+        return false;
+    if (value < p->end && *value == '(') {
+        word = (struct shell_word){ .from = p->at };
+        char *text = shell_alloc(p->shell, (size_t)(value - p->at) + 2);
+        if (!text)
+            return true;
+        memcpy(text, p->at, (size_t)(value - p->at));
+        text[value - p->at] = EFFECT_HOLE;
+        p->at = value;
+        parse_array(p);
+        word.text = text;
+        word.to = p->at;
+    } else if (!parse_word(p, &word)) {
+        return true;
+    }
+    if (!parser_failed(p))
+        shell_assign(p->shell, &word, n);
+    return true;
+}
+
+/* NAME () …, behind NAME. */
+static void function_definition(struct parser *p, const struct shell_word *name)
+{
+    if (!name->plain || !shell_is_name(name->from, name->to) || is_reserved(name))
+        shell_refuse(p->shell, "a bracket in an unusual place");
+    parse_expect(p, "(");
+    parse_expect(p, ")");
+    parse_function_body(p);
+}
+
+static void run(struct parser *p, size_t base, bool mark)
+{
+    size_t n = p->n_words - base;
+    if (n == 0 || parser_failed(p))
+        return;
+    struct shell_word *words = shell_alloc(p->shell, n * sizeof *words);
+    if (!words)
+        return;
+    memcpy(words, p->words + base, n * sizeof *words);
+    if (mark)
+        parse_mark(p, words[0].from, words[0].to);
+    if (!parser_failed(p))
+        shell_run(p->shell, words, n);
+}
+
+void parse_simple(struct parser *p)
+{
+    size_t base = p->n_words;
+    bool something = false, mark = !p->no_mark;
+    p->no_mark = false;
+    while (!parser_failed(p)) {
+        struct shell_word word;
+        parse_skip_blanks(p);
+        if (parse_redirection(p) || (p->n_words == base && take_assignment(p))) {
+            something = true;
+            continue;
+        }
+        if (parser_failed(p) || !parse_word(p, &word))
+            break;
+        if (p->n_words == base && is_reserved(&word))
+            shell_refuse(p->shell, "a reserved word in an unusual place");
+        if (p->n_words == base && !something) {
+            parse_skip_blanks(p);
+            if (parser_peek(p, 0) == '(') {
+                function_definition(p, &word);
+                return;
+            }
+        }
+        add_word(p, &word);
+        something = true;
+    }
+    if (!something)
+        shell_refuse(p->shell, "a command is missing");
+    run(p, base, mark);
+    p->n_words = base;
+}
+
+/* ---- lists ---- */
+
+static void command(struct parser *p)
+{
+    if (!shell_enter(p->shell))
+        return;
+    if (!parse_compound(p))
+        parse_simple(p);
+    p->no_mark = false;
+    shell_leave(p->shell);
+}
+
+/* To tree-sitter it is a command like any, and so it is to dash, where it has options. */
+static void skip_time(struct parser *p)
+{
+    parse_mark(p, p->at - 4, p->at);
+    p->no_mark = true;
+    parse_skip_blanks(p);
+    (void)parse_take_word(p, "-p");
+    parse_skip_blanks(p);
+    if (parser_peek(p, 0) == '-')
+        shell_refuse(p->shell, "time with options");
+}
+
+static void pipeline(struct parser *p)
+{
+    parse_skip_blanks(p);
+    if (parse_take_word(p, "!"))
+        parse_skip_blanks(p);
+    if (parse_take_word(p, "time"))
+        skip_time(p);
+    for (;;) {
+        command(p);
+        parse_skip_blanks(p);
+        if (parser_failed(p) || parser_peek(p, 0) != '|' || parser_peek(p, 1) == '|')
+            return;
+        p->at += parser_peek(p, 1) == '&' ? 2 : 1;
+        parse_skip_lines(p);
+    }
+}
+
+static void and_or(struct parser *p)
+{
+    for (;;) {
+        pipeline(p);
+        char c = parser_peek(p, 0);
+        if (parser_failed(p) || (c != '&' && c != '|') || parser_peek(p, 1) != c)
+            return;
+        p->at += 2;
+        parse_skip_lines(p);
+    }
+}
+
+void parse_commands(struct parser *p, bool may_be_empty)
+{
+    bool empty = true;
+    parse_skip_lines(p);
+    while (!parser_failed(p) && !at_closer(p)) {
+        empty = false;
+        and_or(p);
+        parse_skip_blanks(p);
+        char c = parser_peek(p, 0);
+        if (parser_failed(p) || at_closer(p))
+            break;
+        if (c == ';' || c == '&')
+            p->at++;
+        else if (c != '\n')
+            shell_refuse(p->shell, "something in an unusual place");
+        parse_skip_lines(p);
+    }
+    if (empty && !may_be_empty)
+        shell_refuse(p->shell, "a part of it is empty");
+}
+
+/* ---- a text ---- */
+
+/* Characters that some terminal or shell may take for a blank or for nothing, or that are not shown as what
+ * they are. */
+static const struct {
+    uint32_t first, last;
+} UNUSUAL[] = {
+    { 0x00, 0x08 },     { 0x0b, 0x1f },     { 0x7f, 0xa0 },     { 0xad, 0xad },       { 0x1680, 0x1680 },
+    { 0x180e, 0x180e }, { 0x2000, 0x200f }, { 0x2028, 0x202f }, { 0x205f, 0x206f },   { 0x3000, 0x3000 },
+    { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff }, { 0xfff0, 0xffff }, { 0xe0000, 0xe0fff },
+};
+
+/* The text is UTF-8. */
+static uint32_t next_character(const unsigned char **at)
+{
+    const unsigned char *p = *at;
+    size_t n = *p < 0x80 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+    uint32_t c = n == 1 ? *p : *p & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++)
+        c = c << 6 | (p[i] & 0x3fu);
+    *at += n;
+    return c;
+}
+
+static const char *unusual_character(const char *text, size_t n)
+{
+    if (memchr(text, '\0', n) || !text_is_utf8(text, n))
+        return "it is not UTF-8 text";
+    for (const unsigned char *at = (const unsigned char *)text; at < (const unsigned char *)text + n;) {
+        uint32_t c = next_character(&at);
+        for (size_t i = 0; i < sizeof UNUSUAL / sizeof UNUSUAL[0]; i++)
+            if (c >= UNUSUAL[i].first && c <= UNUSUAL[i].last)
+                return "there are control characters or unusual blanks in it";
+    }
+    return NULL;
+}
+
+static void read_text(struct shell *shell, const char *text, size_t n)
+{
+    struct parser p = { .shell = shell, .start = text, .at = text, .end = text + n };
+    parse_commands(&p, true);
+    if (p.at != p.end)
+        shell_refuse(shell, "something in an unusual place");
+    if (p.n_heredocs > 0)
+        shell_refuse(shell, "a here-document has no end");
+    if (!shell_failed(shell)) {
+        int r = shell_tree_agrees(text, n, p.marks, p.n_marks);
+        if (r < 0)
+            shell->error = r;
+        else if (r > 0)
+            shell_refuse(shell, "it can be read in more than one way");
+    }
+    free(p.scratch);
+    free(p.words);
+    free(p.marks);
+}
+
+void shell_text(struct shell *shell, const char *text, size_t n)
+{
+    if (shell_failed(shell) || !shell_enter(shell))
+        return;
+    const char *unusual = n > SHELL_LINE_MAX                 ? "it is too long"
+                          : ++shell->texts > SHELL_TEXTS_MAX ? "it has too many command lines in it"
+                                                             : unusual_character(text, n);
+    if (unusual)
+        shell_refuse(shell, unusual);
+    else
+        read_text(shell, text, n);
+    shell_leave(shell);
+}

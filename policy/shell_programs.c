@@ -1,0 +1,505 @@
+/* Programs that run what they are given: shells, languages, and others with an option for it. Of a language
+ * other than the shell's nothing is looked into: code in an argument or from a pipe is unknown. A script in a
+ * file is a command like any other program. */
+#include <string.h>
+#include "policy/shell_parts.h"
+
+static const char RUNS[] = "what %s runs";
+
+static bool is_listed(const char *const *list, const char *name)
+{
+    for (; *list; list++)
+        if (strcmp(*list, name) == 0)
+            return true;
+    return false;
+}
+
+/* ---- shells ---- */
+
+static const char *const SHELLS[] = { "sh",   "bash", "dash",  "ash",  "ksh",  "ksh93",
+                                      "mksh", "zsh",  "rbash", "posh", "yash", NULL };
+static const char *const FOREIGN_SHELLS[] = { "fish", "csh",   "tcsh",   "rc",   "es",
+                                              "nu",   "xonsh", "elvish", "pwsh", NULL };
+
+static void run_shell(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
+{
+    bool text = false;
+    size_t i = 1;
+    for (; i < n && words[i].known && words[i].text[0] == '-'; i++) {
+        const char *word = words[i].text;
+        static const char *const longs[] = {
+            "--norc", "--noprofile", "--posix", "--login", "--verbose", NULL
+        };
+        if (word[1] == '-' && is_listed(longs, word))
+            continue;
+        if (strcmp(word, "--version") == 0 || strcmp(word, "--help") == 0)
+            return;
+        if (word[1] == '\0' || strspn(word + 1, "abefhlmnpruvxBCEHPTc") != strlen(word + 1)) {
+            shell_unknown(shell, RUNS, name);
+            return;
+        }
+        text |= strchr(word, 'c') != NULL;
+    }
+    bool unclear = i == n || words[i].splits || words[i].many || *words[i].text == '+' ||
+                   (!words[i].known && *words[i].text == EFFECT_HOLE);
+    if (unclear || (text && is_listed(FOREIGN_SHELLS, name)))
+        shell_unknown(shell, RUNS, name);
+    else if (text)
+        shell_joined(shell, name, words + i, 1);
+    else if (strncmp(words[i].text, "/dev/", 5) == 0 || strncmp(words[i].text, "/proc/", 6) == 0)
+        shell_unknown(shell, RUNS, name);
+}
+
+/* ---- other languages ---- */
+
+static const struct {
+    const char *name, *harmless; /* letters of options after which the next word is the script */
+} LANGUAGES[] = {
+    { "python", "bBdEhIOPqRsSuvVx" },
+    { "pypy", "bBdEhIOqRsSuvVx" },
+    { "perl", "wWtTcvV" },
+    { "ruby", "wvcW" },
+    { "node", "vh" },
+    { "nodejs", "vh" },
+    { "php", "vnlmi" },
+    { "lua", "vW" },
+    { "tclsh", "" },
+    { "wish", "" },
+    { "expect", "" },
+    { "Rscript", "" },
+    { "R", "" },
+    { "julia", "vh" },
+    { "ghci", "" },
+    { "irb", "" },
+    { "deno", "" },
+    { "bun", "" },
+    { "guile", "" },
+    { "scheme", "" },
+    { "sbcl", "" },
+    { "clisp", "" },
+    { "octave", "" },
+    { "gnuplot", "" },
+    { "m4", "" },
+    { "dc", "" },
+    { "ed", "" },
+    { "ex", "" },
+    { "elixir", "" },
+    { "erl", "" },
+    { "groovy", "" },
+    { "jshell", "" },
+};
+
+/* python3.11 is python. */
+static bool is_language(const char *name, const char *language)
+{
+    size_t n = strlen(language);
+    return strncmp(name, language, n) == 0 && strspn(name + n, "0123456789.") == strlen(name + n);
+}
+
+static void run_language(struct shell *shell, const char *name, const char *harmless,
+                         const struct shell_word *words, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        const char *word = words[i].text;
+        if (!words[i].known && (words[i].splits || words[i].many || *word == EFFECT_HOLE || *word == '-'))
+            break;
+        if (strcmp(word, "--version") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-V") == 0)
+            return;
+        if (strcmp(word, "-m") == 0 && is_language(name, "python") && i + 1 < n && words[i + 1].known)
+            return; /* a module: a program by its name */
+        if (*word != '-' && strncmp(word, "/dev/", 5) != 0 && strncmp(word, "/proc/", 6) != 0)
+            return; /* a script */
+        if (word[0] != '-' || word[1] == '\0' || strspn(word + 1, harmless) != strlen(word + 1))
+            break;
+    }
+    shell_unknown(shell, RUNS, name);
+}
+
+/* ---- awk and sed ---- */
+
+static const char *const AWKS[] = { "awk", "gawk", "mawk", "nawk", "original-awk", NULL };
+
+/* The program is the first operand; pipes, files, system() and what loads more are all it can do to others.
+ */
+static void run_awk(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
+{
+    static const struct shell_options options = { "F:v:", "field-separator: assign:" };
+    size_t i = shell_skip_options(&options, words, n);
+    bool safe = i > 0 && i < n && words[i].known && !strpbrk(words[i].text, "|@") &&
+                !strstr(words[i].text, "system") && !strstr(words[i].text, "getline") &&
+                !strstr(words[i].text, "print >") && !strchr(words[i].text, '>');
+    for (size_t k = i + 1; safe && k < n; k++)
+        safe = words[k].known ? words[k].text[0] != '-' : !words[k].splits && *words[k].text != EFFECT_HOLE;
+    if (!safe)
+        shell_unknown(shell, RUNS, name);
+}
+
+/* One of `p`, `d`, `q`, `=` behind addresses of digits, $, comma and !, or one s or y with plain flags. */
+static bool is_safe_sed(const char *script)
+{
+    script += strspn(script, "0123456789$,!~+ ");
+    if (*script == '/') { /* an address */
+        const char *end = strchr(script + 1, '/');
+        if (!end || memchr(script, '\\', (size_t)(end - script)))
+            return false;
+        script = end + 1 + strspn(end + 1, ", !");
+        if (*script == '/') {
+            end = strchr(script + 1, '/');
+            if (!end || memchr(script, '\\', (size_t)(end - script)))
+                return false;
+            script = end + 1;
+        }
+    }
+    if (strcmp(script, "p") == 0 || strcmp(script, "d") == 0 || strcmp(script, "q") == 0 ||
+        strcmp(script, "=") == 0 || strcmp(script, "$!N") == 0)
+        return true;
+    if ((*script != 's' && *script != 'y') || !script[1] || !strchr("/|#,:@%!", script[1]))
+        return false;
+    char delimiter = script[1];
+    unsigned parts = 0;
+    const char *at = script + 2;
+    for (; *at && parts < 2; at++) {
+        if (*at == '\n')
+            return false;
+        if (*at == '\\' && at[1])
+            at++;
+        else if (*at == delimiter)
+            parts++;
+    }
+    return parts == 2 && strspn(at, "gpiI0123456789") == strlen(at);
+}
+
+static void run_sed(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
+{
+    bool script = false, safe = true;
+    for (size_t i = 1; i < n && safe; i++) {
+        const char *word = words[i].text;
+        if (!words[i].known) {
+            safe = script && !words[i].splits && *word != EFFECT_HOLE && *word != '-';
+        } else if (strcmp(word, "-e") == 0 || strcmp(word, "--expression") == 0) {
+            safe = i + 1 < n && words[i + 1].known && is_safe_sed(words[++i].text);
+            script = true;
+        } else if (word[0] == '-' && word[1]) {
+            /* -i.bak: the suffix may hold a directory; the file is rewritten in either case */
+            safe = strncmp(word, "-i", 2) == 0 ? !strchr(word, '/')
+                                               : strspn(word + 1, "nrEsuz") == strlen(word + 1);
+        } else if (!script) {
+            safe = is_safe_sed(word);
+            script = true;
+        }
+    }
+    if (!safe)
+        shell_unknown(shell, RUNS, name);
+}
+
+/* ---- git ---- */
+
+static const char *const GIT_COMMANDS[] = {
+    "add",
+    "am",
+    "annotate",
+    "apply",
+    "archive",
+    "blame",
+    "branch",
+    "bundle",
+    "cat-file",
+    "check-ignore",
+    "checkout",
+    "cherry",
+    "cherry-pick",
+    "clean",
+    "clone",
+    "commit",
+    "count-objects",
+    "describe",
+    "diff",
+    "diff-tree",
+    "fetch",
+    "for-each-ref",
+    "format-patch",
+    "fsck",
+    "gc",
+    "grep",
+    "hash-object",
+    "init",
+    "log",
+    "ls-files",
+    "ls-remote",
+    "ls-tree",
+    "merge",
+    "merge-base",
+    "mv",
+    "name-rev",
+    "notes",
+    "prune",
+    "pull",
+    "push",
+    "range-diff",
+    "rebase",
+    "reflog",
+    "remote",
+    "repack",
+    "reset",
+    "restore",
+    "rev-list",
+    "rev-parse",
+    "revert",
+    "rm",
+    "shortlog",
+    "show",
+    "show-ref",
+    "sparse-checkout",
+    "stash",
+    "status",
+    "switch",
+    "symbolic-ref",
+    "tag",
+    "update-index",
+    "update-ref",
+    "upload-pack",
+    "receive-pack",
+    "upload-archive",
+    "verify-commit",
+    "verify-tag",
+    "version",
+    "whatchanged",
+    "worktree",
+    "write-tree",
+    NULL,
+};
+/* Options that name a program, or bring code along. */
+static const char *const GIT_RUNS[] = {
+    "-c",
+    "--config",
+    "--config-env",
+    "--exec",
+    "-x",
+    "--upload-pack",
+    "-u",
+    "--receive-pack",
+    "-O",
+    "--open-files-in-pager",
+    "--ext-diff",
+    "--textconv",
+    "--template",
+    "-i",
+    "--interactive",
+    "--edit",
+    NULL,
+};
+
+static void run_git(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
+{
+    static const struct shell_options options = { "C:P",
+                                                  "no-pager git-dir: work-tree: bare no-replace-objects "
+                                                  "literal-pathspecs no-optional-locks version help" };
+    size_t i = shell_skip_options(&options, words, n);
+    if (i == n)
+        return;
+    bool safe = i > 0 && words[i].known && is_listed(GIT_COMMANDS, words[i].text);
+    for (size_t k = i + 1; safe && k < n; k++) {
+        const char *word = words[k].text;
+        if (!words[k].known)
+            safe = !words[k].splits && *word != EFFECT_HOLE && *word != '-';
+        else
+            safe = !strstr(word, "ext::");
+        for (size_t o = 0; safe && GIT_RUNS[o]; o++)
+            safe = strncmp(word, GIT_RUNS[o], strlen(GIT_RUNS[o])) != 0 ||
+                   (strcmp(words[i].text, "commit") == 0 && strcmp(word, "-c") != 0);
+        if (shell_is(&words[k], "--"))
+            break;
+    }
+    if (!safe)
+        shell_unknown(shell, RUNS, name);
+}
+
+/* ---- programs with some option that runs something ---- */
+
+static const struct {
+    const char *name;
+    const char *const *options; /* as they begin */
+} WITH_OPTIONS[] = {
+    { "tar", (const char *const[]){ "--to-command", "--checkpoint-action", "-I", "--use-compress-program",
+                                    "-F", "--info-script", "--new-volume-script", "--rsh-command",
+                                    "--rmt-command", NULL } },
+    { "rsync", (const char *const[]){ "-e", "--rsh", "--rsync-path", NULL } },
+    { "scp", (const char *const[]){ "-S", "-o", "-F", "-D", NULL } },
+    { "sftp", (const char *const[]){ "-S", "-o", "-F", "-D", "-s", NULL } },
+    { "sort", (const char *const[]){ "--compress-p", NULL } },
+    { "man", (const char *const[]){ "-P", "--pager", "-H", "--html", NULL } },
+    { "zip", (const char *const[]){ "-T", "--unzip-command", NULL } },
+    { "split", (const char *const[]){ "--filter", NULL } },
+    { "wget", (const char *const[]){ "--use-askpass", "-e", "--execute", NULL } },
+    { "vim", (const char *const[]){ "-c", "-s", "-S", "-e", "+", "--cmd", "-", NULL } },
+    { "vi", (const char *const[]){ "-c", "-s", "-S", "-e", "+", "--cmd", "-", NULL } },
+    { "nvim", (const char *const[]){ "-c", "-s", "-S", "-e", "-l", "+", "--cmd", "-", NULL } },
+    { "emacs", (const char *const[]){ "-", NULL } },
+    { "psql", (const char *const[]){ "-c", "-f", "--command", "--file", "-v", NULL } },
+    { "mysql", (const char *const[]){ "-e", "--execute", NULL } },
+    { "sqlite3", (const char *const[]){ "-cmd", "-init", NULL } },
+    { "docker", (const char *const[]){ "exec", "run", "compose", "create", "build", NULL } },
+    { "podman", (const char *const[]){ "exec", "run", "compose", "create", "build", NULL } },
+    { "kubectl", (const char *const[]){ "exec", "run", "debug", "edit", "plugin", "cp", NULL } },
+    { "npm", (const char *const[]){ "exec", "x", "init", "create", "explore", NULL } },
+    { "openssl", (const char *const[]){ "-engine", "-provider", "engine", NULL } },
+    { "nc", (const char *const[]){ "-e", "-c", NULL } },
+    { "netcat", (const char *const[]){ "-e", "-c", NULL } },
+    { "ncat", (const char *const[]){ "-e", "-c", "--", NULL } },
+    { "less", (const char *const[]){ "+", NULL } },
+    { "ip", (const char *const[]){ "netns", "vrf", NULL } },
+    { "strace", (const char *const[]){ "", NULL } },
+};
+
+/* A program that reads code from its input when nothing else is said, or whose arguments are code or a
+ * command in a form of its own. */
+static const char *const ALWAYS[] = {
+    "at",
+    "batch",
+    "crontab",
+    "script",
+    "screen",
+    "tmux",
+    "gdb",
+    "lldb",
+    "parallel",
+    "sem",
+    "flock",
+    "systemd-run",
+    "pkexec",
+    "unshare",
+    "nsenter",
+    "setpriv",
+    "capsh",
+    "ltrace",
+    "valgrind",
+    "perf",
+    "entr",
+    "run-parts",
+    "start-stop-daemon",
+    "daemonize",
+    "cpulimit",
+    "prlimit",
+    "numactl",
+    "proot",
+    "bwrap",
+    "firejail",
+    "faketime",
+    "torsocks",
+    "proxychains",
+    "proxychains4",
+    "dbus-run-session",
+    "xvfb-run",
+    "unbuffer",
+    "npx",
+    "pnpx",
+    "uvx",
+    "pipx",
+    "machinectl",
+    "lxc",
+    "nerdctl",
+    "crictl",
+    "ctr",
+    "socat",
+    "ncat",
+    "netcat",
+    "telnet",
+    "rsh",
+    "rlogin",
+    "rexec",
+    "mosh",
+    "pssh",
+    "ansible",
+    "salt",
+    "salt-call",
+    "puppet",
+    "sg",
+    "newgrp",
+    "login",
+    "scriptreplay",
+    "rlwrap",
+    "ttyrec",
+    "asciinema",
+    "logsave",
+    "eatmydata",
+    "linux32",
+    "linux64",
+    "setarch",
+    "i386",
+    "x86_64",
+    "uname26",
+    "sshpass",
+    "autossh",
+    "dtach",
+    "abduco",
+    "byobu",
+    "runcon",
+    "newrole",
+    "aa-exec",
+    "softlimit",
+    "setuidgid",
+    "s6-setuidgid",
+    "chpst",
+    "envdir",
+    "envuidgid",
+    "multilog",
+    "cgexec",
+    "systemd-nspawn",
+    "xterm",
+    NULL,
+};
+
+static bool is_option_of(const struct shell_word *word, const char *const *options)
+{
+    if (!word->known)
+        return word->splits || word->text[0] == EFFECT_HOLE || word->text[0] == '-';
+    for (; *options; options++)
+        if (strncmp(word->text, *options, strlen(*options)) == 0)
+            return true;
+    return false;
+}
+
+static bool run_with_options(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
+{
+    for (size_t i = 0; i < sizeof WITH_OPTIONS / sizeof WITH_OPTIONS[0]; i++) {
+        if (strcmp(WITH_OPTIONS[i].name, name) != 0)
+            continue;
+        for (size_t k = 1; k < n; k++)
+            if (is_option_of(&words[k], WITH_OPTIONS[i].options)) {
+                shell_unknown(shell, RUNS, name);
+                break;
+            }
+        return true;
+    }
+    return false;
+}
+
+bool shell_program(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
+{
+    if (is_listed(SHELLS, name) || is_listed(FOREIGN_SHELLS, name)) {
+        run_shell(shell, name, words, n);
+        return true;
+    }
+    if (is_listed(AWKS, name)) {
+        run_awk(shell, name, words, n);
+        return true;
+    }
+    if (strcmp(name, "sed") == 0 || strcmp(name, "gsed") == 0) {
+        run_sed(shell, name, words, n);
+        return true;
+    }
+    if (strcmp(name, "git") == 0) {
+        run_git(shell, name, words, n);
+        return true;
+    }
+    for (size_t i = 0; i < sizeof LANGUAGES / sizeof LANGUAGES[0]; i++)
+        if (is_language(name, LANGUAGES[i].name)) {
+            run_language(shell, name, LANGUAGES[i].harmless, words, n);
+            return true;
+        }
+    if (is_listed(ALWAYS, name) || strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld.so", 5) == 0) {
+        shell_unknown(shell, RUNS, name);
+        return true;
+    }
+    return run_with_options(shell, name, words, n);
+}
