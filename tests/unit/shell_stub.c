@@ -1,6 +1,6 @@
 /* For shell_bash.py: a program under many names, which writes its arguments to the descriptor that
- * SHELL_STUB_LOG names, prints a word and leaves with SHELL_STUB_STATUS. The log is one record for each call: the
- * words, each ended by a \x1f, and a NUL. */
+ * SHELL_STUB_LOG names, prints a word and leaves with SHELL_STUB_STATUS. The log is one record for each call:
+ * the words, each ended by a \x1f, and a NUL. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
