@@ -1,8 +1,8 @@
 /* An append-only file of entries, each authenticated by a key that moves on.
  *
  * entry = u32 size | u16 head size | head | body | tag[CHAIN_TAG]   (big-endian; size counts what follows it)
- * tag_i = BLAKE2b-keyed(key_i, tag_{i-1} | size | head size | head | body), tag_{-1} is all zeroes
- * key_{i+1} = BLAKE2b-keyed(key_i, "gatehouse chain next"), then key_i is wiped
+ * tag_i | key_{i+1} = BLAKE2b-keyed(key_i, tag_{i-1} | size | head size | head | body), tag_{-1} is all
+ * zeroes; then key_i is wiped. In version 1 key_{i+1} = BLAKE2b-keyed(key_i, "gatehouse chain next").
  * Specified in docs/recording-format.md. */
 #pragma once
 #include <stdbool.h>
@@ -18,18 +18,22 @@ enum {
     CHAIN_BODY_MAX = 4 * 1024 * 1024 /* bytes of one entry's body; longer ones are split by the caller */
 };
 
+/* How keys move on. Files say which (docs/recording-format.md). */
+enum chain_version { CHAIN_V1 = 1, CHAIN_V2 };
+
 /* The moving end of a chain; embedded. */
 struct chain {
+    enum chain_version version;
     uint8_t key[CHAIN_KEY];
     uint8_t last[CHAIN_TAG];
     uint64_t entries; /* appended or checked so far */
 };
 
 /* Starts at entry 0 with the key that the ledger derived. The caller wipes its copy of the key. */
-void chain_start(struct chain *chain, const uint8_t key[CHAIN_KEY]);
+void chain_start(struct chain *chain, enum chain_version version, const uint8_t key[CHAIN_KEY]);
 void chain_wipe(struct chain *chain);
 
-/* Writes one entry to fd (O_APPEND) in one writev(). Negative errno when not all of it was written:
+/* Writes one entry to fd (O_APPEND) by one system call. Negative errno when not all of it was written:
  * the session must then stop. */
 MUST_USE int chain_append(struct chain *chain, int fd, const void *head, size_t head_n, const void *body,
                           size_t body_n);

@@ -39,9 +39,11 @@ int recorder_new(int fd, Ipc__AnswerRecording *answer, uint64_t output_limit, bo
         return -ENOMEM;
     }
     r->fd = fd;
-    if (fd < 0 || answer->chain_key.len != CHAIN_KEY || answer->chain_tag.len != CHAIN_TAG)
+    uint32_t version = answer->chain_version ? answer->chain_version : CHAIN_V1;
+    if (fd < 0 || answer->chain_key.len != CHAIN_KEY || answer->chain_tag.len != CHAIN_TAG ||
+        version > CHAIN_V2)
         return -EINVAL;
-    chain_start(&r->chain, answer->chain_key.data);
+    chain_start(&r->chain, version, answer->chain_key.data);
     memcpy(r->chain.last, answer->chain_tag.data, CHAIN_TAG);
     r->chain.entries = answer->entries;
     explicit_bzero(answer->chain_key.data, answer->chain_key.len);

@@ -140,7 +140,7 @@ static int read_chain(int fd, const struct keys *keys, struct reading *reading, 
     CLEANUP(entries_free) struct entries *entries = NULL;
     uint8_t key[CHAIN_KEY];
     keys_audit(keys, key);
-    chain_start(&reading->chain, key);
+    chain_start(&reading->chain, CHAIN_V1, key);
     keys_wipe(key);
     reading->size = ENTRIES_MAGIC;
     int r = fd < 0 ? 0 : entries_new(fd, magic_audit, &entries, detail);

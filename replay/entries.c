@@ -13,17 +13,19 @@ enum {
     READ_AT_ONCE = 64 * 1024,
 };
 
-const uint8_t magic_recording[ENTRIES_MAGIC] = { 'G', 'H', 'R', 'E', 'C', 0, 0, 1 };
-const uint8_t magic_audit[ENTRIES_MAGIC] = { 'G', 'H', 'A', 'U', 'D', 0, 0, 1 };
+const uint8_t magic_recording[ENTRIES_MAGIC] = { 'G', 'H', 'R', 'E', 'C', 0, 0, CHAIN_V2 };
+const uint8_t magic_audit[ENTRIES_MAGIC] = { 'G', 'H', 'A', 'U', 'D', 0, 0, CHAIN_V1 };
 
 struct entries {
     int fd;
+    enum chain_version version;
     uint64_t offset; /* of the buffer's first byte */
     struct buffer bytes;
     size_t given; /* size of the entry that the caller holds */
 };
 
-static int check_magic(int fd, const uint8_t magic[ENTRIES_MAGIC], struct detail *detail)
+static int check_magic(int fd, const uint8_t magic[ENTRIES_MAGIC], enum chain_version *ret,
+                       struct detail *detail)
 {
     uint8_t found[ENTRIES_MAGIC];
     ssize_t n = pread(fd, found, sizeof found, 0);
@@ -31,25 +33,34 @@ static int check_magic(int fd, const uint8_t magic[ENTRIES_MAGIC], struct detail
         return detail_fail(detail, -errno, "it can't be read: %s", strerror(errno));
     if (n != ENTRIES_MAGIC || memcmp(found, magic, ENTRIES_MAGIC - 1) != 0)
         return detail_fail(detail, -EBADMSG, "it is no such file: its first bytes are others");
-    if (found[ENTRIES_MAGIC - 1] != magic[ENTRIES_MAGIC - 1])
-        return detail_fail(detail, -EBADMSG, "its format is version %u; this program reads version %u",
-                           found[ENTRIES_MAGIC - 1], magic[ENTRIES_MAGIC - 1]);
+    unsigned version = found[ENTRIES_MAGIC - 1], newest = magic[ENTRIES_MAGIC - 1];
+    if (version < CHAIN_V1 || version > newest)
+        return detail_fail(detail, -EBADMSG, "its format is version %u; this program reads version%s %s%u",
+                           version, newest > CHAIN_V1 ? "s" : "", newest > CHAIN_V1 ? "1 to " : "", newest);
+    *ret = version;
     return 0;
 }
 
 int entries_new(int fd, const uint8_t magic[ENTRIES_MAGIC], struct entries **ret, struct detail *detail)
 {
-    int r = check_magic(fd, magic, detail);
+    enum chain_version version = CHAIN_V1;
+    int r = check_magic(fd, magic, &version, detail);
     if (r)
         return r;
     struct entries *entries = calloc(1, sizeof *entries);
     if (!entries)
         return -ENOMEM;
     entries->fd = fd;
+    entries->version = version;
     entries->offset = ENTRIES_MAGIC;
     buffer_init(&entries->bytes, ENTRY_MAX + READ_AT_ONCE);
     *ret = entries;
     return 0;
+}
+
+enum chain_version entries_version(const struct entries *entries)
+{
+    return entries->version;
 }
 
 void entries_free(struct entries *entries)

@@ -7,6 +7,7 @@
 #include "base/ipc.h"
 
 enum { ENTRIES_MAGIC = 8 };
+/* Of what is written now; earlier versions are read as well. */
 extern const uint8_t magic_recording[ENTRIES_MAGIC], magic_audit[ENTRIES_MAGIC];
 
 enum entries_fault {
@@ -18,11 +19,13 @@ enum entries_fault {
 struct entries;
 
 /* Reads at positions of its own (pread), from the start; fd stays the caller's. -EBADMSG and detail when the
- * file does not begin with the magic, or with another version of it. */
+ * file does not begin with the magic, or with a later version of it. */
 MUST_USE int entries_new(int fd, const uint8_t magic[ENTRIES_MAGIC], struct entries **ret,
                          struct detail *detail);
 void entries_free(struct entries *entries);
 DEFINE_CLEANUP(struct entries *, entries_free)
+
+enum chain_version entries_version(const struct entries *entries);
 
 /* 0 and the next entry, which is good until the next call; an entries_fault; or negative when reading failed.
  */

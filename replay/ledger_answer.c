@@ -114,7 +114,7 @@ static int check_owner(struct ledger *ledger, int fd, const char *id, const Ipc_
     if (r)
         return -ENOENT;
     keys_recording(ledger->keys, id, key);
-    chain_start(&chain, key);
+    chain_start(&chain, entries_version(entries), key);
     keys_wipe(key);
     r = chain_check(&chain, &entry);
     chain_wipe(&chain);

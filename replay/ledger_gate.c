@@ -176,6 +176,7 @@ static int give_recording(struct gate *gate, uint32_t request, struct opened *op
     answer.request = request;
     answer.id = opened->id;
     answer.chain_key = (ProtobufCBinaryData){ CHAIN_KEY, opened->chain.key };
+    answer.chain_version = opened->chain.version;
     answer.chain_tag = (ProtobufCBinaryData){ CHAIN_TAG, opened->chain.last };
     answer.entries = opened->chain.entries;
     Ipc__Message message = IPC_MESSAGE(ANSWER_RECORDING, answer_recording, &answer);

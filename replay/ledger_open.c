@@ -56,7 +56,7 @@ static int write_header(struct ledger *ledger, struct opened *opened, Ipc__Heade
     if (r)
         return r;
     keys_recording(ledger->keys, opened->id, key);
-    chain_start(&opened->chain, key);
+    chain_start(&opened->chain, CHAIN_V2, key);
     keys_wipe(key);
     return chain_append(&opened->chain, opened->fd, head, n, NULL, 0);
 }
@@ -121,7 +121,7 @@ static int fill(struct ledger *ledger, const Ipc__Identity *identity, const Ipc_
     char command[LEDGER_COMMAND_MAX + 1];
     (void)snprintf(command, sizeof command, "%s", ask->command);
     Ipc__Header header = IPC__HEADER__INIT;
-    header.version = 1;
+    header.version = CHAIN_V2;
     header.id = opened->id;
     header.started_ms = now_ms;
     header.identity = (Ipc__Identity *)(uintptr_t)identity;

@@ -33,12 +33,12 @@ int scan_new(int fd, const uint8_t key[CHAIN_KEY], scan_request *request, void *
     scan->fd = fd;
     scan->request = request;
     scan->owner = owner;
-    chain_start(&scan->chain, key);
     scan->sum.end = SCAN_OPEN;
     scan->sum.size = ENTRIES_MAGIC;
     int r = entries_new(fd, magic_recording, &scan->entries, detail);
     if (r)
         return r;
+    chain_start(&scan->chain, entries_version(scan->entries), key);
     *ret = STEAL(scan);
     return 0;
 }

@@ -127,6 +127,7 @@ static int recorder(struct recorder **ret)
     uint8_t key[CHAIN_KEY] = { 1 }, tag[CHAIN_TAG] = { 0 };
     Ipc__AnswerRecording answer_of_ledger = IPC__ANSWER_RECORDING__INIT;
     answer_of_ledger.id = (char *)(uintptr_t) "x";
+    answer_of_ledger.chain_version = CHAIN_V2;
     answer_of_ledger.chain_key = (ProtobufCBinaryData){ sizeof key, key };
     answer_of_ledger.chain_tag = (ProtobufCBinaryData){ sizeof tag, tag };
     return recorder_new(memfd_create("recording", MFD_CLOEXEC), &answer_of_ledger, RECORDING_MAX, false, ret);

@@ -3,11 +3,15 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
+
+#include "base/io.h"
 
 #include "check.h"
 
 static const uint8_t key[CHAIN_KEY] = "0123456789abcdef0123456789abcde";
+static enum chain_version version; /* everything holds for each of them */
 
 /* Three entries in memory; returns their bytes. */
 static size_t write_three(uint8_t *bytes, size_t size, size_t offsets[4])
@@ -17,7 +21,7 @@ static size_t write_three(uint8_t *bytes, size_t size, size_t offsets[4])
     assert_true(fd >= 0);
     unlink(path);
     struct chain chain;
-    chain_start(&chain, key);
+    chain_start(&chain, version, key);
     static const char *const bodies[] = { "first body", "", "third body" };
     for (int i = 0; i < 3; i++) {
         offsets[i] = (size_t)lseek(fd, 0, SEEK_END);
@@ -35,7 +39,7 @@ static size_t write_three(uint8_t *bytes, size_t size, size_t offsets[4])
 static unsigned count_good(const uint8_t *bytes, size_t n)
 {
     struct chain chain;
-    chain_start(&chain, key);
+    chain_start(&chain, version, key);
     unsigned good = 0;
     struct chain_entry entry;
     while (n > 0 && chain_parse(bytes, n, &entry) == 0 && chain_check(&chain, &entry) == 0) {
@@ -57,6 +61,49 @@ static void what_was_written_passes(void **state)
     assert_memory_equal(entry.head, "head", 4);
     assert_int_equal(entry.body_n, 10);
     assert_memory_equal(entry.body, "first body", 10);
+}
+
+/* Made by another program from docs/recording-format.md: what was written once must be readable for ever. */
+static void tags_are_those_of_the_format(void **state)
+{
+    static const uint8_t third[][CHAIN_TAG] = {
+        [CHAIN_V1] = { 0x0b, 0xf7, 0xa8, 0xac, 0x7c, 0x76, 0x81, 0xec, 0xb2, 0x73, 0x3e, 0x53, 0x07, 0xe7,
+                       0x00, 0xd2 },
+        [CHAIN_V2] = { 0x27, 0x0d, 0x8d, 0x66, 0xa7, 0x6a, 0x22, 0xdb, 0xa6, 0x81, 0xc1, 0x85, 0xb4, 0x02,
+                       0x88, 0x51 },
+    };
+    (void)state;
+    uint8_t bytes[1024];
+    size_t offsets[4], n = write_three(bytes, sizeof bytes, offsets);
+    assert_memory_equal(bytes + n - CHAIN_TAG, third[version], CHAIN_TAG);
+}
+
+static void another_version_does_not_pass(void **state)
+{
+    (void)state;
+    uint8_t bytes[1024];
+    size_t offsets[4], n = write_three(bytes, sizeof bytes, offsets);
+    version = version == CHAIN_V1 ? CHAIN_V2 : CHAIN_V1;
+    assert_int_equal(count_good(bytes, n), 0);
+    version = version == CHAIN_V1 ? CHAIN_V2 : CHAIN_V1;
+}
+
+/* Around the size from which on parts are written one by one. */
+static void entries_of_every_size_pass(void **state)
+{
+    enum { MOST = 2200 };
+    static uint8_t body[MOST], bytes[MOST + 64];
+    (void)state;
+    memset(body, 'b', sizeof body);
+    for (size_t size = 0; size < MOST; size += size < 1900 || size > 2100 ? 97 : 1) {
+        CLEANUP(fd_close) int fd = memfd_create("chain", MFD_CLOEXEC);
+        struct chain chain;
+        chain_start(&chain, version, key);
+        assert_int_equal(chain_append(&chain, fd, "head", 4, body, size), 0);
+        ssize_t n = pread(fd, bytes, sizeof bytes, 0);
+        assert_int_equal(n, 4 + 2 + 4 + size + CHAIN_TAG);
+        assert_int_equal(count_good(bytes, (size_t)n), 1);
+    }
 }
 
 static void no_changed_byte_passes(void **state)
@@ -109,7 +156,7 @@ static void a_full_disk_is_an_error(void **state)
     int fd = open("/dev/full", O_WRONLY);
     assert_true(fd >= 0);
     struct chain chain;
-    chain_start(&chain, key);
+    chain_start(&chain, version, key);
     assert_true(chain_append(&chain, fd, "h", 1, "b", 1) < 0);
     assert_int_equal(chain.entries, 0);
     close(fd);
@@ -119,7 +166,7 @@ static void too_large_parts_are_refused(void **state)
 {
     (void)state;
     struct chain chain;
-    chain_start(&chain, key);
+    chain_start(&chain, version, key);
     static uint8_t head[CHAIN_HEAD_MAX + 1];
     assert_true(chain_append(&chain, 1, head, sizeof head, NULL, 0) < 0);
     assert_true(chain_append(&chain, 1, head, 1, head, CHAIN_BODY_MAX + (size_t)1) < 0);
@@ -130,11 +177,17 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_passes),
+        cmocka_unit_test(tags_are_those_of_the_format),
+        cmocka_unit_test(another_version_does_not_pass),
+        cmocka_unit_test(entries_of_every_size_pass),
         cmocka_unit_test(no_changed_byte_passes),
         cmocka_unit_test(dropped_doubled_and_swapped_entries_do_not_pass),
         cmocka_unit_test(every_cut_is_told_from_a_forgery),
         cmocka_unit_test(a_full_disk_is_an_error),
         cmocka_unit_test(too_large_parts_are_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    version = CHAIN_V1;
+    int failed = cmocka_run_group_tests_name("version 1", tests, NULL, NULL);
+    version = CHAIN_V2;
+    return failed + cmocka_run_group_tests_name("version 2", tests, NULL, NULL);
 }

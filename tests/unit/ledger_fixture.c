@@ -210,7 +210,7 @@ bool gate_record(int gate, struct pen *pen, const char *command)
         return false;
     }
     assert_int_equal(answer->chain_key.len, CHAIN_KEY);
-    chain_start(&pen->chain, answer->chain_key.data);
+    chain_start(&pen->chain, answer->chain_version, answer->chain_key.data);
     memcpy(pen->chain.last, answer->chain_tag.data, CHAIN_TAG);
     pen->chain.entries = answer->entries;
     assert_int_equal(strlen(answer->id), RECORDING_ID);

@@ -44,7 +44,7 @@ static struct tape tape_new(const char *kind, bool pty)
     char *roles[] = { (char[]){ "agent" } };
     assert_true(tape.fd >= 0);
     assert_int_equal(fd_write_all(tape.fd, magic_recording, ENTRIES_MAGIC, -1), 0);
-    chain_start(&tape.chain, key);
+    chain_start(&tape.chain, CHAIN_V2, key);
     who.name = (char[]){ "agent-1" };
     who.roles = roles;
     who.n_roles = 1;
@@ -314,7 +314,7 @@ static void what_is_no_recording_is_refused(void **state)
     (void)state;
     struct player_options options = { .form = PLAYER_TEXT };
     struct detail detail = { "" };
-    static const char *const contents[] = { "", "short", "GHREC\0\0\2 of the future",
+    static const char *const contents[] = { "", "short", "GHREC\0\0\3 of the future",
                                             "PNG and so on and on" };
     for (size_t i = 0; i < 4; i++) {
         CLEANUP(fd_close) int fd = memfd_create("x", MFD_CLOEXEC);

@@ -26,6 +26,7 @@ static struct recorder *recorder_on(int fd, uint64_t limit)
     answer.chain_key = (ProtobufCBinaryData){ sizeof(key), key };
     answer.chain_tag = (ProtobufCBinaryData){ sizeof(tag), tag };
     answer.entries = ENTRIES_BEFORE;
+    answer.chain_version = CHAIN_V2;
     assert_int_equal(recorder_new(fd, &answer, limit, false, &recorder), 0);
     assert_int_equal(key[0] | key[1] | key[2], 0); /* wiped */
     return recorder;
@@ -50,7 +51,7 @@ static struct found read_all(int fd)
 {
     struct found f = { .at = 0 };
     assert_int_equal(fd_contents(fd, FILE_MAX, &f.bytes, &f.n), 0);
-    chain_start(&f.chain, first_key);
+    chain_start(&f.chain, CHAIN_V2, first_key);
     memcpy(f.chain.last, first_tag, CHAIN_TAG);
     return f;
 }
@@ -235,7 +236,35 @@ static void an_answer_with_a_key_of_another_length_is_refused(void **state)
     answer.chain_key.len = sizeof(key);
     answer.chain_tag.len = 0;
     assert_int_equal(recorder_new(new_file(), &answer, 1, false, &r), -EINVAL);
+    answer.chain_tag.len = sizeof(tag);
+    answer.chain_version = CHAIN_V2 + 1;
+    assert_int_equal(recorder_new(new_file(), &answer, 1, false, &r), -EINVAL);
     assert_null(r);
+}
+
+/* A gate that was started anew under a ledger of before. */
+static void a_ledger_that_names_no_version_has_opened_one_of_the_first(void **state)
+{
+    uint8_t key[CHAIN_KEY], tag[CHAIN_TAG];
+    int fd = new_file(), copy = dup(fd);
+    struct recorder *r = NULL;
+    Ipc__AnswerRecording answer = IPC__ANSWER_RECORDING__INIT;
+    (void)state;
+    memcpy(key, first_key, sizeof(key));
+    memcpy(tag, first_tag, sizeof(tag));
+    answer.id = (char *)(uintptr_t) "abc";
+    answer.chain_key = (ProtobufCBinaryData){ sizeof(key), key };
+    answer.chain_tag = (ProtobufCBinaryData){ sizeof(tag), tag };
+    assert_int_equal(recorder_new(copy, &answer, 1000, false, &r), 0);
+    assert_int_equal(recorder_note(r, "one"), 0);
+    assert_int_equal(recorder_note(r, "two"), 0);
+    struct found f = read_all(fd);
+    f.chain.version = CHAIN_V1;
+    assert_string_equal(next_event(&f, IPC__EVENT__WHAT_NOTE)->note->text, "one");
+    assert_string_equal(next_event(&f, IPC__EVENT__WHAT_NOTE)->note->text, "two");
+    assert_over(&f);
+    recorder_free(r);
+    fd_close(fd);
 }
 
 int main(void)
@@ -248,6 +277,7 @@ int main(void)
         cmocka_unit_test(output_larger_than_an_entry_is_split),
         cmocka_unit_test(after_a_failure_nothing_is_written_any_more),
         cmocka_unit_test(an_answer_with_a_key_of_another_length_is_refused),
+        cmocka_unit_test(a_ledger_that_names_no_version_has_opened_one_of_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,7 +65,7 @@ static void a_growing_file_is_read_on(void **state)
     static char body[CHAIN_BODY_MAX];
     CLEANUP(entries_free) struct entries *entries = NULL;
     CLEANUP(fd_close) int fd = memfd_create("growing", MFD_CLOEXEC);
-    chain_start(&chain, key);
+    chain_start(&chain, CHAIN_V2, key);
     assert_int_equal(fd_write_all(fd, magic_recording, ENTRIES_MAGIC, -1), 0);
     assert_int_equal(entries_new(fd, magic_recording, &entries, NULL), 0);
     assert_int_equal(entries_next(entries, &entry), ENTRIES_END);

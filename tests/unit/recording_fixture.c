@@ -58,7 +58,7 @@ static void write_header(struct house *house, struct pen *pen)
     Ipc__Header header = IPC__HEADER__INIT;
     Ipc__Event event = IPC__EVENT__INIT;
     who.name = (char[]){ "agent-1" };
-    header.version = 1;
+    header.version = house->version ? house->version : CHAIN_V2;
     header.id = pen->id;
     header.started_ms = (uint64_t)recording_seconds(pen->id) * 1000;
     header.identity = &who;
@@ -67,9 +67,13 @@ static void write_header(struct house *house, struct pen *pen)
     header.target_kind = (char[]){ "postgres" };
     event.what_case = IPC__EVENT__WHAT_HEADER;
     event.header = &header;
-    assert_int_equal(fd_write_all(pen->fd, magic_recording, ENTRIES_MAGIC, -1), 0);
+    uint8_t magic[ENTRIES_MAGIC];
+    memcpy(magic, magic_recording, sizeof magic);
+    if (house->version)
+        magic[ENTRIES_MAGIC - 1] = (uint8_t)house->version;
+    assert_int_equal(fd_write_all(pen->fd, magic, sizeof magic, -1), 0);
     keys_recording(house->keys, pen->id, key);
-    chain_start(&pen->chain, key);
+    chain_start(&pen->chain, magic[ENTRIES_MAGIC - 1], key);
     pen_event(pen, &event, NULL, 0);
 }
 

@@ -11,6 +11,7 @@ struct house {
     struct keys *keys;
     int audit_fd;
     struct audit *audit;
+    enum chain_version version; /* of the recordings to come; 0: the newest */
 };
 
 void house_make(struct house *house);

@@ -42,6 +42,38 @@ static void an_untouched_house_has_no_faults(void **state)
     house_remove(&house);
 }
 
+static void recordings_of_every_version_are_checked(void **state)
+{
+    static const enum chain_version versions[] = { CHAIN_V1, CHAIN_V2 };
+    struct house house;
+    struct pen pen[2];
+    struct findings f;
+    char path[256];
+    (void)state;
+    house_make(&house);
+    for (uint32_t i = 0; i < 2; i++) {
+        house.version = versions[i];
+        write_session(&house, &pen[i], i + 1);
+    }
+    assert_int_equal(verify_house(&house, NULL, &f), 0);
+    assert_string_equal(f.faults, "");
+    assert_int_equal(f.count.good, 3);
+    for (int i = 0; i < 2; i++) { /* a file that claims another one */
+        size_t n = 0;
+        place_of(&house, pen[i].id, path);
+        CLEANUP(free) uint8_t *bytes = slurp(path, &n);
+        bytes[MAGIC - 1] = (uint8_t)versions[1 - i];
+        spill(path, bytes, n);
+        assert_true(verify_house(&house, pen[i].id, &f) != 0 || *f.faults);
+        assert_non_null(strstr(f.faults, pen[i].id));
+        bytes[MAGIC - 1] = (uint8_t)versions[i];
+        spill(path, bytes, n);
+    }
+    assert_int_equal(verify_house(&house, NULL, &f), 0);
+    assert_string_equal(f.faults, "");
+    house_remove(&house);
+}
+
 /* Which entry holds the byte. */
 static size_t entry_of(const struct pen *pen, size_t offset)
 {
@@ -359,6 +391,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_untouched_house_has_no_faults),
+        cmocka_unit_test(recordings_of_every_version_are_checked),
         cmocka_unit_test(every_changed_byte_is_found_at_its_entry),
         cmocka_unit_test(dropped_moved_repeated_and_cut_entries_are_found),
         cmocka_unit_test(every_truncation_of_a_sealed_recording_is_found),
