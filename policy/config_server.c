@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "policy/certificate_signer.h"
 #include "policy/config_address.h"
 #include "policy/config_file.h"
 #include "policy/config_sections.h"
@@ -73,6 +74,35 @@ static void read_listen(struct config_reader *reader, const struct config_node *
     }
 }
 
+/* The public half, which clients are to be told (`ssh bastion config`). One of a type that only the front
+ * knows is left out: what can't be used as a host key at all, the front says when it starts. */
+static void push_public(struct config_reader *reader, const uint8_t *bytes, size_t n)
+{
+    CLEANUP(certificate_signer_free) struct certificate_signer *signer = NULL;
+    Ipc__Config *config = reader->config;
+    struct detail detail = { "" };
+
+    int r = certificate_signer_new(bytes, n, &signer, &detail);
+    if (r) {
+        reader->no_memory |= r == -ENOMEM;
+        return;
+    }
+    ProtobufCBinaryData *grown =
+        realloc(config->host_key_publics, (config->n_host_key_publics + 1) * sizeof(*grown));
+    size_t public_n = 0;
+    const uint8_t *public = signer_public(signer, &public_n);
+    uint8_t *copy = malloc(public_n);
+    if (grown)
+        config->host_key_publics = grown;
+    if (!grown || !copy) {
+        free(copy);
+        reader->no_memory = true;
+        return;
+    }
+    memcpy(copy, public, public_n);
+    grown[config->n_host_key_publics++] = (ProtobufCBinaryData){ .len = public_n, .data = copy };
+}
+
 static void read_host_key(struct config_reader *reader, const struct config_node *place,
                           const struct config_node *item, const char *fallback)
 {
@@ -85,7 +115,12 @@ static void read_host_key(struct config_reader *reader, const struct config_node
         config_fault(reader, place, "\"host_keys\" has more than %d items", HOST_KEYS_MAX);
         return;
     }
-    config_file_check(reader, place, path, CONFIG_PRIVATE_KEY);
+    CLEANUP(free) uint8_t *bytes = NULL;
+    size_t n = 0;
+    if (config_file_contents(reader, place, path, CONFIG_PRIVATE_KEY, &bytes, &n)) {
+        push_public(reader, bytes, n);
+        explicit_bzero(bytes, n);
+    }
     config_push(reader, &config->n_host_keys, &config->host_keys, path);
 }
 

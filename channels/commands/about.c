@@ -65,7 +65,8 @@ static void help_text(struct channel *channel, struct buffer *out)
     (void)!buffer_printf(out, "Gatehouse %s. Commands, each as: ssh BASTION COMMAND\n\n", GATEHOUSE_VERSION);
     for (const struct command *command = commands; command->name; command++)
         (void)!buffer_printf(out, "  %s\n      %s\n", command->usage, command->summary);
-    (void)!buffer_printf(out, "\nAny PostgreSQL driver: ssh -N -L 5432:TARGET:5432 BASTION\n");
+    (void)!buffer_printf(out, "\nAny PostgreSQL driver: ssh -N -L 5432:TARGET:5432 BASTION\n"
+                              "Hosts: ssh TARGET@BASTION, ssh -J BASTION TARGET\n");
 }
 
 static void help_json(struct channel *channel, struct json *j)
@@ -188,8 +189,13 @@ static void targets_text(struct channel *channel, struct buffer *out)
         if (!gate_target(gate, target->name))
             continue;
         shown++;
-        (void)!buffer_printf(out, "%-20s %-10s ssh BASTION psql %s   |   ssh -N -L 5432:%s:5432 BASTION\n",
-                             target->name, target->kind, target->name, target->name);
+        if (strcmp(target->kind, "ssh") == 0)
+            (void)!buffer_printf(out, "%-20s %-10s ssh %s@BASTION   |   ssh -J BASTION %s\n", target->name,
+                                 target->kind, target->name, target->name);
+        else
+            (void)!buffer_printf(out,
+                                 "%-20s %-10s ssh BASTION psql %s   |   ssh -N -L 5432:%s:5432 BASTION\n",
+                                 target->name, target->kind, target->name, target->name);
     }
     if (shown == 0)
         (void)!buffer_printf(out, "none: no rule allows your roles anything on any target\n");

@@ -16,6 +16,8 @@ const struct command commands[] = {
       "a command or a shell on a host; as `ssh [LOGIN+]TARGET@BASTION`", command_ssh },
     { "shell", "shell [LOGIN+]TARGET", "a shell on a host, for programs that open subsystems",
       command_shell },
+    { "config", "config [--bastion NAME] [--known-hosts | --json]",
+      "what belongs into your ssh_config and known_hosts to reach hosts as `ssh HOST`", command_config },
     { "sessions", "sessions [--json] [--target T] [--identity I] [--since 1h] [--grep TEXT]",
       "recordings that you may see", command_sessions },
     { "replay", "replay ID [--speed N] [--idle-limit S] | --cast | --text | --events", "plays a recording",
@@ -32,7 +34,7 @@ const struct command commands[] = {
     { NULL, NULL, NULL, NULL },
 };
 
-static const char *const not_yet[] = { "kubectl", "config", "sftp" };
+static const char *const not_yet[] = { "kubectl", "sftp" };
 
 static const struct command *find(const char *name, size_t n)
 {

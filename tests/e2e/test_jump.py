@@ -1,4 +1,5 @@
 """`ssh -J bastion HOST`: a connection inside of a connection, with its own front, its own gate, and the bastion's rules."""
+import json
 import os
 import re
 import socket
@@ -247,3 +248,61 @@ def test_the_recording_says_who_and_where(bastion, ops):
         listed = ops.client.must("sessions", "--json", "--target", "web1")
         return [line for line in listed.splitlines() if '"echo recorded-inside"' in line and '"olga"' in line]
     wait_until(found, "the session is listed")
+
+
+class TestConfig:
+    """`ssh bastion config`: used as it is."""
+
+    @pytest.fixture(scope="class")
+    def client(self, shared):
+        return shared.client("olga", principals=["ops"])
+
+    def files(self, client, tmp_path, *words):
+        """ssh_config and known_hosts of somebody who reaches the bastion already, and added what `config` says."""
+        (tmp_path / "known_hosts").write_text(client.must("config", "--known-hosts", *words))
+        (tmp_path / "config").write_text(
+            client.config.read_text().replace(str(client.known_hosts), str(tmp_path / "known_hosts")) + client.must("config", *words) +
+            "\n".join(["Host *", f"  IdentityFile {client.key}", f"  CertificateFile {client.certificate}", "  IdentitiesOnly yes",
+                       "  IdentityAgent none", f"  UserKnownHostsFile {tmp_path}/known_hosts", "  GlobalKnownHostsFile /dev/null",
+                       "  StrictHostKeyChecking yes"]) + "\n")
+        return tmp_path / "config"
+
+    @pytest.mark.asan
+    def test_ssh_and_scp_take_it(self, bastion, client, tmp_path):
+        config = self.files(client, tmp_path)
+        for target in ("web1", "web2"):
+            assert must("ssh", "-F", config, target, "id -un").strip() == hosts.LOGIN
+        must("scp", "-O", "-q", "-F", config, config, f"web1:{tmp_path}/copy")
+        assert (tmp_path / "copy").read_text() == config.read_text()
+
+    def test_another_host_key_is_not_believed(self, bastion, client, tmp_path):
+        config = self.files(client, tmp_path)
+        other = must("ssh-keygen", "-y", "-f", keys.new_key(tmp_path / "other")).strip()
+        (tmp_path / "known_hosts").write_text(f"bastion {other}\n")
+        done = run("ssh", "-F", config, "web1", "id -un")
+        assert done.returncode == 255 and "REMOTE HOST IDENTIFICATION HAS CHANGED" in done.stderr
+
+    def test_without_the_fragment_the_names_are_known_too(self, bastion, client, ops, tmp_path):
+        (tmp_path / "known_hosts").write_text(client.must("config", "--known-hosts"))
+        done = ops.ssh("web1", "echo in", options=["-J", "bastion", "-o", f"UserKnownHostsFile={tmp_path}/known_hosts"])
+        assert done.stdout == "in\n", done.stderr
+
+    def test_it_has_what_the_identity_reaches(self, bastion, client, shared):
+        agent = shared.client("agent-7", principals=["agent"])
+        assert "Host web1\n" in agent.must("config") and "web2" not in agent.must("config")
+        assert "# orders: ssh -N -L 5432:orders:5432 bastion" in agent.must("config")
+        without = shared.client("agent-8", principals=["agent"], options=["no-port-forwarding"])
+        assert "does not permit port forwarding" in without.must("config")
+
+    def test_json_says_the_same(self, bastion, client):
+        whole = json.loads(client.must("config", "--json", "--bastion", "gate.example.com"))
+        assert [(host["host"], host["user"], host["proxy_jump"]) for host in whole["hosts"]] == [
+            (name, hosts.LOGIN, "gate.example.com") for name in ("web1", "web2")]
+        assert whole["hosts"][0]["logins"] == [hosts.LOGIN, "nobody-here"]
+        assert whole["ssh_config"] == client.must("config", "--bastion", "gate.example.com")
+        assert "".join(f"{line}\n" for line in whole["known_hosts"]) == client.must("config", "--known-hosts", "--bastion", "gate.example.com")
+        assert whole["known_hosts"][0].startswith("gate.example.com,web1,web2 ssh-ed25519 ")
+
+    def test_a_wrong_use_is_status_64(self, bastion, client):
+        for words in (["--bastion"], ["--bastion", "a,b"], ["--bastion", "-x"], ["--bastion", "*"], ["--json", "--known-hosts"], ["web1"]):
+            assert client.ssh("config", *words).returncode == 64, words
