@@ -49,6 +49,7 @@ struct approval {
     uint8_t digest[APPROVAL_DIGEST];
     int content; /* a memfd, as long as it may be asked again; else -1 */
     struct timer *timer;
+    bool opened;  /* that people are asked is told */
     bool told;    /* the first notice is out */
     bool go_due;  /* the timer says go */
     bool dropped; /* nobody waits for it: only for the ledger's answer, to withdraw what it made */
@@ -184,11 +185,25 @@ static void refuse_pending(struct approval *a, const struct part *part)
     refuse(a, part, "pending", words);
 }
 
+/* Once. */
+static void tell_opened(struct approval *a)
+{
+    const char *ids[HOLDERS_MAX];
+    size_t n = 0;
+    for (size_t i = 0; !a->opened && i < a->n_parts; i++)
+        if (a->parts[i].state == OPEN)
+            ids[n++] = a->parts[i].id;
+    a->opened = true;
+    if (n > 0)
+        a->calls->opened(a->owner, ids, n);
+}
+
 /* When all that was asked has been answered. */
 static void settle(struct approval *a)
 {
     if (count(a, ASKED) > 0)
         return;
+    tell_opened(a);
     for (size_t i = 0; i < a->n_parts; i++) {
         if (a->parts[i].state == OPEN && is_retried(&a->parts[i])) {
             refuse_pending(a, &a->parts[i]);

@@ -24,8 +24,10 @@ struct approval_question {
     const struct holders *holders;
 };
 
-/* Each may free the approval, and none is called from inside of a call to it. */
+/* Each but the first may free the approval, and none is called from inside of a call to it. */
 struct approval_calls {
+    /* People are asked under these ids: what they may be shown besides is found out now. */
+    void (*opened)(void *owner, const char *const *ids, size_t n);
     /* Where it stands: at once, when somebody agrees, and every APPROVAL_NOTICE_MS. detail, hint: or NULL. */
     void (*notice)(void *owner, const char *message, const char *detail, const char *hint);
     /* Everybody has agreed: approval_use() is next, unless something else is to run meanwhile. */

@@ -13,6 +13,7 @@ struct channel;
 struct detectors;
 struct enrolment;
 struct login;
+struct preview;
 struct refusal;
 struct ssh_host;
 struct stream;
@@ -32,6 +33,7 @@ struct gate {
     uint32_t drain_ms; /* as Disconnect.within_ms */
     struct channel *channels;
     struct approval *approvals; /* approval.c: what waits for people */
+    struct preview *previews;   /* preview.c: what they are shown */
     struct stream *streams;     /* stream.c: PostgreSQL connections, */
     struct stream_host *hosts;  /* and what those to one target share */
     struct ssh_host *ssh_hosts; /* connections to SSH targets */

@@ -13,6 +13,7 @@
 #include "channels/audit.h"
 #include "channels/masking.h"
 #include "channels/pg/catalog_link.h"
+#include "channels/preview.h"
 #include "channels/recorder.h"
 #include "channels/stream_parts.h"
 #include "channels/tool.h"
@@ -327,6 +328,8 @@ int stream_answer_login(void *owner, const Ipc__Message *message, int *fds, size
             return 0;
         }
     }
+    if (preview_answer_login(gate, answer, fds, n_fds))
+        return 0;
     while (stream && (stream->request != answer->request || answer->request == 0))
         stream = stream->next;
     if (!stream)
@@ -368,6 +371,7 @@ static void cancels_lost(struct gate *gate)
 void streams_vault_gone(struct gate *gate)
 {
     cancels_lost(gate);
+    previews_vault_gone(gate);
     for (struct stream_host *host = gate->hosts; host; host = host->next) {
         if (host->request != 0)
             side_refused(host, "target_unavailable", "the vault has restarted");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/buffer.h"
 
 struct verdict verdict_built_in(const char *code, const char *reason)
 {
@@ -34,6 +35,7 @@ void decision_free(struct decision *d)
     lineages_free(d->lineages);
     free(d->holders);
     free(d->more);
+    free(d->touches);
     free(d->words);
     free(d->subject);
     free(d->text);
@@ -81,6 +83,32 @@ static int describe_rest(struct decision *d, const struct sql_request *request, 
     return d->more ? 0 : -ENOMEM;
 }
 
+/* Tables that are touched by way of others. */
+static int describe_touched(struct decision *d, const struct sql_request *request)
+{
+    enum { TOUCHED_MAX = 2048, EACH_MAX = 24 };
+    struct buffer out;
+    int r = 0;
+    free(STEAL(d->touches));
+    if (d->verdict.action != ACTION_HOLD)
+        return 0;
+    buffer_init(&out, TOUCHED_MAX);
+    for (size_t i = 0; i < request->count; i++)
+        for (size_t j = 0; r == 0 && j < request->statements[i].effects.count; j++) {
+            const struct effect *e = &request->statements[i].effects.items[j];
+            if (e->n_also == 0)
+                continue;
+            r = buffer_printf(&out, "%s %s reaches", effect_kind_name(e->kind), e->object ? e->object : "");
+            for (size_t k = 0; r == 0 && k < e->n_also && k < EACH_MAX; k++)
+                r = buffer_printf(&out, "%s %s", k ? "," : "", e->also[k]);
+            r = r ? r : buffer_printf(&out, e->n_also > EACH_MAX ? " and more\n" : "\n");
+        }
+    if (buffer_size(&out) > 0)
+        d->touches = strndup((const char *)buffer_head(&out), buffer_size(&out));
+    buffer_free(&out);
+    return r == -ENOMEM ? r : 0; /* what finds no room is left out */
+}
+
 int decision_describe(struct decision *d, const struct sql_request *request)
 {
     char words[EFFECT_NAME_MAX + 64];
@@ -101,7 +129,8 @@ int decision_describe(struct decision *d, const struct sql_request *request)
                 return -ENOMEM;
         }
     }
-    return describe_rest(d, request, n);
+    int r = describe_touched(d, request);
+    return r ? r : describe_rest(d, request, n);
 }
 
 static bool is_step(enum sql_role role)

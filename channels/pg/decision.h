@@ -36,7 +36,8 @@ struct decision {
     char *subject;           /* the effect that decided, in words; or NULL */
     char **effects;          /* in words, INSPECT_EFFECTS_SHOWN at most */
     size_t n_effects;
-    char *more; /* of one that is held: how many further effects there are, and their digest; or NULL */
+    char *touches; /* of one that is held: what else goes along, in lines; or NULL */
+    char *more;    /* of one that is held: how many further effects there are, and their digest; or NULL */
     struct step *steps;
     size_t n_steps;
     struct change *changes;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "channels/pg/front_record.h"
+#include "channels/pg/preview.h"
 
 static const char *static_code(const char *code)
 {
@@ -95,6 +96,8 @@ static int ask(struct front *f, const char *what, const struct held *held, const
     h->holders = *holders;
     h->state = HOLD_DUE;
     int r = record_asked(f, what, held, verdict);
+    preview_plan_free(STEAL(h->preview));
+    r = r ? r : preview_plan_new(h, held, f->inspector, f->text_kind, &h->preview);
     return r ? r : FRONT_HELD;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 #include "base/text.h"
+#include "channels/pg/preview.h"
 
 enum {
     CONTEXT_MAX = HOLD_SETTINGS_MAX + HOLD_PREPARED_MAX + 1,
@@ -31,6 +32,7 @@ void hold_init(struct hold *hold)
 void hold_clear(struct hold *hold)
 {
     free(STEAL(hold->content));
+    preview_plan_free(STEAL(hold->preview));
     hold->content_n = 0;
     hold->holders = (struct holders){ .n = 0 };
     hold->state = HOLD_NONE;
@@ -45,6 +47,7 @@ void hold_free(struct hold *hold)
         free(hold->history.values[i]);
     }
     free(hold->content);
+    preview_plan_free(hold->preview);
     *hold = (struct hold){ .state = HOLD_NONE };
 }
 

@@ -17,6 +17,8 @@ enum {
     HOLD_WORDS_MAX = 1024,
 };
 
+struct preview_plan;
+
 enum hold_state {
     HOLD_NONE,
     HOLD_SETTLES, /* the server has to answer what was sent before */
@@ -45,6 +47,7 @@ struct hold {
     uint8_t digest[APPROVAL_DIGEST];
     uint8_t *content; /* HOLD_DUE: an ApprovalContent, packed */
     size_t content_n;
+    struct preview_plan *preview; /* HOLD_DUE: what may be shown of it; or NULL */
     struct holders holders;
     uint64_t number; /* of the request in the recording */
     unsigned rounds;

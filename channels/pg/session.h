@@ -43,7 +43,7 @@ struct pg_calls {
     /* Asks those who have to agree to what is held (HOLD_DUE), in the place of what was asked before;
      * pg_session_agreed or pg_session_not_approved follows, not from inside this call. Non-zero: nobody can
      * be asked. */
-    int (*ask_approval)(void *owner, const struct hold *hold);
+    int (*ask_approval)(void *owner, struct hold *hold);
     /* Everybody has agreed, and it is about to run: pg_session_go or pg_session_not_approved follows,
      * likewise.
      */

@@ -26,7 +26,7 @@ RULES = [
     approve("outside", {"tables": ["held_outside"]}, in_transaction="deny"),
     approve("later", {"tables": ["held_later"]}, mode="retry", **{"for": "5m"}),
     approve("securitys", {"tables": ["also_security"]}, by=["security"]),
-    approve("destructive", {"statements": ["delete", "update", "truncate"]}),
+    approve("destructive", {"statements": ["delete", "update", "truncate"]}, preview="count"),
     {"name": "agent-sql", "roles": ["agent"], "targets": ["orders"], "match": {"statements": KINDS}, "action": "allow"},
     {"name": "ops", "roles": ["dba"], "targets": ["*"], "match": "anything", "action": "allow"},
 ]
@@ -385,3 +385,71 @@ def test_what_has_changed_meanwhile_is_asked_anew(forward, link, anna, postgres)
         assert asked.answer()[0] == "CZ"
     finally:
         postgres.query("drop table followers")
+
+
+# ---- previews ----
+
+def preview_of(anna, request):
+    return wait_until(lambda: anna.list(request)[0]["preview"], "the preview is there", 20, 0.05)
+
+
+@pytest.fixture
+def previewed(postgres):
+    postgres.query("set role app; create table kept (id int primary key, text text); insert into kept select g, 'x' from generate_series(1, 40) g;"
+                   "create table lines (id int references kept on delete cascade)")
+    postgres.query("create function ran_by_planner(int) returns bool language plpgsql immutable as "
+                   "$$ begin perform nextval('planned'); return true; end $$; create sequence planned; grant usage on planned to app")
+    yield postgres
+    postgres.query("drop table lines, kept; drop function ran_by_planner; drop sequence planned")
+
+
+def test_people_are_shown_the_plan_and_how_many_rows_there_are_now(link, anna, previewed):
+    asked = Asking(link, wire.query("delete from kept where id > 30 returning text"))
+    request = anna.open("delete from kept")["id"]
+    preview = preview_of(anna, request)
+    assert "rows now: 10" in preview and "Filter: (id > 30)" in preview or "Index Cond: (id > 30)" in preview
+    assert "delete public.kept reaches public.lines" in preview
+    anna.deny(request)
+    asked.answer()
+    assert left(previewed, "kept") == 40
+
+
+def test_a_preview_counts_with_the_values_that_were_bound(link, anna, previewed):
+    asked = Asking(link, wire.parse("update kept set text = 'y' where id <= $1"), wire.bind(values=[b"7"]), wire.execute(), wire.SYNC)
+    request = anna.open("update kept")["id"]
+    assert "rows now: 7" in preview_of(anna, request)
+    anna.deny(request)
+    asked.answer()
+
+
+@pytest.mark.parametrize("sql", ["delete from kept where ran_by_planner(5)", "delete from kept where ran_by_planner(id)"])
+def test_a_preview_runs_no_function_of_the_clients_choosing(link, anna, previewed, sql):
+    """Not even one that says it is immutable: the planner would."""
+    asked = Asking(link, wire.query(sql))
+    request = anna.open(sql)["id"]
+    assert "rows now" not in (text := preview_of(anna, request)) and "plan" not in text and "reaches public.lines" in text
+    anna.deny(request)
+    asked.answer()
+    assert previewed.value("select is_called from planned") is False
+
+
+def test_who_asks_does_not_see_the_preview(held, link, anna, previewed):
+    """It would tell how many rows there are of what the agent perhaps may not read."""
+    asked = Asking(link, wire.query("delete from kept where id = 3"))
+    request = anna.open("delete from kept where id = 3")["id"]
+    assert "rows now: 1" in preview_of(anna, request)
+    mine = Operator(held.client("local/agent-7", principals=["agent"])).list(request)
+    assert mine[0]["statement"] == "delete from kept where id = 3" and not mine[0]["preview"]
+    anna.deny(request)
+    asked.answer()
+
+
+def test_a_locked_table_holds_up_no_request(link, anna, previewed):
+    locker = previewed.connect()
+    locker.autocommit = False
+    locker.cursor().execute("lock table kept in access exclusive mode")
+    asked = Asking(link, wire.query("delete from kept where id = 4"))
+    request = anna.open("delete from kept where id = 4")["id"]
+    anna.deny(request)
+    assert asked.answer()[0] == "EZ"
+    locker.close()

@@ -33,11 +33,11 @@ def test_the_tour_shows_everything_and_leaves_nothing(tour):
     before = {p.pid for p in processes.everybody()}
     text, directory = tour()
     for needle in ("identity     local/agent-7", 'Key ID: "local/agent-7"', "claims@gatehouse (what the token said)", "shop",
-                   "4000 payments are still there",
+                   "4000 payments are still there", "waiting for approval", "by dba (rule \"second-pair-of-eyes\")",
                    'denied by rule "no-schema-changes": agents do not change the schema', '"verdict":"deny"', "0 faults"):
         assert needle in text, needle
     for command in ("gatehouse token", "enroll@bastion > agent/id-cert.pub", "bastion whoami", "bastion targets",
-                    "bastion psql shop -c 'select", "-L 127.0.0.1:", "drop table payments", "bastion sessions", "bastion replay"):
+                    "bastion psql shop -c 'select", "bastion approvals", "bastion approve", "-L 127.0.0.1:", "drop table payments", "bastion sessions", "bastion replay"):
         assert re.search(r"^\$ .*" + re.escape(command), text, re.M), command
     assert list(directory.iterdir()) == []
     left = [p for p in processes.everybody() if p.pid not in before and p.kind in ("listener", "gate", "front", "postgres")]
