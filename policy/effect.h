@@ -109,6 +109,10 @@ struct effects {
 };
 
 void effects_free(struct effects *effects); /* empties it */
+static inline void effects_free_ptr(struct effects *effects)
+{
+    effects_free(effects);
+}
 /* Appends a zeroed effect; -ENOBUFS beyond EFFECTS_MAX. object is copied and may be NULL. Exact repeats are
  * folded: *ret_effect is then the earlier one. ret_effect may be NULL. */
 MUST_USE int effects_add(struct effects *effects, enum effect_kind kind, enum object_kind object_kind,

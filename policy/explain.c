@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "policy/holders.h"
 #include "policy/judge.h"
+#include "policy/shell.h"
 
 enum {
     SHOWN_STATEMENT = 300, /* bytes of a statement that its heading repeats */
@@ -63,6 +64,8 @@ int explain_circumstances(const Ipc__Config *config, char *const *roles, size_t 
     *ret = (struct circumstances){
         .roles = roles, .n_roles = n_roles, .target = target, .database = found->database
     };
+    if (strcmp(found->kind, "ssh") == 0)
+        ret->channel = "exec";
     return 0;
 }
 
@@ -196,11 +199,24 @@ static void put_statement(struct page *page, const struct rulebook *rulebook, co
     }
 }
 
+static void put_end(struct page *page, const struct verdict *verdict, const struct holders *holders)
+{
+    char next[SHOWN_MAX];
+    put(page, "verdict: ");
+    put_verdict(page, verdict);
+    if (verdict->action == ACTION_HOLD)
+        put_holders(page, holders);
+    if (verdict->action == ACTION_DENY) {
+        put(page, "next: ");
+        put_escaped(page, verdict_next(verdict, next, sizeof next));
+        put(page, "\n");
+    }
+}
+
 static int put_all(struct page *page, const struct rulebook *rulebook, const struct circumstances *who,
                    const char *sql, enum action *ret_action)
 {
     CLEANUP(judgement_free) struct judgement judgement = { 0 };
-    char next[SHOWN_MAX];
     int r = judge_sql(rulebook, who, sql, &judgement);
     if (r < 0)
         return r;
@@ -212,16 +228,30 @@ static int put_all(struct page *page, const struct rulebook *rulebook, const str
             holders_add_statement(&holders, rulebook, &now, &judgement.request->statements[i].effects);
         now.search_path_set |= effects_may_set_search_path(&judgement.request->statements[i].effects);
     }
-    put(page, "verdict: ");
-    put_verdict(page, &judgement.verdict);
-    if (judgement.verdict.action == ACTION_HOLD)
-        put_holders(page, &holders);
-    if (judgement.verdict.action == ACTION_DENY) {
-        put(page, "next: ");
-        put_escaped(page, verdict_next(&judgement.verdict, next, sizeof next));
-        put(page, "\n");
-    }
+    put_end(page, &judgement.verdict, &holders);
     *ret_action = judgement.verdict.action;
+    return page->error;
+}
+
+/* A command line for an SSH target, as for `ssh TARGET@bastion LINE`. */
+static int put_command(struct page *page, const struct rulebook *rulebook, const struct circumstances *who,
+                       const char *line, enum action *ret_action)
+{
+    CLEANUP(effects_free) struct effects effects = { 0 };
+    struct holders holders = { .n = 0 };
+    size_t n = strlen(line);
+    int r = shell_effects(line, n, &effects);
+    if (r < 0)
+        return r;
+    struct verdict verdict = rulebook_decide(rulebook, who, &effects);
+    if (verdict.action == ACTION_HOLD)
+        holders_add_statement(&holders, rulebook, who, &effects);
+    put(page, "command: ");
+    put_escaped_bytes(page, line, n < SHOWN_STATEMENT ? n : SHOWN_STATEMENT);
+    put(page, n > SHOWN_STATEMENT ? " ...\n" : "\n");
+    put_effects(page, rulebook, who, &effects);
+    put_end(page, &verdict, &holders);
+    *ret_action = verdict.action;
     return page->error;
 }
 
@@ -238,5 +268,6 @@ int explain_statement(const Ipc__Config *config, char *const *roles, size_t n_ro
         return detail_fail(detail, EXPLAIN_NO_SUCH, "the statement is not valid UTF-8");
     if ((r = rulebook_new(config, &rulebook)) < 0)
         return r;
-    return put_all(&page, rulebook, &who, sql, ret_action);
+    return who.channel ? put_command(&page, rulebook, &who, sql, ret_action)
+                       : put_all(&page, rulebook, &who, sql, ret_action);
 }

@@ -11,20 +11,28 @@
 #include "policy/config_reader.h"
 #include "policy/explain.h"
 #include "policy/judge.h"
+#include "policy/shell.h"
+#include "policy/ssh_effects.h"
 
 enum { SHOWN_MAX = 4096, ROLES_MAX = 64 };
 
 static const struct config_key KEYS[] = {
-    { "as", CONFIG_REQUIRED },      { "target", CONFIG_REQUIRED }, { "statement", CONFIG_REQUIRED },
-    { "verdict", CONFIG_REQUIRED }, { "rule", CONFIG_OPTIONAL },   { "code", CONFIG_OPTIONAL },
+    { "as", CONFIG_REQUIRED },      { "target", CONFIG_REQUIRED },  { "statement", CONFIG_OPTIONAL },
+    { "command", CONFIG_OPTIONAL }, { "channel", CONFIG_OPTIONAL }, { "operation", CONFIG_OPTIONAL },
+    { "path", CONFIG_OPTIONAL },    { "verdict", CONFIG_REQUIRED }, { "rule", CONFIG_OPTIONAL },
+    { "code", CONFIG_OPTIONAL },
 };
+static const char *const CHANNELS[] = { "shell", "forward", NULL };
 static const char *const VERDICTS[] = { "allow", "approve", "deny", NULL };
 
 /* Borrowed from the tree. */
 struct one_case {
     char *roles[ROLES_MAX];
     size_t n_roles;
-    const char *target, *sql, *verdict, *rule, *code;
+    const char *target, *verdict, *rule, *code;
+    const char *sql; /* or what a host is asked for: */
+    const char *command, *channel, *operation, *path;
+    enum file_operation file_operation;
     unsigned line;
 };
 
@@ -43,16 +51,48 @@ static void read_roles(struct config_reader *reader, const struct config_node *n
     }
 }
 
-static void read_statement(struct config_reader *reader, const struct config_node *node, struct one_case *c)
+static void read_statement(struct config_reader *reader, const struct config_node *node, const char **ret)
 {
     if (!node || node->kind != CONFIG_TEXT || node->size > POLICY_TEST_STATEMENT_MAX ||
         strlen(node->text) != node->size || !text_is_utf8(node->text, node->size)) {
         if (node && node->kind != CONFIG_BROKEN)
-            config_fault(reader, node, "\"statement\" must be a text of at most %d bytes",
+            config_fault(reader, node, "\"%s\" must be a text of at most %d bytes", node->name,
                          POLICY_TEST_STATEMENT_MAX);
         return;
     }
-    c->sql = node->text;
+    *ret = node->text;
+}
+
+static void read_operation(struct config_reader *reader, const struct config_node *node, struct one_case *c)
+{
+    const char *words[FILE_LIST + 2] = { NULL };
+    for (int i = 0; i <= FILE_LIST; i++)
+        words[i] = file_operation_name((enum file_operation)i);
+    if (!node || !config_choice(reader, node, words, &c->operation))
+        return;
+    while (strcmp(file_operation_name(c->file_operation), c->operation) != 0)
+        c->file_operation++;
+}
+
+/* What is asked for: of a database a statement, of a host one of the others. */
+static void read_request(struct config_reader *reader, const struct config_node *node, bool host,
+                         struct one_case *c)
+{
+    const struct config_node *channel = config_node_get(node, "channel");
+    read_statement(reader, config_node_get(node, "statement"), &c->sql);
+    read_statement(reader, config_node_get(node, "command"), &c->command);
+    read_operation(reader, config_node_get(node, "operation"), c);
+    (void)config_text(reader, config_node_get(node, "path"), &c->path);
+    if (channel)
+        (void)config_choice(reader, channel, CHANNELS, &c->channel);
+    int asked = !!config_node_get(node, "command") + !!channel + !!config_node_get(node, "operation");
+    bool paired = !config_node_get(node, "operation") == !config_node_get(node, "path");
+    if (!host && (asked || !config_node_get(node, "statement")))
+        config_fault(reader, node, "a case for this target needs a \"statement\", and nothing of a host's");
+    if (host && (asked != 1 || !paired || c->sql))
+        config_fault(reader, node,
+                     "a case for a host needs one of \"command\", \"channel\", or \"operation\" with "
+                     "\"path\"");
 }
 
 /* False after a report. */
@@ -65,11 +105,13 @@ static bool read_case(struct config_reader *reader, const struct config_node *no
     if (!config_map(reader, node, CONFIG_KEYS(KEYS), "case"))
         return false;
     read_roles(reader, config_node_get(node, "as"), &c);
-    read_statement(reader, config_node_get(node, "statement"), &c);
     const struct config_node *target = config_node_get(node, "target");
-    if (config_text(reader, target, &c.target) &&
-        explain_circumstances(reader->config, c.roles, c.n_roles, c.target, &who, &detail) != 0)
-        config_fault(reader, target, "%s", detail.text);
+    if (config_text(reader, target, &c.target)) {
+        if (explain_circumstances(reader->config, c.roles, c.n_roles, c.target, &who, &detail) != 0)
+            config_fault(reader, target, "%s", detail.text);
+        else
+            read_request(reader, node, who.channel != NULL, &c);
+    }
     const struct config_node *verdict = config_node_get(node, "verdict");
     if (verdict)
         (void)config_choice(reader, verdict, VERDICTS, &c.verdict);
@@ -87,24 +129,54 @@ static bool is_as_expected(const struct one_case *c, const struct verdict *v)
            (!c->code || strcmp(c->code, v->code) == 0);
 }
 
-static int report(const struct one_case *c, const char *path, const struct judgement *j, struct buffer *out)
+static const char *request_of(const struct one_case *c)
 {
-    char sql[SHOWN_MAX], effect[SHOWN_MAX], shown[SHOWN_MAX];
-    const struct verdict *v = &j->verdict;
-    const struct effects *effects = j->request->count ? &j->request->statements[j->statement].effects : NULL;
+    return c->sql ? c->sql : c->command ? c->command : c->channel ? c->channel : c->path;
+}
+
+static int report(const struct one_case *c, const char *path, const struct verdict *v,
+                  const struct effects *effects, struct buffer *out)
+{
+    char request[SHOWN_MAX], effect[SHOWN_MAX], shown[SHOWN_MAX];
     effect[0] = '\0';
     if (effects && v->effect < effects->count)
         effect_describe(&effects->items[v->effect], effect, sizeof effect);
     return buffer_printf(
         out,
-        "%s:%u: %s\n"
+        "%s:%u: %s%s%s\n"
         "  expected  %s%s%s%s%s\n"
         "  got       %s, rule %s%s%s: %s\n"
         "  decided   %s\n",
-        path, c->line, text_escape(sql, sizeof sql, c->sql, strlen(c->sql), false), c->verdict,
+        path, c->line, c->operation ? c->operation : "", c->operation ? " " : "",
+        text_escape(request, sizeof request, request_of(c), strlen(request_of(c)), false), c->verdict,
         c->rule ? ", rule " : "", c->rule ? c->rule : "", c->code ? ", code " : "", c->code ? c->code : "",
         action_name(v->action), v->rule, *v->code ? ", code " : "", v->code, v->reason,
         *effect ? text_escape(shown, sizeof shown, effect, strlen(effect), false) : "nothing");
+}
+
+static int score_case(const struct one_case *c, const char *path, const struct verdict *v,
+                      const struct effects *effects, struct buffer *out, struct policy_score *score)
+{
+    if (is_as_expected(c, v)) {
+        score->passed++;
+        return 0;
+    }
+    score->failed++;
+    return report(c, path, v, effects, out);
+}
+
+static int run_host_case(const struct rulebook *rulebook, struct circumstances who, const struct one_case *c,
+                         const char *path, struct buffer *out, struct policy_score *score)
+{
+    CLEANUP(effects_free) struct effects effects = { 0 };
+    int r = c->command   ? shell_effects(c->command, strlen(c->command), &effects)
+            : c->channel ? ssh_effect_channel(&effects, c->channel)
+                         : ssh_effect_file(&effects, c->file_operation, c->path);
+    who.channel = c->command ? "exec" : c->channel ? c->channel : "sftp";
+    if (r < 0)
+        return r;
+    struct verdict verdict = rulebook_decide(rulebook, &who, &effects);
+    return score_case(c, path, &verdict, &effects, out, score);
 }
 
 static int run_case(const struct rulebook *rulebook, const Ipc__Config *config, const struct one_case *c,
@@ -113,16 +185,15 @@ static int run_case(const struct rulebook *rulebook, const Ipc__Config *config, 
     CLEANUP(judgement_free) struct judgement judgement = { 0 };
     struct circumstances who;
     int r = explain_circumstances(config, c->roles, c->n_roles, c->target, &who, NULL);
+    if (r == 0 && who.channel)
+        return run_host_case(rulebook, who, c, path, out, score);
     if (r == 0)
         r = judge_sql(rulebook, &who, c->sql, &judgement);
     if (r != 0)
         return r < 0 ? r : -EINVAL;
-    if (is_as_expected(c, &judgement.verdict)) {
-        score->passed++;
-        return 0;
-    }
-    score->failed++;
-    return report(c, path, &judgement, out);
+    const struct sql_request *request = judgement.request;
+    return score_case(c, path, &judgement.verdict,
+                      request->count ? &request->statements[judgement.statement].effects : NULL, out, score);
 }
 
 /* Reads all cases before the first one is run. */

@@ -189,7 +189,10 @@ bool parse_redirection(struct parser *p)
         p->at++;
     if (parser_peek(p, 1) == '(')
         shell_refuse(p->shell, "an unusual redirection");
+    p->both = parser_peek(p, 0) == '&';
     enum redirection what = take_operator(p);
+    if (parser_peek(p, 0) == '!') /* zsh: >! is >| */
+        shell_refuse(p->shell, "an unusual redirection");
     parse_skip_blanks(p);
     if (what == HERE || what == HERE_TABS) {
         parse_heredoc_start(p, what == HERE_TABS);
@@ -315,17 +318,27 @@ static void run(struct parser *p, size_t base, bool mark)
 void parse_simple(struct parser *p)
 {
     size_t base = p->n_words;
-    bool something = false, mark = !p->no_mark;
+    bool something = false, mark = !p->no_mark, both = false;
     p->no_mark = false;
     while (!parser_failed(p)) {
         struct shell_word word;
         parse_skip_blanks(p);
-        if (parse_redirection(p) || (p->n_words == base && take_assignment(p))) {
+        if (parse_redirection(p)) {
+            something = true;
+            both |= p->both;
+            continue;
+        }
+        if (p->n_words == base && take_assignment(p)) {
             something = true;
             continue;
         }
         if (parser_failed(p) || !parse_word(p, &word))
             break;
+        /* zsh ends a group with any } that stands alone */
+        if (p->n_words > base && word.plain && (!strcmp(word.text, "{") || !strcmp(word.text, "}")))
+            shell_refuse(p->shell, "a bracket as an argument; quote it");
+        if (both) /* to dash it is `&`, and this is the next command */
+            shell_refuse(p->shell, "something behind &>");
         if (p->n_words == base && is_reserved(&word))
             shell_refuse(p->shell, "a reserved word in an unusual place");
         if (p->n_words == base && !something) {
@@ -446,8 +459,12 @@ static const char *unusual_character(const char *text, size_t n)
 {
     if (memchr(text, '\0', n) || !text_is_utf8(text, n))
         return "it is not UTF-8 text";
-    for (const unsigned char *at = (const unsigned char *)text; at < (const unsigned char *)text + n;) {
+    const unsigned char *end = (const unsigned char *)text + n;
+    for (const unsigned char *at = (const unsigned char *)text; at < end;) {
         uint32_t c = next_character(&at);
+        /* In some encodings, which the locale may be of, these are the second half of a letter. */
+        if (c >= 0x80 && at < end && strchr("\\|`", *at))
+            return "a letter beyond ASCII before \\, | or `";
         for (size_t i = 0; i < sizeof UNUSUAL / sizeof UNUSUAL[0]; i++)
             if (c >= UNUSUAL[i].first && c <= UNUSUAL[i].last)
                 return "there are control characters or unusual blanks in it";

@@ -21,6 +21,7 @@ struct parser {
     size_t n_words, words_size;
     struct shell_mark *marks;
     size_t n_marks, marks_size;
+    bool both;    /* the last redirection was &> or &>> */
     bool no_mark; /* for the next command: to tree-sitter it is an argument */
 };
 

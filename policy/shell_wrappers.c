@@ -137,9 +137,7 @@ static const struct wrapper {
     { "fakeroot", { NULL, NULL }, 0, BARE_SHELL },
     { "tini", { "sgvp:e:", NULL }, 0, 0 },
     { "dumb-init", { "cv", NULL }, 0, 0 },
-    { "-", { NULL, NULL }, 0, 0 }, /* zsh */
-    { "noglob", { NULL, NULL }, 0, 0 },
-    { "nocorrect", { NULL, NULL }, 0, 0 },
+    { "-", { NULL, NULL }, 0, 0 }, /* env - */
 };
 
 /* The words from the first on that are assignments. */

@@ -94,6 +94,24 @@ static void a_refusal_says_the_rule_the_reason_and_what_next(void **state)
                            "(code denied)\nnext: "));
 }
 
+static void a_command_line_is_shown_by_its_effects(void **state)
+{
+    (void)state;
+    CLEANUP(free) char *text = NULL;
+    assert_int_equal(explain("web1", "sudo ls > /etc/x", &text), ACTION_DENY);
+    assert_string_equal(
+        text, "command: sudo ls > /etc/x\n"
+              "  effect     write /etc/x\n"
+              "               deny by rule \"no-rm\": not for agents (code denied)\n"
+              "  effect     run sudo ls\n"
+              "               allow by rule \"agent-web\": allowed\n"
+              "  effect     run ls\n"
+              "               allow by rule \"agent-web\": allowed\n"
+              "verdict: deny by rule \"no-rm\": not for agents (code denied)\n"
+              "next: the command `describe` lists what your roles may do here; ask the operator about "
+              "rule \"no-rm\"\n");
+}
+
 static void what_comes_from_the_user_is_escaped(void **state)
 {
     (void)state;
@@ -222,6 +240,15 @@ static void a_fault_in_the_table_runs_nothing(void **state)
         "- { as: [agent], target: orders, statement: [SELECT 1], verdict: allow }\n",
         "- as: [agent\n",
         "as: [agent]\n",
+        "- { as: [agent], target: orders, command: ls, verdict: allow }\n",
+        "- { as: [agent], target: orders, statement: SELECT 1, channel: shell, verdict: allow }\n",
+        "- { as: [agent], target: web1, statement: SELECT 1, verdict: allow }\n",
+        "- { as: [agent], target: web1, verdict: allow }\n",
+        "- { as: [agent], target: web1, command: ls, channel: shell, verdict: allow }\n",
+        "- { as: [agent], target: web1, operation: read, verdict: allow }\n",
+        "- { as: [agent], target: web1, command: ls, path: /x, verdict: allow }\n",
+        "- { as: [agent], target: web1, operation: reed, path: /x, verdict: allow }\n",
+        "- { as: [agent], target: web1, channel: tty, verdict: allow }\n",
         "[]\n",
         "",
     };
@@ -248,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_that_was_recognised_is_shown),
         cmocka_unit_test(a_refusal_says_the_rule_the_reason_and_what_next),
+        cmocka_unit_test(a_command_line_is_shown_by_its_effects),
         cmocka_unit_test(what_comes_from_the_user_is_escaped),
         cmocka_unit_test(an_execute_is_judged_by_its_prepare),
         cmocka_unit_test(a_new_search_path_counts_for_later_statements),
