@@ -10,8 +10,9 @@ enum { EXPLAIN_MAX = 4 * 1024 * 1024 }; /* bytes of output that suffice for any 
 /* Nobody asks in the name of a role or about a target that the configuration lacks: 1, and detail. */
 enum { EXPLAIN_NO_SUCH = 1 };
 
-/* sql: a command line when the target is a host. Appends the explanation to out; *ret_action is the verdict's. 0, EXPLAIN_NO_SUCH, -ENOBUFS when out is
- * full, or another negative errno. Call sql_start() before. */
+/* sql: a command line when the target is a host. Appends the explanation to out; *ret_action is the
+ * verdict's. 0, EXPLAIN_NO_SUCH, -ENOBUFS when out is full, or another negative errno. Call sql_start()
+ * before. */
 MUST_USE int explain_statement(const Ipc__Config *config, char *const *roles, size_t n_roles,
                                const char *target, const char *sql, struct buffer *out,
                                enum action *ret_action, struct detail *detail);
