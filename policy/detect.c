@@ -215,6 +215,11 @@ void detectors_free(struct detectors *detectors)
     free(detectors);
 }
 
+struct detect_effort detect_effort(const struct detectors *detectors)
+{
+    return detectors->effort;
+}
+
 size_t detectors_count(const struct detectors *detectors)
 {
     return detectors->count;

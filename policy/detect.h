@@ -14,6 +14,7 @@ enum {
     DETECT_PATTERN_MAX = 1024,  /* bytes of a pattern's text */
     DETECT_WIDTH_MAX = 1024,    /* bytes that a pattern may match at most */
     DETECT_HOLD_MAX = 4 * 1024, /* bytes that a stream ever holds back */
+    DETECT_FRAME = 4,           /* digits of a frame: see detect_is_clean() */
 };
 
 /* A detector of the configuration. */
@@ -51,9 +52,15 @@ struct detect_tally {
     uint64_t fired[DETECTORS_MAX];
 };
 
-/* True: no run of these bytes, however it is cut out of them, holds a match. False: it may, look closer. So
- * one call for a packet spares one for each of its cells. */
+/* True: no part of these bytes that stands between frames holds a match. False: it may, look closer. So one
+ * call for a packet spares one for each of its cells. A frame is whatever has a byte that is no digit, and at
+ * most DETECT_FRAME digits at either end: the lengths of a protocol, a separator. */
 bool detect_is_clean(struct detectors *detectors, const struct detect_how *how, const void *bytes, size_t n);
+/* What searching has cost so far: bytes that were searched, and places that were looked at more closely. */
+struct detect_effort {
+    uint64_t bytes, places;
+};
+struct detect_effort detect_effort(const struct detectors *detectors);
 /* A value by itself. Returns 1 and appends the masked value when there was a match; 0 and nothing appended
  * when there was none. tally may be NULL. */
 MUST_USE int detect_block(struct detectors *detectors, const struct detect_how *how, const void *bytes,

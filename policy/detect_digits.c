@@ -2,7 +2,11 @@
  * Engines spend most of their time on such patterns, which begin with nothing but a class of bytes.
  *
  * 64 bytes become two words, of which bit i says whether byte i is a digit, or a capital. With those of the
- * next 64 bytes behind them, shifts and ANDs test all 64 places at once for the shapes of the numbers. */
+ * next 64 bytes behind them, shifts and ANDs test all 64 places at once for the shapes of the numbers.
+ *
+ * A number does not begin inside of a run of digits, so a run is one place, however long it is. Loosely, it
+ * may begin behind the few bytes of a frame that happen to look like digits, and no deeper. */
+#include <assert.h>
 #include <string.h>
 #include "policy/detect_parts.h"
 
@@ -114,6 +118,17 @@ static inline unsigned take_lowest(uint64_t *bits)
     return i;
 }
 
+/* Places behind not more digits in a row than may be part of a frame. before: of the 64 bytes before. */
+static inline uint64_t loose_begins(uint64_t before, uint64_t digits)
+{
+    mask behind1 = ((mask)digits << 64 | before) << 1; /* bit i: the byte before i is a digit */
+    mask behind2 = behind1 & behind1 << 1;
+    mask behind4 = behind2 & behind2 << 2;
+
+    static_assert(DETECT_FRAME == 4, "one more digit than that is too deep");
+    return ~(uint64_t)((behind4 & behind1 << 4) >> 64);
+}
+
 struct places {
     uint64_t cards, ssns, ibans;
 };
@@ -137,12 +152,13 @@ void digits_search(const uint8_t *bytes, size_t from, size_t n, unsigned kinds, 
 {
     struct classes now = classes_at(bytes, from, n);
     bool behind_digit = from > 0 && class_has(bytes[from - 1], CLASS_DIGIT);
+    uint64_t before = 0; /* the digits of the block before; loose searches begin at 0 */
 
     for (size_t at = from; at < n; at += BLOCK) {
         struct classes next = classes_at(bytes, at + BLOCK, n);
         if (now.digits) {
             struct runs runs = runs_of(now.digits | (mask)next.digits << 64);
-            uint64_t begins = loose ? UINT64_MAX : ~(now.digits << 1 | behind_digit);
+            uint64_t begins = loose ? loose_begins(before, now.digits) : ~(now.digits << 1 | behind_digit);
             struct places places = {
                 .cards = kinds >> BUILTIN_CREDIT_CARD & 1 ? card_places(&runs) & begins : 0,
                 .ssns = kinds >> BUILTIN_US_SSN & 1 ? ssn_places(&runs) & begins : 0,
@@ -160,6 +176,7 @@ void digits_search(const uint8_t *bytes, size_t from, size_t n, unsigned kinds, 
                 return;
         }
         behind_digit = now.digits >> 63;
+        before = now.digits;
         now = next;
     }
 }

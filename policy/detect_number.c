@@ -55,6 +55,8 @@ static bool card_is_issued(const uint8_t *digits, size_t n)
 {
     unsigned first = 0;
 
+    if (digits[0] < '2' || digits[0] > '6')
+        return false;
     for (size_t i = 0; i < 4; i++)
         first = first * 10 + digits[i] - '0';
     for (size_t i = 0; i < sizeof ISSUERS / sizeof *ISSUERS; i++)
@@ -198,10 +200,10 @@ bool number_holds_card(const uint8_t *bytes, size_t n)
         if (count > 0 && card_is_issued(digits, count))
             return true;
     }
-    while (run < n && run < CARD_DIGITS_MAX && class_has(bytes[run], CLASS_DIGIT))
+    while (run < n && run <= CARD_DIGITS_MAX + DETECT_FRAME && class_has(bytes[run], CLASS_DIGIT))
         run++;
     for (size_t count = CARD_DIGITS_MIN; count <= CARD_DIGITS_MAX && count <= run; count++)
-        if (card_is_issued(bytes, count))
+        if (count + DETECT_FRAME >= run && card_is_issued(bytes, count))
             return true;
     return false;
 }

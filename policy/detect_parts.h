@@ -141,14 +141,16 @@ size_t email_origin(const struct detect_view *v, size_t at); /* where the part b
 bool number_is_luhn(const uint8_t *bytes, size_t n); /* digits; others are skipped */
 bool number_is_iban(const uint8_t *bytes, size_t n); /* blanks are skipped */
 bool number_is_ssn(const uint8_t *bytes, size_t n);
-/* Whether one begins right here, whatever stands before and behind it. */
+/* Whether one begins right here, whatever stands before and behind it; a card's digits end with the run, or
+ * DETECT_FRAME bytes before its end. */
 bool number_holds_card(const uint8_t *bytes, size_t n);
 bool number_holds_ssn(const uint8_t *bytes, size_t n, bool named);
 typedef bool detect_validator(const uint8_t *bytes, size_t n);
 bool detect_validator_find(const char *name, detect_validator **ret); /* *ret is NULL for "none" */
 
 /* Runs of digits that may be a number of the kinds (bits by enum detect_builtin): calls put for each, in
- * order. Loose: whatever stands before and behind. Stops when put returns false. */
+ * order. Loose (from 0): whatever stands before and behind, and behind DETECT_FRAME digits more. Stops when
+ * put returns false. */
 struct detectors;
 typedef bool digits_put(struct detectors *d, enum detect_builtin kind, size_t at);
 void digits_search(const uint8_t *bytes, size_t from, size_t n, unsigned kinds, bool loose, digits_put *put,

@@ -20,6 +20,7 @@ static bool is_on(const struct detectors *d, size_t detector)
 
 static bool put_found(struct detectors *d, struct detect_found found)
 {
+    d->effort.places++;
     if (d->search.n_found == d->search.room) {
         size_t room = d->search.room ? d->search.room * 2 : FOUND_FIRST;
         struct detect_found *more = reallocarray(d->search.found, room, sizeof *more);
@@ -125,6 +126,7 @@ int detect_search(struct detectors *d, const struct detect_how *how, const struc
     d->search.to = v->n > ahead ? v->n - ahead : 0;
     d->search.n_found = 0;
     d->search.failed = false;
+    d->effort.bytes += v->n - from;
     memset(d->search.last, 0, sizeof *d->search.last * d->count);
     if (d->engine)
         engine_search(d->engine, v->bytes + d->search.slice, v->n - d->search.slice, on_hit, d);
@@ -248,6 +250,7 @@ static bool on_suspect(struct detectors *d, unsigned number, size_t from, size_t
     const struct detect_trigger *trigger = &d->triggers[number];
 
     (void)from;
+    d->effort.places++;
     if (!is_on(d, trigger->detector))
         return true;
     if (trigger->anchor &&
@@ -263,6 +266,7 @@ static bool on_suspect_digits(struct detectors *d, enum detect_builtin kind, siz
     struct detect_view v = { .bytes = bytes, .n = d->search.to - at, .ended = true };
     struct detect_span span;
 
+    d->effort.places++;
     d->search.unclean = kind == BUILTIN_CREDIT_CARD ? number_holds_card(bytes, v.n)
                         : kind == BUILTIN_US_SSN    ? number_holds_ssn(bytes, v.n, false)
                                                     : recognise_iban_inside(&v, 0, &span);
@@ -281,6 +285,7 @@ bool detect_is_clean(struct detectors *detectors, const struct detect_how *how, 
     d->search.bytes = bytes;
     d->search.to = n;
     d->search.unclean = false;
+    d->effort.bytes += n;
     unsigned kinds = digit_kinds(d, how);
     for (size_t at = 0; at < n && !d->search.unclean; at += SLICE_MAX) {
         d->search.slice = at > overlap ? at - overlap : 0;

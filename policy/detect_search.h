@@ -37,6 +37,7 @@ struct detectors {
         size_t last[DETECTORS_MAX]; /* 1 + index of the latest match of each pattern */
         bool failed, unclean;
     } search;
+    struct detect_effort effort;
     struct detect_span *spans; /* of the window that is decided */
     size_t n_spans, spans_room;
 };

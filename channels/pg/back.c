@@ -96,6 +96,17 @@ static size_t whole_rows(struct reader there)
     return (size_t)(there.next - start);
 }
 
+/* How many bytes of rows are asked about at a time: all that are there, and one by one those of a piece that
+ * was found not to be clean, or each of its rows would have the whole piece searched once more. */
+static size_t next_rows(struct back *b, struct reader there, const struct pg_header *header)
+{
+    size_t one = PG_HEADER + (size_t)header->body;
+    if (b->suspect == 0)
+        return whole_rows(there);
+    b->suspect = b->suspect > one ? b->suspect - one : 0;
+    return one <= reader_left(&there) ? one : 0;
+}
+
 /* Rows, of which there may be many: those in which nothing is to be masked pass together. */
 static int take_row(struct back *b, const struct pg_header *header, struct reader body)
 {
@@ -112,12 +123,15 @@ static int take_row(struct back *b, const struct pg_header *header, struct reade
         if (!veil_looks_into(b->veil, header->type))
             return pass(b, header);
     } else {
-        n = whole_rows(there);
+        n = next_rows(b, there, header);
     }
     if (n > 0 && veil_is_clean(b->veil, there.next, n)) {
         lane_pass(&b->lane, n);
         return 0;
     }
+    size_t one = PG_HEADER + (size_t)header->body;
+    if (n > one)
+        b->suspect = n - one;
     return show(b, header, body);
 }
 

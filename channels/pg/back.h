@@ -13,6 +13,7 @@ struct back {
     uint8_t status;      /* of the last ReadyForQuery */
     uint64_t rounds;     /* ReadyForQuery so far */
     bool idle;           /* nothing came since that one */
+    size_t suspect;      /* bytes of the rows that come next, among which not all are clean */
     bool fatal;          /* the server said why it closes */
     struct detail why;   /* of BACK_MALFORMED and BACK_UNSAFE */
 };

@@ -114,6 +114,30 @@ static int digits(char *out, size_t size)
     return (int)n;
 }
 
+/* What looks like many numbers: a thousand digits, card groups in columns, country codes. */
+static int long_runs(char *out, size_t size)
+{
+    enum { RUN = 1000 };
+
+    (void)size;
+    for (size_t n = 0; n < RUN; n++)
+        out[n] = (char)('0' + n % 10);
+    out[RUN] = '\n';
+    return RUN + 1;
+}
+
+static int groups(char *out, size_t size)
+{
+    return snprintf(out, size, "%04u %04u %04u %04u %04u %04u\n", next_random(10000), next_random(10000),
+                    next_random(10000), next_random(10000), next_random(10000), next_random(10000));
+}
+
+static int codes(char *out, size_t size)
+{
+    return snprintf(out, size, "XK%02u YE%02uAA%02u DE%02u ", next_random(100), next_random(100),
+                    next_random(100), next_random(100));
+}
+
 static int row(char *out, size_t size) /* PostgreSQL's DataRow messages */
 {
     size_t n = 0;
@@ -227,7 +251,8 @@ static void measure(struct detectors *d, double limit)
         const char *name;
         int (*line)(char *, size_t);
     } texts[] = { { "prose", prose },   { "json", json },     { "log", log_line }, { "csv", csv },
-                  { "base64", base64 }, { "digits", digits }, { "rows", row } };
+                  { "base64", base64 }, { "digits", digits }, { "rows", row },     { "runs", long_runs },
+                  { "groups", groups }, { "codes", codes } };
     struct bench b = { .detectors = d };
 
     buffer_init(&b.out, OUT_MAX);

@@ -1,5 +1,5 @@
 /* Any bytes, cut in any way: a stream gives what the block gives, holds back no more than it may, and what is
- * taken for clean has no match in any part of it. Every detector is on, and four patterns.
+ * taken for clean has no match in any cell of it. Every detector is on, and four patterns.
  *
  * The first bytes of the input are where the rest is cut. */
 #include <stdlib.h>
@@ -71,18 +71,37 @@ static void search_pieces(struct detectors *d, const struct detect_how *how, con
     detect_stream_free(stream);
 }
 
-/* No part of what is clean holds a match. */
+/* Where a cell begins: a word of four bytes before it, of which the cuts say what. */
+static size_t put_frame(uint8_t cut, uint8_t *out)
+{
+    out[0] = 0;
+    for (unsigned i = 1; i < DETECT_FRAME; i++)
+        out[i] = cut >> i & 1 ? (uint8_t)('0' + cut % 10) : (uint8_t)(cut * i);
+    return DETECT_FRAME;
+}
+
+/* No cell of what is clean holds a match. */
 static void check_clean(struct detectors *d, struct detect_how *how, const uint8_t *cuts,
                         const uint8_t *bytes, size_t n)
 {
-    if (!detect_is_clean(d, how, bytes, n))
-        return;
-    for (size_t i = 0; i + 1 < CUTS; i++) {
-        size_t from = n * cuts[i] / 256, to = n * cuts[i + 1] / 256;
-        if (from < to)
-            require(detect_fires(d, how, bytes + from, to - from, NULL) == 0);
+    uint8_t *framed = malloc(n + CUTS * DETECT_FRAME);
+    size_t starts[CUTS], ends[CUTS], at = 0, from = 0;
+
+    require(framed != NULL);
+    for (size_t i = 0; i < CUTS; i++) {
+        size_t to = i + 1 < CUTS ? from + (n - from) * cuts[i] / 256 : n;
+        at += put_frame(cuts[CUTS - 1 - i], framed + at);
+        memcpy(framed + at, bytes + from, to - from);
+        starts[i] = at;
+        ends[i] = at += to - from;
+        from = to;
     }
-    require(detect_fires(d, how, bytes, n, NULL) == 0);
+    if (detect_is_clean(d, how, framed, at))
+        for (size_t i = 0; i < CUTS; i++)
+            require(detect_fires(d, how, framed + starts[i], ends[i] - starts[i], NULL) == 0);
+    free(framed);
+    if (detect_is_clean(d, how, bytes, n))
+        require(detect_fires(d, how, bytes, n, NULL) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

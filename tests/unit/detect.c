@@ -2,6 +2,7 @@
  * into pieces the output is the same. */
 #include "check.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -242,19 +243,50 @@ static void a_number_is_found_wherever_it_is(void **state)
  * run. */
 static void long_runs_are_not_looked_at_again_and_again(void **state)
 {
-    enum { LONG = 2 << 20 };
+    enum { LONG = 2 << 20, WINDOW = 16 * 1024 };
     struct detect_how how = fixture_redact(all, -1);
     char *text = malloc(LONG);
 
     (void)state;
     assert_non_null(text);
+    for (size_t i = 0; i < LONG; i++)
+        text[i] = (char)(i % 1001 == 1000 ? '\n' : '0' + i * 7 % 10);
+    struct detect_effort before = detect_effort(all);
+    assert_true(detect_is_clean(all, &how, text, LONG));
+    assert_int_equal(detect_fires(all, &how, text, LONG, NULL), 0);
+    struct detect_effort after = detect_effort(all);
+    /* Every window (of WINDOW bytes) searches once more what was held back of the one before. */
+    assert_true(after.bytes - before.bytes <= 2 * LONG + LONG / 100);
+    /* A run is looked at where it begins, loosely also at the four places behind. */
+    assert_true(after.places - before.places <= (LONG / 1001 + 1) * (1 + 1 + DETECT_FRAME) + LONG / WINDOW);
     memset(text, '1', LONG);
     assert_true(detect_is_clean(all, &how, text, LONG));
     assert_int_equal(detect_fires(all, &how, text, LONG, NULL), 0);
+    assert_true(detect_effort(all).places - after.places <= 2 + DETECT_FRAME);
     memset(text, 'a', LONG);
     assert_true(detect_is_clean(all, &how, text, LONG));
     assert_int_equal(detect_fires(all, &how, text, LONG, NULL), 0);
     free(text);
+}
+
+/* Between lengths that look like digits, and at every place of the blocks of 64 bytes. */
+static void a_number_between_frames_of_digits_is_not_clean(void **state)
+{
+    static const char *const numbers[] = { "4111111111111111", "4111-1111-1111-1111", "078-05-1120",
+                                           "6212345678900000003" };
+    struct detect_how how = fixture_redact(all, -1);
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        for (int at = 0; at < 130; at++)
+            for (int before = 0; before <= DETECT_FRAME; before++)
+                for (int behind = 0; behind <= DETECT_FRAME; behind++) {
+                    int n = snprintf(text, sizeof text, "%*s%.*s%s%.*s", at, "", before, "9999", numbers[i],
+                                     behind, "9999");
+                    if (detect_is_clean(all, &how, text, (size_t)n))
+                        fail_msg("\"%s\" is taken for clean", text);
+                }
 }
 
 /* A gate is a fork of the process that compiled. */
@@ -424,6 +456,7 @@ int main(void)
         cmocka_unit_test(nothing_fires_on_the_corpus_of_false_positives),
         cmocka_unit_test(a_number_is_found_wherever_it_is),
         cmocka_unit_test(long_runs_are_not_looked_at_again_and_again),
+        cmocka_unit_test(a_number_between_frames_of_digits_is_not_clean),
         cmocka_unit_test(a_child_searches_with_what_its_parent_compiled),
         cmocka_unit_test(what_is_switched_off_is_shown),
         cmocka_unit_test(each_detector_has_its_own_kind_of_mask),
