@@ -43,6 +43,15 @@ struct catalog_column {
     uint16_t number; /* pg_attribute.attnum; dropped columns are left out, so numbers may have gaps */
     uint32_t type;   /* oid */
     bool own_type;   /* the type, its elements or its base are not PostgreSQL's own */
+    char class;      /* s: to compare, join or add its values can't fail; a: but for adding; else it may */
+};
+
+/* What a column has to do with another one; both are named as this table's, but for f and r. */
+struct catalog_tie {
+    char kind; /* g: it is generated from the other. f: it refers to the other by a foreign key. r: the other
+                  refers to it. u: a unique index or an exclusion constraint has both (or it alone, twice). c:
+                  a check has both. p: the table is partitioned by it */
+    const char *column, *schema, *table, *other; /* schema, table: of f and r; else "" */
 };
 
 /* A column that a view's definition depends on (pg_depend); whole: the relation itself (column NULL). */
@@ -67,6 +76,8 @@ struct catalog_relation {
     const char *definition;
     const struct catalog_read *reads;
     size_t n_reads;
+    const struct catalog_tie *ties; /* its own, and those of its descendants */
+    size_t n_ties;
     const struct catalog_name *ancestors, *descendants; /* inheritance and partitions, all levels */
     size_t n_ancestors, n_descendants;
     const struct catalog_name *followers; /* tables whose rows go or change along, by foreign keys */
@@ -123,6 +134,10 @@ struct catalog_basics {
     size_t n_schemas;
     const struct catalog_hook *operators, *casts;
     size_t n_operators, n_casts;
+    /* Names among those that total_operator() trusts (policy/lineage_total.c), of which somebody but a
+     * superuser has made another operator. */
+    const char *const *namesakes;
+    size_t n_namesakes;
     bool overflow; /* one of the lists is cut */
 };
 

@@ -101,6 +101,26 @@ static const struct catalog_read *copy_reads(struct arena *arena, const struct c
     return copy;
 }
 
+static const struct catalog_tie *copy_ties(struct arena *arena, const struct catalog_tie *ties, size_t n)
+{
+    struct catalog_tie *copy = COPY_ARRAY(arena, ties, n);
+    for (size_t i = 0; copy && i < n; i++) {
+        copy[i].column = copy_text(arena, ties[i].column);
+        copy[i].schema = copy_text(arena, ties[i].schema);
+        copy[i].table = copy_text(arena, ties[i].table);
+        copy[i].other = copy_text(arena, ties[i].other);
+    }
+    return copy;
+}
+
+static const char *const *copy_texts(struct arena *arena, const char *const *texts, size_t n)
+{
+    const char **copy = COPY_ARRAY(arena, texts, n);
+    for (size_t i = 0; copy && i < n; i++)
+        copy[i] = copy_text(arena, texts[i]);
+    return copy;
+}
+
 static void copy_relation(struct arena *arena, struct catalog_relation *r)
 {
     r->schema = copy_text(arena, r->schema);
@@ -109,6 +129,7 @@ static void copy_relation(struct arena *arena, struct catalog_relation *r)
     r->definition = copy_text(arena, r->definition);
     r->columns = copy_columns(arena, r->columns, r->n_columns);
     r->reads = copy_reads(arena, r->reads, r->n_reads);
+    r->ties = copy_ties(arena, r->ties, r->n_ties);
     r->ancestors = copy_names(arena, r->ancestors, r->n_ancestors);
     r->descendants = copy_names(arena, r->descendants, r->n_descendants);
     r->followers = copy_names(arena, r->followers, r->n_followers);
@@ -133,10 +154,7 @@ const void *copy_functions(struct arena *arena, const void *items, size_t n)
         f->name = copy_text(arena, f->name);
         f->owner = copy_text(arena, f->owner);
         f->language = copy_text(arena, f->language);
-        const char **results = COPY_ARRAY(arena, f->results, f->n_results);
-        for (size_t k = 0; results && k < f->n_results; k++)
-            results[k] = copy_text(arena, f->results[k]);
-        f->results = results;
+        f->results = copy_texts(arena, f->results, f->n_results);
     }
     return arena->failed ? NULL : copy;
 }
@@ -176,5 +194,6 @@ const void *copy_basics(struct arena *arena, const void *items, size_t n)
     b->schemas = schemas;
     b->operators = copy_hooks(arena, b->operators, b->n_operators);
     b->casts = copy_hooks(arena, b->casts, b->n_casts);
+    b->namesakes = copy_texts(arena, b->namesakes, b->n_namesakes);
     return arena->failed ? NULL : b;
 }

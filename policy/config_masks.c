@@ -14,9 +14,11 @@ static const struct config_key KEYS[] = {
     { "with", CONFIG_REQUIRED },
     { "masked_predicates", CONFIG_OPTIONAL },
     { "approve", CONFIG_OPTIONAL },
+    { "masked_writes", CONFIG_OPTIONAL },
 };
 static const char *const KINDS[] = { "redact", "partial", "hash", "null", NULL };
 static const char *const PREDICATES[] = { "deny", "allow", "approve", NULL };
+static const char *const WRITES[] = { "deny", "allow", NULL };
 
 static void read_columns(struct config_reader *reader, const struct config_node *node, Ipc__Mask *mask)
 {
@@ -157,6 +159,15 @@ static void read_approve(struct config_reader *reader, const struct config_node 
     config_read_approve(reader, node, &mask->approve);
 }
 
+static void read_writes(struct config_reader *reader, const struct config_node *node, Ipc__Mask *mask)
+{
+    const char *word = WRITES[0];
+
+    if (node && config_choice(reader, node, WRITES, &word) && !mask->n_columns)
+        config_fault(reader, node, "\"masked_writes\" is about \"columns\", and there are none");
+    config_set(reader, &mask->writes, word);
+}
+
 /* Recordings and messages name the mask: so two can't share a name. */
 static void check_name(struct config_reader *reader, const struct config_node *node, const char *name)
 {
@@ -192,6 +203,7 @@ static void read_mask(struct config_reader *reader, const struct config_node *no
     read_with(reader, config_node_get(node, "with"), mask);
     read_predicates(reader, config_node_get(node, "masked_predicates"), mask);
     read_approve(reader, node, mask);
+    read_writes(reader, config_node_get(node, "masked_writes"), mask);
 }
 
 void config_read_masks(struct config_reader *reader, const struct config_node *node)

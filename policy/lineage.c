@@ -209,6 +209,50 @@ static int follow_view(struct follow *f, const ViewStmt *view)
     return 0;
 }
 
+static const char *option_text(const DefElem *option)
+{
+    return option->arg && IsA(option->arg, String) ? strVal(option->arg) : NULL;
+}
+
+static bool option_flag(const DefElem *option, bool *ret)
+{
+    const char *text = option_text(option);
+    if (!option->arg || (IsA(option->arg, Integer) && intVal(option->arg) == 1) ||
+        (IsA(option->arg, Boolean) && boolVal(option->arg)) ||
+        (text && (!strcasecmp(text, "true") || !strcasecmp(text, "on") || !strcasecmp(text, "match"))))
+        *ret = true;
+    else if ((IsA(option->arg, Integer) && intVal(option->arg) == 0) || IsA(option->arg, Boolean) ||
+             (text && (!strcasecmp(text, "false") || !strcasecmp(text, "off"))))
+        *ret = false;
+    else
+        return false;
+    return true;
+}
+
+static bool has_option(const ExplainStmt *explain, const char *name)
+{
+    const ListCell *cell;
+    foreach (cell, explain->options) {
+        const DefElem *option = lfirst(cell);
+        bool on = true;
+        if (strcmp(option->defname, name) == 0 && (!option_flag(option, &on) || on))
+            return true;
+    }
+    return false;
+}
+
+/* What a write costs tells whether it changed anything: which index entries, how much of the log. */
+static void follow_costs(struct follow *f, const ExplainStmt *explain)
+{
+    bool unknown =
+        IsA(explain->query, ExecuteStmt) && (has_option(explain, "wal") || has_option(explain, "buffers"));
+    if (!has_option(explain, "analyze"))
+        return;
+    follow_predicate(f, (struct fate){ .mask = f->rewrites }, "what EXPLAIN ANALYZE says of a write");
+    if (unknown)
+        follow_predicate(f, fate_worst(f), "what EXPLAIN ANALYZE says of a write");
+}
+
 /* Of what is explained only the plan is shown; conditions tell of the table by its estimates all the same. */
 static int follow_explain(struct follow *f, const ExplainStmt *explain)
 {
@@ -216,6 +260,7 @@ static int follow_explain(struct follow *f, const ExplainStmt *explain)
     follow_utility(f, explain->query); /* EXECUTE */
     if (IsA(explain->query, CreateTableAsStmt))
         (void)follow_create_as(f, (const CreateTableAsStmt *)explain->query);
+    follow_costs(f, explain);
     struct rows *plan = rows_new(true);
     /* What a function gives may be in the plan: immutable ones are called by the planner. */
     rows_append(plan, "QUERY PLAN", f->opaque ? fate_worst(f) : FATE_SHOWN);
@@ -242,24 +287,12 @@ static struct rows *copied_rows(struct follow *f, const CopyStmt *copy)
     return rows;
 }
 
-static const char *option_text(const DefElem *option)
+/* Each value is a guess where a constraint compares it with those that are there. */
+static void follow_copy_in(struct follow *f, const CopyStmt *copy)
 {
-    return option->arg && IsA(option->arg, String) ? strVal(option->arg) : NULL;
-}
-
-static bool option_flag(const DefElem *option, bool *ret)
-{
-    const char *text = option_text(option);
-    if (!option->arg || (IsA(option->arg, Integer) && intVal(option->arg) == 1) ||
-        (IsA(option->arg, Boolean) && boolVal(option->arg)) ||
-        (text && (!strcasecmp(text, "true") || !strcasecmp(text, "on") || !strcasecmp(text, "match"))))
-        *ret = true;
-    else if ((IsA(option->arg, Integer) && intVal(option->arg) == 0) || IsA(option->arg, Boolean) ||
-             (text && (!strcasecmp(text, "false") || !strcasecmp(text, "off"))))
-        *ret = false;
-    else
-        return false;
-    return true;
+    const struct rows *rows = copied_rows(f, copy);
+    for (size_t i = 0; i < rows->n; i++)
+        follow_guess(f, rows->fates[i].inserting, rows->names[i]);
 }
 
 static bool option_character(const DefElem *option, char *ret)
@@ -324,7 +357,7 @@ static void copy_options(const CopyStmt *copy, struct copy_shape *shape)
 static int follow_copy(struct follow *f, const CopyStmt *copy)
 {
     if (copy->is_from) {
-        (void)table_rows(f, copy->relation); /* for its errors: they may quote other rows */
+        follow_copy_in(f, copy); /* … and for its errors: they may quote other rows */
         return 0;
     }
     struct rows *rows = copied_rows(f, copy);

@@ -25,6 +25,11 @@ struct fate {
     bool computed; /* not the column itself but something made of it: nothing of its shape is kept */
     bool guessed;  /* only because a function may read anything: no reason to refuse a condition */
     bool missing;  /* only because the catalog has no such column (yet): errors need not be hidden for it */
+    bool plain;    /* of a type of which values can be compared and joined, and that can't fail */
+    bool sums;     /* nor can adding them up */
+    /* Of a column that is there to be written to: what an INSERT or UPDATE of a guess would tell of, by a
+     * unique index or another constraint; or NULL. */
+    const struct mask *inserting, *updating;
 };
 
 /* A column of a table that was followed, as RowDescription names it; number 0: the table itself. */
@@ -73,6 +78,7 @@ struct lineage {
     const struct mask *predicate; /* a masked column decides which rows, groups or order there are; or NULL */
     const struct mask *unmask; /* a masked value is written to where it is not masked, or passed to a function
                                   that may keep it; or NULL */
+    bool guesses; /* it is a write: a constraint compares a value of one's own with masked ones */
     char *predicate_what, *unmask_what; /* the column, for messages; or NULL */
     bool wanted;                        /* the catalog has to be asked first: follow again then */
 };

@@ -47,6 +47,19 @@ static struct fate window_fate(struct follow *f, const struct nest *nest, const 
     return fate_mix(fate, frame);
 }
 
+/* Its result is an array, or a row. */
+static bool collects(const List *names)
+{
+    const char *name = strVal(llast(names));
+    return strcmp(name, "array_agg") == 0 || strstr(name, "json") != NULL;
+}
+
+static struct fate not_plain(struct fate fate)
+{
+    fate.plain = fate.sums = false;
+    return fate;
+}
+
 static struct fate call_fate(struct follow *f, const struct nest *nest, const FuncCall *call)
 {
     const ListCell *cell;
@@ -58,11 +71,16 @@ static struct fate call_fate(struct follow *f, const struct nest *nest, const Fu
         else
             rest = fate_mix(rest, argument);
     }
-    struct fate fate = fate_mix(first, rest);
-    bool tells = fate.mask && !total_function(call->funcname, first, rest);
-    fate = fate_mix(fate, list_fate(f, nest, call->agg_order));
+    struct fate order = list_fate(f, nest, call->agg_order);
+    struct fate within = call->agg_within_group ? order : FATE_SHOWN;
+    struct fate fate = fate_mix(fate_mix(first, rest), order);
+    bool tells = fate.mask && !total_call(call, first, rest, within);
+    if (!call->agg_within_group)
+        follow_predicate(f, order, "the order of an aggregate");
+    expression_condition(f, nest, call->agg_filter); /* what is not counted is not computed either */
     fate = fate_mix(fate, expression_fate(f, nest, call->agg_filter));
     fate = fate_mix(fate, window_fate(f, nest, call->over));
+    fate.plain = total_text(call->funcname) || (fate.plain && !collects(call->funcname));
     bool keeps;
     struct fate own = function_fate(f, call->funcname, list_length(call->args), &keeps);
     if (keeps)
@@ -88,6 +106,8 @@ static struct fate sublink_fate(struct follow *f, const struct nest *nest, const
         return FATE_SHOWN; /* its conditions were looked at by themselves */
     case EXPR_SUBLINK:
         return rows->known && rows->n == 1 ? rows->fates[0] : rows_all(rows);
+    case ARRAY_SUBLINK:
+        return rows_all(rows);
     case ANY_SUBLINK: /* IN (…) of hashes is a comparison of hashes */
         if (!link->operName && is_hash(test) && rows->known && rows->n == 1 && is_hash(rows->fates[0]))
             test.guessed = true;
@@ -97,8 +117,7 @@ static struct fate sublink_fate(struct follow *f, const struct nest *nest, const
     }
     struct fate fate = fate_mix(test, rows_all(rows));
     fate.guessed = test.guessed;
-    if (link->subLinkType != ARRAY_SUBLINK)
-        follow_predicate(f, fate, "a comparison with a query");
+    follow_predicate(f, fate, "a comparison with a query");
     return fate;
 }
 
@@ -110,8 +129,11 @@ static struct fate indirection_fate(struct follow *f, const struct nest *nest,
     const ListCell *cell;
     foreach (cell, indirection->indirection) {
         const Node *step = lfirst(cell);
-        if (IsA(step, A_Indices))
-            fate = fate_mix(fate, children_fate(f, nest, step));
+        if (IsA(step, A_Indices)) {
+            struct fate index = children_fate(f, nest, step);
+            follow_predicate(f, index, "an index of an array"); /* it may be too large for one */
+            fate = fate_mix(fate, index);
+        }
         bool keeps = false;
         if (IsA(step, String) && fate.mask) {
             List *name = list_make1(makeString(pstrdup(strVal(step))));
@@ -168,7 +190,8 @@ static bool compares_hashes(struct follow *f, const struct nest *nest, const Nod
 static struct fate operation_fate(struct follow *f, const struct nest *nest, const A_Expr *expression)
 {
     struct fate fate = children_fate(f, nest, (const Node *)expression);
-    if (fate.mask && !total_operator(f, expression) && !compares_hashes(f, nest, (const Node *)expression))
+    if (fate.mask && !total_operator(f, expression, fate) &&
+        !compares_hashes(f, nest, (const Node *)expression))
         follow_predicate(f, fate, "an operation");
     return fate;
 }
@@ -178,6 +201,8 @@ static struct fate cast_fate(struct follow *f, const struct nest *nest, const Ty
     struct fate fate = fate_mix(expression_fate(f, nest, cast->arg), FATE_SHOWN);
     if (fate.mask && !total_cast(f, cast->typeName))
         follow_predicate(f, fate, "a cast");
+    fate.plain = total_cast(f, cast->typeName);
+    fate.sums = false;
     return fate;
 }
 
@@ -227,9 +252,15 @@ static struct fate known_fate(struct follow *f, const struct nest *nest, const N
     case T_XmlExpr:
         return telling_fate(f, nest, node, !total_xml((const XmlExpr *)node));
     case T_A_ArrayExpr: /* arrays of arrays must be of one length */
-        return telling_fate(f, nest, node, list_length(((const A_ArrayExpr *)node)->elements) > 1);
-    case T_MinMaxExpr:
+        return not_plain(telling_fate(f, nest, node, list_length(((const A_ArrayExpr *)node)->elements) > 1));
+    case T_MinMaxExpr: { /* rows are compared up to the first difference, and what can't be compared fails */
+        struct fate fate = children_fate(f, nest, node);
+        if (!fate.plain)
+            follow_predicate(f, fate, expression_name(node));
+        return fate;
+    }
     case T_RowExpr:
+        return not_plain(children_fate(f, nest, node));
     case T_NamedArgExpr:
     case T_SortBy:
         return children_fate(f, nest, node);

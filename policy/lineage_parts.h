@@ -46,9 +46,11 @@ struct follow {
     size_t work;
     size_t origins_room;
     bool no_memory;
-    bool temporary; /* something in sight may be temporary, which the catalog does not show */
-    bool opaque;    /* it calls a function that may read anything */
-    unsigned quiet; /* inside of a view: its own conditions are its owner's choice */
+    bool temporary;              /* something in sight may be temporary, which the catalog does not show */
+    bool opaque;                 /* it calls a function that may read anything */
+    unsigned sources;            /* columns that come from columns, within each other */
+    const struct mask *rewrites; /* a masked value is overwritten; or NULL */
+    unsigned quiet;              /* inside of a view: its own conditions are its owner's choice */
 };
 
 /* ---- lineage_rows.c ---- */
@@ -70,7 +72,7 @@ struct fate fate_beside(struct fate a, struct fate b);
 struct fate fate_mix(struct fate a, struct fate b);
 /* The strictest there is: what nothing is known about. */
 struct fate fate_worst(struct follow *f);
-static const struct fate FATE_SHOWN = { NULL, false, false, false };
+static const struct fate FATE_SHOWN = { .mask = NULL };
 /* Goes one level deeper; false when it is time to assume the worst. */
 bool follow_enter(struct follow *f);
 void follow_leave(struct follow *f);
@@ -79,6 +81,21 @@ void follow_predicate(struct follow *f, struct fate fate, const char *what);
 /* Puts down what RowDescription may call this column by (lineage_vote). */
 void follow_origin(struct follow *f, uint32_t relation, uint16_t number, uint16_t last, struct fate fate);
 void follow_unmask(struct follow *f, struct fate fate, const char *what);
+
+/* A value of one's own where a constraint compares it with those that are there. */
+void follow_guess(struct follow *f, const struct mask *mask, const char *what);
+
+/* ---- lineage_source.c: what the catalog says of single columns ---- */
+
+/* The mask of a table's column by its name, or of what it is generated from or refers to; what writing to it
+ * would tell. */
+struct fate source_fate(struct follow *f, const struct catalog_relation *relation,
+                        const struct catalog_column *column);
+/* Rows of the target go, or get other keys (column: that one, NULL: all): whether rows with masked columns
+ * refer to them. */
+void follow_referrers(struct follow *f, const RangeVar *target, const char *column);
+/* What a table is partitioned by. */
+struct fate partition_fate(struct follow *f, const RangeVar *table);
 
 /* ---- lineage_table.c: what the catalog knows ---- */
 
@@ -117,7 +134,11 @@ const char *expression_name(const Node *node);
 
 /* With these fates of its first argument, and of the others together. */
 bool total_function(const List *names, struct fate first, struct fate rest);
-bool total_operator(struct follow *f, const A_Expr *expression);
+/* Also by what else the call says. order: of WITHIN GROUP. */
+bool total_call(const FuncCall *call, struct fate first, struct fate rest, struct fate order);
+/* Whether it gives a plain text, whatever it is given. */
+bool total_text(const List *names);
+bool total_operator(struct follow *f, const A_Expr *expression, struct fate operands);
 bool total_cast(struct follow *f, const TypeName *type);
 bool total_xml(const XmlExpr *expression);
 

@@ -242,13 +242,17 @@ static struct rows *select_rows(struct follow *f, const struct nest *outer, cons
 
 /* ---- writes ---- */
 
-/* Where a value goes: unless the column is masked there too, it would be shown from then on. */
-static void written(struct follow *f, const RangeVar *target, const char *column, struct fate fate)
+/* Where a value goes: unless the column is masked there too, it would be shown from then on. And even there
+ * it may not fit, or break a constraint, or go to another partition. A value of one's own may be there
+ * already. */
+static void written(struct follow *f, struct fate target, const char *column, struct fate fate, bool updates)
 {
-    if (fate.mask && !table_column(f, target, column).mask)
+    if (fate.mask && !target.mask)
         follow_unmask(f, fate, column);
-    if (fate.mask && fate.computed) /* it may not fit, or break a constraint */
+    if (target.mask || fate.computed)
         follow_predicate(f, fate, column);
+    if (!fate.mask)
+        follow_guess(f, updates ? target.updating : target.inserting, column);
 }
 
 /* SET a = …, (b, c) = … */
@@ -258,7 +262,12 @@ static void assignments(struct follow *f, const struct nest *nest, const RangeVa
     const ListCell *cell;
     foreach (cell, targets) {
         const ResTarget *assignment = lfirst(cell);
-        written(f, target, assignment->name, expression_fate(f, nest, assignment->val));
+        struct fate own = table_column(f, target, assignment->name);
+        written(f, own, assignment->name, expression_fate(f, nest, assignment->val), true);
+        f->rewrites = own.mask ? own.mask : f->rewrites;
+        if (assignment->indirection) /* a part of what is there, which may have no such part */
+            follow_predicate(f, own, assignment->name);
+        follow_referrers(f, target, assignment->name);
     }
 }
 
@@ -286,7 +295,7 @@ static void insert_columns(struct follow *f, const InsertStmt *insert, const str
                              : i < target->n ? target->names[i]
                                              : NULL;
         if (column && (named || target->known))
-            written(f, insert->relation, column, source->fates[i]);
+            written(f, table_column(f, insert->relation, column), column, source->fates[i], false);
         else
             follow_unmask(f, source->fates[i], insert->relation->relname);
     }
@@ -346,6 +355,7 @@ static struct rows *delete_rows(struct follow *f, const struct nest *outer, cons
     add_target_table(f, &nest, delete->relation);
     nest_from(f, &nest, delete->usingClause);
     expression_condition(f, &nest, delete->whereClause);
+    follow_referrers(f, delete->relation, NULL);
     return returning_rows(f, &nest, delete->returningList);
 }
 
@@ -353,6 +363,8 @@ static void when_clause(struct follow *f, const struct nest *nest, const MergeSt
                         const MergeWhenClause *when)
 {
     expression_condition(f, nest, when->condition);
+    if (when->commandType == CMD_DELETE)
+        follow_referrers(f, merge->relation, NULL);
     if (when->commandType != CMD_INSERT) {
         assignments(f, nest, merge->relation, when->targetList);
         return;
@@ -367,7 +379,7 @@ static void when_clause(struct follow *f, const struct nest *nest, const MergeSt
                              : i < target->n && target->known ? target->names[i]
                                                               : NULL;
         if (column)
-            written(f, merge->relation, column, fate);
+            written(f, table_column(f, merge->relation, column), column, fate, false);
         else
             follow_unmask(f, fate, merge->relation->relname);
         i++;

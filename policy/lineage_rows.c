@@ -73,6 +73,7 @@ struct fate rows_all(const struct rows *rows)
     for (size_t i = 0; i < rows->n; i++)
         all = fate_mix(all, rows->fates[i]);
     all.computed = true;
+    all.plain = all.sums = false;
     return all;
 }
 
@@ -97,12 +98,17 @@ static bool is_stricter(const struct mask *a, const struct mask *b)
 
 struct fate fate_either(struct fate a, struct fate b)
 {
-    if (!a.mask || !b.mask)
-        return a.mask ? a : b;
-    struct fate fate = is_stricter(b.mask, a.mask) ? b : a;
-    fate.computed = a.computed || b.computed;
-    fate.guessed = a.guessed && b.guessed;
-    fate.missing = a.missing && b.missing;
+    bool both = a.mask && b.mask;
+    struct fate fate = both ? is_stricter(b.mask, a.mask) ? b : a : a.mask ? a : b;
+    if (both) {
+        fate.computed = a.computed || b.computed;
+        fate.guessed = a.guessed && b.guessed;
+        fate.missing = a.missing && b.missing;
+        fate.plain = a.plain && b.plain;
+        fate.sums = a.sums && b.sums;
+    }
+    fate.inserting = a.inserting ? a.inserting : b.inserting;
+    fate.updating = a.updating ? a.updating : b.updating;
     return fate;
 }
 
@@ -117,6 +123,7 @@ struct fate fate_mix(struct fate a, struct fate b)
 {
     struct fate fate = fate_either(a, b);
     fate.computed = fate.mask != NULL;
+    fate.inserting = fate.updating = NULL;
     return fate;
 }
 
@@ -147,10 +154,28 @@ static void note(const struct mask **slot, char **slot_what, struct fate fate, c
     *slot_what = what ? strdup(what) : NULL; /* without memory the message just does not name the column */
 }
 
+/* A mask that denies goes before one that asks somebody. */
 void follow_predicate(struct follow *f, struct fate fate, const char *what)
 {
-    if (fate.mask && !fate.guessed && !f->quiet && !fate.mask->predicates_allowed)
-        note(&f->out->predicate, &f->out->predicate_what, fate, what);
+    struct lineage *out = f->out;
+    if (!fate.mask || fate.guessed || f->quiet || fate.mask->predicates_allowed)
+        return;
+    if (out->predicate && out->predicate->text->approve && !fate.mask->text->approve) {
+        free(out->predicate_what);
+        out->predicate = NULL;
+        out->guesses = false;
+    }
+    note(&out->predicate, &out->predicate_what, fate, what);
+}
+
+void follow_guess(struct follow *f, const struct mask *mask, const char *what)
+{
+    const struct mask *before = f->out->predicate;
+    if (!mask || mask->writes_allowed)
+        return;
+    follow_predicate(f, (struct fate){ .mask = mask }, what);
+    if (f->out->predicate != before)
+        f->out->guesses = true;
 }
 
 void follow_unmask(struct follow *f, struct fate fate, const char *what)

@@ -4,6 +4,16 @@
 #include <string.h>
 #include "policy/sql_functions.h"
 
+/* How an UPDATE went tells whether it wrote what was there already: by the index entries that it saved, the
+ * blocks that it touched, the log that it wrote (of which the beginning that both rows have in common is left
+ * out). */
+static bool tells_of_writes(const char *relation, const char *column)
+{
+    return strncmp(relation, "pg_stat", 7) == 0 &&
+           (strstr(column, "hot_upd") || strstr(column, "newpage_upd") || strstr(column, "blks_") ||
+            strstr(column, "blk_") || strncmp(column, "wal_", 4) == 0);
+}
+
 /* Where PostgreSQL itself keeps other relations' values, and other sessions' statements. */
 static bool shows_others(const struct catalog_relation *relation, const char *column)
 {
@@ -36,30 +46,7 @@ static bool shows_others(const struct catalog_relation *relation, const char *co
         if (strcmp(relation->name, places[i].relation) == 0 &&
             strncmp(column, places[i].column, strlen(places[i].column)) == 0)
             return true;
-    return false;
-}
-
-static const struct mask *mask_of_any(struct follow *f, const struct catalog_name *tables, size_t n,
-                                      const char *column)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct mask *mask = mask_set_column(f->masks, tables[i].schema, tables[i].name, column);
-        if (mask)
-            return mask;
-    }
-    return NULL;
-}
-
-/* A mask of a parent is one of its partitions, and the other way around: whoever reads the parent reads
- * those. */
-static struct fate own_fate(struct follow *f, const struct catalog_relation *relation, const char *column)
-{
-    const struct mask *mask = mask_set_column(f->masks, relation->schema, relation->name, column);
-    if (!mask)
-        mask = mask_of_any(f, relation->ancestors, relation->n_ancestors, column);
-    if (!mask)
-        mask = mask_of_any(f, relation->descendants, relation->n_descendants, column);
-    return (struct fate){ .mask = mask };
+    return tells_of_writes(relation->name, column);
 }
 
 /* The columns of a view's query; NULL when it can't be followed. */
@@ -93,16 +80,16 @@ static struct rows *relation_rows(struct follow *f, const struct catalog_relatio
     struct rows *definition = NULL;
     struct fate assumed = FATE_SHOWN;
     uint16_t last = 0;
-    if (relation->overflow)
+    if (relation->overflow || relation->kind == 't') /* what is kept out of line is anybody's */
         assumed = fate_worst(f);
     else if (is_view(relation) && !system && !(definition = definition_rows(f, relation)))
         assumed = fate_worst(f);
     rows->any = rows->known ? FATE_SHOWN : assumed;
     for (size_t i = 0; i < relation->n_columns; i++) {
         const char *name = relation->columns[i].name;
-        struct fate fate = own_fate(f, relation, name);
-        if (!fate.mask)
-            fate = definition ? definition->fates[i] : shows_others(relation, name) ? fate_worst(f) : assumed;
+        struct fate fate = source_fate(f, relation, &relation->columns[i]);
+        if (!fate.mask && (definition || assumed.mask || shows_others(relation, name)))
+            fate = definition ? definition->fates[i] : assumed.mask ? assumed : fate_worst(f);
         rows_append(rows, pstrdup(name), fate);
         if (fate.mask)
             follow_origin(f, relation->oid, relation->columns[i].number, 0, fate);
@@ -186,7 +173,9 @@ static bool reads_by_itself(const char *name)
         if (strcmp(name, names[i]) == 0)
             return true;
     return strstr(name, "_to_xml") != NULL || strncmp(name, "pg_logical_slot_", 16) == 0 ||
-           strncmp(name, "pg_stat_get_backend_", 20) == 0;
+           strncmp(name, "pg_stat_get_backend_", 20) == 0 || strncmp(name, "pg_current_wal_", 15) == 0 ||
+           strncmp(name, "pg_stat_get_wal", 15) == 0 || strstr(name, "hot_updated") != NULL ||
+           (strncmp(name, "pg_stat_get_", 12) == 0 && strstr(name, "blocks_") != NULL);
 }
 
 /* Those whose arguments are statements. */

@@ -9,6 +9,16 @@
 
 #include <string.h>
 
+/* What a function asks of the values that it is given, so that it can't fail. */
+enum needs {
+    ANY_TYPE = 0,
+    PLAIN,   /* to compare or collect them */
+    SUMS,    /* to add them up */
+    ONE,     /* to be the only one */
+    NUMBERS, /* that the others are spelled out, and integers: no pattern */
+    FORMAT,  /* that the first is spelled out, and takes no width from the others */
+};
+
 enum place {
     NOWHERE, /* masked values may not be among the arguments, only in what is aggregated by order */
     FIRST,   /* … only be the first argument: with the others one could make it fail */
@@ -19,61 +29,64 @@ enum place {
 static const struct {
     const char *name;
     enum place place;
+    enum needs needs;
+    bool text; /* its result is a plain text, whatever the arguments are */
 } functions[] = {
-    { "array_agg", ANYWHERE },
-    { "array_to_json", ANYWHERE },
-    { "avg", ANYWHERE },
-    { "bit_length", ANYWHERE },
-    { "btrim", ANYWHERE },
-    { "char_length", ANYWHERE },
-    { "character_length", ANYWHERE },
-    { "concat", ANYWHERE },
-    { "concat_ws", ANYWHERE },
-    { "count", ANYWHERE },
-    { "encode", FIRST },
-    { "first_value", ANYWHERE },
-    { "format", BEHIND },
-    { "initcap", ANYWHERE },
-    { "json_agg", ANYWHERE },
-    { "json_build_array", ANYWHERE },
-    { "json_build_object", BEHIND },
-    { "jsonb_agg", ANYWHERE },
-    { "jsonb_build_array", ANYWHERE },
-    { "jsonb_build_object", BEHIND },
-    { "lag", FIRST },
-    { "last_value", ANYWHERE },
-    { "lead", FIRST },
-    { "left", FIRST },
-    { "length", ANYWHERE },
-    { "lower", ANYWHERE },
-    { "lpad", FIRST },
-    { "ltrim", ANYWHERE },
-    { "max", ANYWHERE },
-    { "md5", ANYWHERE },
-    { "min", ANYWHERE },
-    { "mode", NOWHERE },
-    { "nth_value", FIRST },
-    { "octet_length", ANYWHERE },
-    { "percentile_cont", NOWHERE },
-    { "percentile_disc", NOWHERE },
-    { "pg_typeof", ANYWHERE },
-    { "quote_literal", ANYWHERE },
-    { "quote_nullable", ANYWHERE },
-    { "reverse", ANYWHERE },
-    { "right", FIRST },
-    { "row_to_json", ANYWHERE },
-    { "rpad", FIRST },
-    { "rtrim", ANYWHERE },
-    { "sha256", ANYWHERE },
-    { "string_agg", ANYWHERE },
-    { "substr", FIRST },
-    { "substring", FIRST },
-    { "sum", ANYWHERE },
-    { "to_json", ANYWHERE },
-    { "to_jsonb", ANYWHERE },
-    { "translate", ANYWHERE },
-    { "upper", ANYWHERE },
+    { "array_agg", ANYWHERE, PLAIN, false },
+    { "array_to_json", ANYWHERE, ANY_TYPE, false },
+    { "avg", ANYWHERE, SUMS, false },
+    { "bit_length", ANYWHERE, ANY_TYPE, false },
+    { "btrim", ANYWHERE, ONE, false },
+    { "char_length", ANYWHERE, ANY_TYPE, false },
+    { "character_length", ANYWHERE, ANY_TYPE, false },
+    { "concat", ANYWHERE, ANY_TYPE, true },
+    { "concat_ws", ANYWHERE, ANY_TYPE, true },
+    { "count", ANYWHERE, ANY_TYPE, false },
+    { "encode", FIRST, ANY_TYPE, true },
+    { "first_value", ANYWHERE, ANY_TYPE, false },
+    { "format", BEHIND, FORMAT, true },
+    { "initcap", ANYWHERE, ANY_TYPE, false },
+    { "json_agg", ANYWHERE, ANY_TYPE, false },
+    { "json_build_array", ANYWHERE, ANY_TYPE, false },
+    { "json_build_object", BEHIND, ANY_TYPE, false },
+    { "jsonb_agg", ANYWHERE, ANY_TYPE, false },
+    { "jsonb_build_array", ANYWHERE, ANY_TYPE, false },
+    { "jsonb_build_object", BEHIND, ANY_TYPE, false },
+    { "lag", FIRST, ANY_TYPE, false },
+    { "last_value", ANYWHERE, ANY_TYPE, false },
+    { "lead", FIRST, ANY_TYPE, false },
+    { "left", FIRST, ANY_TYPE, false },
+    { "length", ANYWHERE, ONE, false },
+    { "lower", ANYWHERE, ANY_TYPE, false },
+    { "lpad", FIRST, ANY_TYPE, false },
+    { "ltrim", ANYWHERE, ONE, false },
+    { "max", ANYWHERE, PLAIN, false },
+    { "md5", ANYWHERE, ANY_TYPE, true },
+    { "min", ANYWHERE, PLAIN, false },
+    { "mode", NOWHERE, PLAIN, false },
+    { "nth_value", FIRST, ANY_TYPE, false },
+    { "octet_length", ANYWHERE, ANY_TYPE, false },
+    { "percentile_cont", NOWHERE, SUMS, false },
+    { "percentile_disc", NOWHERE, PLAIN, false },
+    { "pg_typeof", ANYWHERE, ANY_TYPE, false },
+    { "quote_literal", ANYWHERE, ANY_TYPE, true },
+    { "quote_nullable", ANYWHERE, ANY_TYPE, true },
+    { "reverse", ANYWHERE, ANY_TYPE, false },
+    { "right", FIRST, ANY_TYPE, false },
+    { "row_to_json", ANYWHERE, ANY_TYPE, false },
+    { "rpad", FIRST, ANY_TYPE, false },
+    { "rtrim", ANYWHERE, ONE, false },
+    { "sha256", ANYWHERE, ANY_TYPE, false },
+    { "string_agg", ANYWHERE, ANY_TYPE, true },
+    { "substr", FIRST, ANY_TYPE, false },
+    { "substring", FIRST, NUMBERS, false },
+    { "sum", ANYWHERE, SUMS, false },
+    { "to_json", ANYWHERE, ANY_TYPE, false },
+    { "to_jsonb", ANYWHERE, ANY_TYPE, false },
+    { "upper", ANYWHERE, ANY_TYPE, false },
 };
+
+enum { N_FUNCTIONS = sizeof functions / sizeof functions[0] };
 
 /* PostgreSQL's own by its bare name, or with the schema said. */
 static const char *own_name(const List *names)
@@ -84,21 +97,97 @@ static const char *own_name(const List *names)
     return strVal(llast(names));
 }
 
-bool total_function(const List *names, struct fate first, struct fate rest)
+static size_t find(const List *names)
 {
     const char *name = own_name(names);
-    for (size_t i = 0; name && i < sizeof functions / sizeof functions[0]; i++) {
-        if (strcmp(functions[i].name, name) != 0)
-            continue;
-        enum place place = functions[i].place;
-        return (!first.mask || place == FIRST || place == ANYWHERE) &&
-               (!rest.mask || place == BEHIND || place == ANYWHERE);
+    size_t i = 0;
+    while (i < N_FUNCTIONS && (!name || strcmp(functions[i].name, name) != 0))
+        i++;
+    return i;
+}
+
+bool total_function(const List *names, struct fate first, struct fate rest)
+{
+    size_t i = find(names);
+    if (i == N_FUNCTIONS)
+        return false;
+    enum place place = functions[i].place;
+    return (!first.mask || place == FIRST || place == ANYWHERE) &&
+           (!rest.mask || place == BEHIND || place == ANYWHERE);
+}
+
+bool total_text(const List *names)
+{
+    size_t i = find(names);
+    return i < N_FUNCTIONS && functions[i].text;
+}
+
+static bool is_number(const Node *node)
+{
+    return IsA(node, A_Const) && !((const A_Const *)node)->isnull &&
+           IsA(&((const A_Const *)node)->val, Integer);
+}
+
+static bool are_numbers(const List *arguments)
+{
+    for (int i = 1; i < list_length(arguments); i++)
+        if (!is_number(list_nth(arguments, i)))
+            return false;
+    return true;
+}
+
+/* "%*s" takes a width from an argument. */
+static bool is_plain_format(const List *arguments)
+{
+    const A_Const *format = arguments ? linitial(arguments) : NULL;
+    return format && IsA(format, A_Const) && !format->isnull && IsA(&format->val, String) &&
+           !strchr(strVal(&format->val), '*');
+}
+
+static bool is_plain(struct fate fate)
+{
+    return !fate.mask || fate.plain;
+}
+
+static bool has_what_it_needs(const FuncCall *call, enum needs needs, struct fate all)
+{
+    switch (needs) {
+    case PLAIN:
+        return is_plain(all);
+    case SUMS:
+        return !all.mask || all.sums;
+    case ONE:
+        return list_length(call->args) == 1;
+    case NUMBERS:
+        return are_numbers(call->args);
+    case FORMAT:
+        return is_plain_format(call->args);
+    case ANY_TYPE:
+        break;
     }
-    return false;
+    return true;
+}
+
+/* How many different ones there are is in the result alone, where that is a number. */
+static bool counts(const char *name)
+{
+    return strcmp(name, "count") == 0 || strcmp(name, "sum") == 0 || strcmp(name, "avg") == 0 ||
+           strcmp(name, "min") == 0 || strcmp(name, "max") == 0;
+}
+
+bool total_call(const FuncCall *call, struct fate first, struct fate rest, struct fate order)
+{
+    struct fate all = fate_mix(fate_mix(first, rest), order);
+    size_t i = find(call->funcname);
+    if (!total_function(call->funcname, first, rest))
+        return false;
+    if (call->func_variadic || (call->agg_distinct && !(counts(functions[i].name) && is_plain(all))))
+        return false;
+    return has_what_it_needs(call, functions[i].needs, all);
 }
 
 /* Joining texts, and taking members out of JSON. */
-bool total_operator(struct follow *f, const A_Expr *expression)
+bool total_operator(struct follow *f, const A_Expr *expression, struct fate operands)
 {
     static const char *const names[] = { "||", "->", "->>", "#>", "#>>" };
     const char *name = expression->kind == AEXPR_OP ? own_name(expression->name) : NULL;
@@ -106,13 +195,16 @@ bool total_operator(struct follow *f, const A_Expr *expression)
     bool listed = false;
     for (size_t i = 0; name && i < sizeof names / sizeof names[0]; i++)
         listed |= strcmp(name, names[i]) == 0;
-    if (!listed)
+    if (!listed || (strcmp(name, "||") == 0 && !is_plain(operands)))
         return false;
     if (catalog_basics(scope_catalog(f->scope), &basics) == CATALOG_WANTED)
         f->out->wanted = true;
     for (size_t i = 0; basics && i < basics->n_operators; i++)
         if (strcmp(basics->operators[i].name, name) == 0)
             return false; /* there is another one of that name */
+    for (size_t i = 0; basics && i < basics->n_namesakes; i++)
+        if (strcmp(basics->namesakes[i], name) == 0)
+            return false;
     return basics && !basics->overflow;
 }
 

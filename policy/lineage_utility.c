@@ -58,6 +58,23 @@ static void follow_create(struct follow *f, const CreateStmt *create)
         else if (IsA(element, Constraint))
             references(f, (const Constraint *)element);
     }
+    if (create->partbound) /* whether rows of it are in the default partition */
+        foreach (cell, create->inhRelations)
+            follow_predicate(f, partition_fate(f, lfirst(cell)), "the bounds of a partition");
+}
+
+/* Its columns are checked, wherever they are. */
+static void follow_domain(struct follow *f, const AlterDomainStmt *alter)
+{
+    enum { ADD_CONSTRAINT = 'C', VALIDATE = 'V', NOT_NULL = 'O' };
+    if (alter->subtype == ADD_CONSTRAINT || alter->subtype == VALIDATE || alter->subtype == NOT_NULL)
+        follow_predicate(f, fate_worst(f), "a check of a domain");
+}
+
+/* Where rows are is their order, and can be seen. */
+static void follow_cluster(struct follow *f, const ClusterStmt *cluster)
+{
+    follow_predicate(f, cluster->relation ? table_fate(f, cluster->relation) : fate_worst(f), "CLUSTER");
 }
 
 /* ---- ALTER TABLE ---- */
@@ -118,6 +135,10 @@ static void follow_index(struct follow *f, const IndexStmt *index)
                                          : expression_fate(f, &nest, element->expr);
         follow_predicate(f, fate, "an index");
     }
+    foreach (cell, index->indexIncludingParams) /* an entry that is too long fails */
+        if (IsA(lfirst(cell), IndexElem) && ((const IndexElem *)lfirst(cell))->name)
+            follow_predicate(f, table_column(f, index->relation, ((const IndexElem *)lfirst(cell))->name),
+                             "an index");
     expression_condition(f, &nest, index->whereClause);
 }
 
@@ -167,6 +188,12 @@ void follow_utility(struct follow *f, const Node *node)
         break;
     case T_IndexStmt:
         follow_index(f, (const IndexStmt *)node);
+        break;
+    case T_AlterDomainStmt:
+        follow_domain(f, (const AlterDomainStmt *)node);
+        break;
+    case T_ClusterStmt:
+        follow_cluster(f, (const ClusterStmt *)node);
         break;
     case T_CreateStatsStmt:
         follow_statistics(f, (const CreateStatsStmt *)node);

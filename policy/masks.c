@@ -53,6 +53,7 @@ static int add(struct mask_set *set, const Ipc__Mask *text)
     struct column_mask *mask = &set->masks[set->count++];
     mask->mask.text = text;
     mask->mask.predicates_allowed = text->predicates && strcmp(text->predicates, "allow") == 0;
+    mask->mask.writes_allowed = text->writes && strcmp(text->writes, "allow") == 0;
     if (!mask_kind_parse(text->with, &mask->mask.kind))
         return -EINVAL;
     if (text->n_columns == 0)
@@ -121,12 +122,19 @@ const struct mask *mask_set_column(const struct mask_set *set, const char *schem
     return NULL;
 }
 
+static bool is_worse(const struct mask *a, const struct mask *b)
+{
+    if (a->predicates_allowed != b->predicates_allowed)
+        return b->predicates_allowed;
+    return a->kind == MASK_REDACT && b->kind != MASK_REDACT;
+}
+
 const struct mask *mask_set_worst(const struct mask_set *set)
 {
     const struct mask *worst = NULL;
     for (size_t i = 0; set && i < set->count; i++) {
         const struct column_mask *mask = &set->masks[i];
-        if (mask->n_patterns && (!worst || (worst->kind != MASK_REDACT && mask->mask.kind == MASK_REDACT)))
+        if (mask->n_patterns && (!worst || is_worse(&mask->mask, worst)))
             worst = &mask->mask;
     }
     return worst;

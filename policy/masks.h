@@ -7,6 +7,7 @@ struct mask {
     const Ipc__Mask *text; /* borrowed from the configuration */
     enum mask_kind kind;
     bool predicates_allowed; /* masked_predicates: allow */
+    bool writes_allowed;     /* masked_writes: allow */
 };
 
 struct mask_set;
@@ -21,7 +22,8 @@ DEFINE_CLEANUP(struct mask_set *, mask_set_free)
  * of NULL has none. */
 const struct mask *mask_set_column(const struct mask_set *set, const char *schema, const char *table,
                                    const char *column);
-/* The strictest of the masks of columns: for what nothing is known about. NULL when there are none. */
+/* The strictest of the masks of columns, for what nothing is known about: first one that denies conditions,
+ * then one that redacts. NULL when there are none. */
 const struct mask *mask_set_worst(const struct mask_set *set);
 /* The masks with detectors: calls the handler for each. */
 void mask_set_detectors(const struct mask_set *set, void (*handler)(void *owner, const struct mask *mask),

@@ -339,7 +339,9 @@ const char *verdict_next(const struct verdict *verdict, char *out, size_t size)
         { "pending", "run exactly the same again once it is approved; until then you get this answer" },
         { "approval_denied", "an approver said no; ask that person before you try again" },
         { "approval_expired", "nobody decided in time; run the statement again to ask again" },
-        { "masked_predicate", "leave the masked column out of WHERE, JOIN, GROUP BY and ORDER BY" },
+        { "masked_predicate",
+          "leave the masked column out of WHERE, JOIN, GROUP BY and ORDER BY; to write values where a "
+          "constraint compares them, ask for masked_writes" },
         { "unparsable",
           "check the syntax, send the statements one at a time, and avoid syntax that is newer than "
           "the parser's PostgreSQL" },

@@ -22,6 +22,11 @@ static const char *what_conditions(const Ipc__Mask *mask)
                                                   : "; conditions by them are refused";
 }
 
+static bool writes_allowed(const Ipc__Mask *mask)
+{
+    return mask->writes && strcmp(mask->writes, "allow") == 0;
+}
+
 static void names_text(struct buffer *out, const char *what, char *const *names, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -40,6 +45,8 @@ static void mask_text_of(struct buffer *out, const Ipc__Mask *mask)
                              mask->patterns[i]->name);
     if (mask->n_columns)
         (void)!buffer_printf(out, "%s", what_conditions(mask));
+    if (mask->n_columns && strcmp(mask->predicates, "allow") != 0 && writes_allowed(mask))
+        (void)!buffer_printf(out, ", values may be written to them");
     about_approve_text(mask->approve, out);
     (void)!buffer_printf(out, "\n");
 }
@@ -78,6 +85,8 @@ static void mask_json_of(struct json *j, const Ipc__Mask *mask)
     json_close_array(j);
     if (mask->n_columns)
         json_text(j, "masked_predicates", *mask->predicates ? mask->predicates : "deny");
+    if (mask->n_columns)
+        json_text(j, "masked_writes", writes_allowed(mask) ? "allow" : "deny");
     about_approve_json(mask->approve, j);
     json_close_object(j);
 }

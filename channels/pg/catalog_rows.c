@@ -204,16 +204,16 @@ static const struct catalog_name *names(struct taker *t, size_t *ret_n, bool *ov
 
 static void take_columns(struct taker *t, struct catalog_relation *r)
 {
-    size_t n = 0, n_numbers = 0, n_types = 0;
+    size_t n = 0, n_numbers = 0, n_types = 0, n_classes = 0;
     const char *const *called = list(t, &n), *const *numbers = list(t, &n_numbers),
-                      *const *types = list(t, &n_types);
+                      *const *types = list(t, &n_types), *const *classes = list(t, &n_classes);
     struct catalog_column *columns = keep(t->rows, n * sizeof *columns);
-    if (n != n_numbers || n != n_types)
+    if (n != n_numbers || n != n_types || n != n_classes)
         t->error = -EPROTO;
     for (size_t i = 0; columns && !t->error && i < n; i++) {
         uint32_t type = (uint32_t)strtoul(types[i], NULL, 10);
         columns[i] = (struct catalog_column){ called[i], (uint16_t)strtoul(numbers[i], NULL, 10), type,
-                                              type >= CATALOG_PINNED };
+                                              type >= CATALOG_PINNED, *classes[i] };
     }
     r->columns = columns;
     r->n_columns = columns ? n : 0;
@@ -235,6 +235,21 @@ static void take_reads(struct taker *t, struct catalog_relation *r)
     r->n_reads = reads ? n : 0;
 }
 
+static void take_ties(struct taker *t, struct catalog_relation *r)
+{
+    enum { WIDTH = 5 };
+    size_t n = 0;
+    const char *const *texts = list(t, &n);
+    n = turns(t, n, WIDTH, &r->overflow);
+    struct catalog_tie *ties = keep(t->rows, n * sizeof *ties);
+    for (size_t i = 0; ties && i < n; i++) {
+        const char *const *at = texts + WIDTH * i;
+        ties[i] = (struct catalog_tie){ *at[0], at[1], at[2], at[3], at[4] };
+    }
+    r->ties = ties;
+    r->n_ties = ties ? n : 0;
+}
+
 static int take_relation(struct rows *rows, struct row *row, struct catalog_relation *r)
 {
     struct taker t = { .rows = rows, .row = row };
@@ -249,6 +264,7 @@ static int take_relation(struct rows *rows, struct row *row, struct catalog_rela
     r->definition = text_or_null(&t);
     take_columns(&t, r);
     take_reads(&t, r);
+    take_ties(&t, r);
     r->ancestors = names(&t, &r->n_ancestors, &r->overflow);
     r->descendants = names(&t, &r->n_descendants, &r->overflow);
     r->followers = names(&t, &r->n_followers, &r->overflow);
@@ -330,6 +346,7 @@ static int take_basics(struct rows *rows, struct row *row, struct catalog_basics
     b->overflow = n > SCHEMAS_MAX;
     b->operators = hooks(&t, &b->n_operators, &b->overflow);
     b->casts = hooks(&t, &b->n_casts, &b->overflow);
+    b->namesakes = list(&t, &b->n_namesakes);
     return t.error;
 }
 

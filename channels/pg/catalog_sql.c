@@ -38,6 +38,60 @@
     "FROM pg_constraint WHERE contypid <> 0) OR d.classid = 'pg_type'::regclass AND d.objid IN (SELECT oid " \
     "FROM pg_type WHERE typtype = 'd'))) AS fn(oid)"
 
+/* Whether operations on a column's values can fail: see struct catalog_column. */
+#define CLASS                                                                                                \
+    "CASE WHEN t.typcategory IN ('B', 'D', 'E', 'I', 'S', 'V') OR t.oid IN (17, 2950) THEN 's' WHEN "        \
+    "t.oid IN (20, 21, 23, 26, 700, 701) OR t.oid = 1700 AND a.atttypmod >= 0 THEN 's' WHEN "                \
+    "t.typcategory IN ('N', 'T') THEN 'a' ELSE 'd' END"
+
+/* Pairs of columns, of the table and its heirs: see struct catalog_tie. An index of expressions, a
+ * constraint and a key of expressions depend on their columns. */
+#define KEY_COLUMNS(alias)                                                                                   \
+    "LATERAL (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum > 0 AND "      \
+    "(a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) OR a.attnum IN (SELECT p.refobjsubid FROM "   \
+    "pg_depend p WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = i.indrelid AND (p.classid = "    \
+    "'pg_class'::regclass AND p.objid = i.indexrelid OR p.classid = 'pg_constraint'::regclass AND p.objid "  \
+    "IN (SELECT k.oid FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', "     \
+    "'x')))))) AS " alias
+#define FOREIGN_PAIRS                                                                                        \
+    "pg_constraint k, LATERAL unnest(k.conkey, k.confkey) AS z(x, y), pg_attribute a, pg_attribute b, "      \
+    "pg_class r, pg_namespace m WHERE k.contype = 'f' AND a.attrelid = k.conrelid AND a.attnum = z.x AND "   \
+    "b.attrelid = k.confrelid AND b.attnum = z.y AND m.oid = r.relnamespace AND "
+#define TIES                                                                                                 \
+    "ARRAY(WITH RECURSIVE heirs(oid) AS (SELECT c.oid UNION SELECT i.inhrelid FROM pg_inherits i, heirs "    \
+    "WHERE i.inhparent = heirs.oid AND c.relkind IN ('r', 'p', 'f')), pair(k, c, s, t, o) AS ("              \
+    "SELECT 'g', a.attname::text, '', '', b.attname::text FROM pg_attrdef d, pg_attribute a, pg_depend p, "  \
+    "pg_attribute b WHERE d.adrelid IN (SELECT oid FROM heirs) AND a.attrelid = d.adrelid AND a.attnum = "   \
+    "d.adnum AND a.attgenerated <> '' AND p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND "       \
+    "p.refclassid = 'pg_class'::regclass AND p.refobjid = d.adrelid AND p.refobjsubid <> d.adnum AND "       \
+    "b.attrelid = d.adrelid AND b.attnum = p.refobjsubid "                                                   \
+    "UNION SELECT 'f', a.attname, m.nspname, r.relname, b.attname FROM " FOREIGN_PAIRS                       \
+    "k.conrelid IN (SELECT oid FROM heirs) AND r.oid = k.confrelid "                                         \
+    "UNION SELECT 'r', b.attname, m.nspname, r.relname, a.attname FROM " FOREIGN_PAIRS                       \
+    "k.confrelid IN (SELECT oid FROM heirs) AND r.oid = k.conrelid "                                         \
+    "UNION SELECT 'u', a.attname, '', '', b.attname FROM pg_index i, " KEY_COLUMNS("a") ", " KEY_COLUMNS(    \
+        "b") " WHERE (i.indisunique OR i.indisexclusion) AND i.indrelid IN (SELECT oid FROM heirs) "         \
+             "UNION SELECT 'c', a.attname, '', '', b.attname FROM pg_constraint k, unnest(k.conkey) AS x, "  \
+             "unnest("                                                                                       \
+             "k.conkey) AS y, pg_attribute a, pg_attribute b WHERE k.contype = 'c' AND k.conrelid IN "       \
+             "(SELECT oid "                                                                                  \
+             "FROM heirs) AND x <> y AND a.attrelid = k.conrelid AND a.attnum = x AND b.attrelid = "         \
+             "k.conrelid AND "                                                                               \
+             "b.attnum = y "                                                                                 \
+             "UNION SELECT 'p', a.attname, '', '', a.attname FROM pg_partitioned_table q, pg_attribute a "   \
+             "WHERE "                                                                                        \
+             "q.partrelid IN (SELECT oid FROM heirs) AND a.attrelid = q.partrelid AND a.attnum > 0 AND "     \
+             "(a.attnum = "                                                                                  \
+             "ANY (q.partattrs::int2[]) OR a.attnum IN (SELECT p.refobjsubid FROM pg_depend p WHERE "        \
+             "p.classid = "                                                                                  \
+             "'pg_class'::regclass AND p.objid = q.partrelid AND p.refclassid = 'pg_class'::regclass AND "   \
+             "p.refobjid "                                                                                   \
+             "= q.partrelid))) SELECT u FROM (SELECT * FROM pair ORDER BY k, c, s, t, o LIMIT 2049) AS x, "  \
+             "LATERAL "                                                                                      \
+             "unnest(ARRAY[x.k, x.c, x.s, x.t, x.o]) WITH ORDINALITY AS e(u, n) ORDER BY x.k, x.c, x.s, "    \
+             "x.t, x.o, "                                                                                    \
+             "e.n)"
+
 const char catalog_sql_relations[] =
     "SELECT c.oid::text, n.nspname::text, c.relname::text, pg_get_userbyid(c.relowner)::text, "
     "c.relkind::text, "
@@ -56,6 +110,8 @@ const char catalog_sql_relations[] =
     "ORDER BY a.attnum), "
     "ARRAY(SELECT atttypid::oid::text FROM pg_attribute a WHERE attrelid = c.oid AND attnum > 0 AND NOT "
     "attisdropped ORDER BY a.attnum), "
+    "ARRAY(SELECT " CLASS " FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid WHERE attrelid = c.oid "
+    "AND attnum > 0 AND NOT attisdropped ORDER BY a.attnum), "
     /* what a view's definition depends on: oid, schema, name, column, number by turns */
     "CASE WHEN c.relkind IN ('v', 'm') AND c.oid >= 16384 THEN ARRAY(SELECT u FROM (SELECT DISTINCT rc.oid, "
     "rn.nspname, rc.relname, coalesce(ra.attname, '') AS attname, d.refobjsubid FROM pg_rewrite w JOIN "
@@ -68,6 +124,8 @@ const char catalog_sql_relations[] =
     "w.ev_class = c.oid ORDER BY 1, 5 LIMIT 2049) AS x, LATERAL unnest(ARRAY[x.oid::text, x.nspname::text, "
     "x.relname::text, x.attname::text, x.refobjsubid::text]) WITH ORDINALITY AS t(u, o) ORDER BY x.oid, "
     "x.refobjsubid, o) ELSE '{}'::text[] END, "
+    /* what its columns have to do with others */
+    TIES ", "
     /* ancestors (an index's table), descendants */
     RELATION_NAMES("WITH RECURSIVE up(oid) AS (SELECT inhparent FROM pg_inherits WHERE inhrelid = c.oid "
                    "UNION SELECT indrelid FROM pg_index WHERE indexrelid = c.oid UNION SELECT "
@@ -175,7 +233,10 @@ const char catalog_sql_basics[] =
              "p.pronamespace WHERE NOT " HARMLESS(
                  "p") " ORDER BY 1, 2, 3 LIMIT 1025) AS x, LATERAL unnest(ARRAY['', '', x.nspname::text, "
                       "x.proname::text, "
-                      "x.own::text]) WITH ORDINALITY AS t(u, o) ORDER BY x.nspname, x.proname, x.own, o) "
+                      "x.own::text]) WITH ORDINALITY AS t(u, o) ORDER BY x.nspname, x.proname, x.own, o), "
+                      "ARRAY(SELECT DISTINCT oprname::text FROM pg_operator o JOIN pg_roles r ON r.oid = "
+                      "o.oprowner WHERE o.oid >= 16384 AND NOT r.rolsuper AND oprname IN ('||', '->', "
+                      "'->>', '#>', '#>>') ORDER BY 1) "
                       "WHERE $1::text[] IS NOT NULL AND $2::text[] IS NOT NULL";
 
 const char catalog_sql_begin[] = "SELECT set_config('search_path', 'pg_catalog, pg_temp', false)";

@@ -52,9 +52,13 @@ static void judge_masks(struct decision *d, size_t i, struct verdict *verdict)
     char words[512];
     const char *name = lineage->predicate->text->name;
     const Ipc__Approve *approve = lineage->predicate->text->approve;
-    (void)snprintf(words, sizeof(words),
-                   "a condition, an order or a group by what mask \"%s\" hides (%.128s) would tell it", name,
-                   lineage->predicate_what ? lineage->predicate_what : "a column");
+    (void)snprintf(
+        words, sizeof(words),
+        lineage->guesses
+            ? "a constraint compares what is written with what mask \"%s\" hides (%.128s), and so would "
+              "tell it"
+            : "a condition, an order or a group by what mask \"%s\" hides (%.128s) would tell it",
+        name, lineage->predicate_what ? lineage->predicate_what : "a column");
     if (!d->words)
         d->words = strdup(words);
     const char *reason = d->words ? d->words : "a masked column would be told";

@@ -17,10 +17,13 @@ LEAKS = Path(__file__).parent / "leaks"
 STATEMENTS = ["select", "insert", "update", "delete", "merge", "copy", "create", "alter", "drop", "grant", "comment", "call", "do", "function", "explain",
               "show", "set", "role", "transaction", "lock", "listen", "notify", "cursor", "maintenance", "truncate"]
 MASKS = [{"name": "ids", "roles": ["agent"], "columns": ["*.m_uuid"], "with": "hash"},
-         {"name": "pii", "roles": ["agent"], "columns": ["*.m_*"], "with": "redact"}]
+         {"name": "pii", "roles": ["agent"], "columns": ["*.m_*"], "with": "redact"},
+         {"name": "written", "roles": ["writer"], "columns": ["*.m_*"], "with": "redact", "masked_writes": "allow"}]
 TEARDOWN = """
 drop materialized view leak_stored; drop view leak_view_2, leak_view; drop procedure leak_proc(text);
 drop function leak_fn(int), leak_fixed(), leak_rows(), leak_shouts(), leak_opens(), leak_owner(int);
+drop table leak_refers_2, leak_refers, leak_key, leak_made, leak_amounts, leak_owned, leak_owned_int, leak_narrow, leak_domains, leak_routed;
+drop operator || (int4, int4);
 drop table leak, leak_plain, leak_parent, leak_heir, leak_base, leak_ranges, leak_unique, leak_loud; drop function leak_tells();
 drop type leak_mood, leak_pair; drop domain leak_domain;
 """
@@ -61,8 +64,8 @@ def leaked(seen):
 @pytest.fixture(scope="module")
 def attacked(postgres):
     postgres.query((LEAKS / "setup.sql").read_text(encoding="utf-8"))
-    made = Bastion(postgres, settings(postgres, masks=MASKS, rules=[
-        {"name": "all", "roles": ["agent"], "targets": ["*"], "action": "allow", "match": {"statements": STATEMENTS}},
+    made = Bastion(postgres, settings(postgres, masks=MASKS, roles=[{"name": name} for name in ("agent", "writer", "ops")], rules=[
+        {"name": "all", "roles": ["agent", "writer"], "targets": ["*"], "action": "allow", "match": {"statements": STATEMENTS}},
         {"name": "ops", "roles": ["ops"], "targets": ["*"], "action": "allow", "match": "anything"}]))
     try:
         made.start()
@@ -223,6 +226,22 @@ def test_without_masks_the_questions_would_find_out(attacked):
                        for text, like, number in (("Kanarienvogel 1", "K%", 1739462851), ("Zaunkoenig 1", "Z%", 1739462852))}
             telling += len(answers) > 1
     assert telling >= len(blind_questions()) * 0.8
+
+
+def test_what_is_written_may_be_compared_only_where_the_mask_says_so(link, attacked):
+    """A customer with an address of one's own: refused where a constraint compares it, free where none does, and allowed by masked_writes."""
+    fault = error_of(link.ask(wire.query("insert into leak_key (id, m_text) values (9, 'Zeisig')"))[1])
+    assert fault["C"] == "42501" and "code=masked_predicate" in fault["D"] and "a constraint compares" in fault["M"] and "masked_writes" in fault["H"]
+    for sql in ("insert into leak_key (id, limits) values (9, 1)", "insert into leak (id, m_text) values (9, 'Zeisig')", "update leak set m_text = 'Zeisig' where id = 1",
+                "update leak_refers set key = 2 where id = 1", "delete from leak_refers_2 where id = 1"):
+        assert "E" not in [kind for kind, _ in attack(link, [sql], "simple")], sql
+    with attacked.client("olga", principals=["writer"]).forward() as forward, Wire(forward.port) as writer:
+        writer.login()
+        for sql in ("insert into leak_key (id, m_text) values (9, 'Zeisig') returning m_text", "update leak_key set m_text = 'Zeisig' where id = 2"):
+            seen = attack(writer, [sql], "simple")
+            assert "E" not in [kind for kind, _ in seen] and leaked(seen) == [], sql
+        for sql in ("select id from leak_key where m_text = 'Zeisig'", "insert into leak_owned select m_text from leak"):
+            assert "code=masked_predicate" in error_of(attack(writer, [sql], "simple"))["D"]
 
 
 def test_refusals_say_that_a_mask_is_the_reason(link):

@@ -105,7 +105,7 @@ def test_describe_says_what_is_masked_and_how(house):
     agent, other = house.client("agent-7", principals=["agent"]), house.client("olga", principals=["ops"])
     masks = {target["name"]: target["masks"] for target in json.loads(agent.must("describe", "--json"))["targets"]}
     assert masks["orders"] == [
-        {"name": "tokens", "with": "hash", "columns": ["*.token", "tokens_a.number", "*.id_of"], "detect": [], "masked_predicates": "deny"},
+        {"name": "tokens", "with": "hash", "columns": ["*.token", "tokens_a.number", "*.id_of"], "detect": [], "masked_predicates": "deny", "masked_writes": "deny"},
         {"name": "found", "with": "redact", "columns": [], "detect": ["email", "employee"]}]
     text = agent.must("describe")
     assert "masked for you" in text and "columns *.token, tokens_a.number" in text and "what looks like email, employee" in text

@@ -44,5 +44,24 @@ create function leak_tells() returns trigger language plpgsql as $$ begin
     perform pg_notify('leak', row_to_json(new)::text); raise notice 'row %', new; return new; end $$;
 create table leak_loud (id int, m_text text); create trigger loud after insert or update on leak_loud for each row execute function leak_tells();
 insert into leak_loud values (1, 'kanarienvogel loud');
+create table leak_made (id int primary key, m_text text, m_int4 int, made text generated always as (lower(m_text)) stored,
+    sum int generated always as (m_int4 + id) stored, twice text generated always as (id::text || id::text) stored);
+insert into leak_made values (1, 'Kanarienvogel made', 1739462850), (2, 'Kanarienvogel two', 1739462849);
+create table leak_key (id int primary key, m_text text unique, m_int4 int, limits int, tenant int, check (m_int4 <= limits), unique (tenant, m_int4));
+insert into leak_key values (1, 'Kanarienvogel 1', 1739462851, 2000000000, 1), (2, 'Amsel', 5, 10, 2);
+create table leak_refers (id int primary key, x text references leak_key (m_text) on update cascade, key int references leak_key (id));
+insert into leak_refers values (1, 'Kanarienvogel 1', 1);
+alter table leak_refers add unique (x); create table leak_refers_2 (id int primary key, y text references leak_refers (x));
+insert into leak_refers_2 values (1, 'Kanarienvogel 1');
+create table leak_amounts (id int primary key, m_numeric numeric, m_interval interval, m_money money, m_int4 int);
+insert into leak_amounts values (1, 1739462851, '1739462 days', 7394628.51, 1739462851);
+create table leak_owned (m_x text check (m_x not like 'K%')); create table leak_owned_int (m_x int check (m_x <> 1739462851));
+create table leak_narrow (m_x varchar(14)); create table leak_domains (m_x leak_domain);
+create table leak_routed (m_x text) partition by list (m_x); create table leak_routed_1 partition of leak_routed for values in ('Kanarienvogel 1');
+create table leak_routed_2 partition of leak_routed default; insert into leak_routed values ('Kanarienvogel x');
+create operator || (leftarg = int4, rightarg = int4, function = int4pl);
+create index leak_text_index on leak (m_text); create index leak_number_index on leak (m_int4);
+create unique index leak_lower_index on leak_made (lower(m_text));
+create statistics leak_statistics on m_int4, grp from leak;
 create procedure leak_proc(inout x text) language plpgsql as $$ begin x := (select m_text from leak where id = 1); end $$;
 analyze leak;
