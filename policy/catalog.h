@@ -44,6 +44,7 @@ struct catalog_column {
     uint32_t type;   /* oid */
     bool own_type;   /* the type, its elements or its base are not PostgreSQL's own */
     char class;      /* s: to compare, join or add its values can't fail; a: but for adding; else it may */
+    char shape; /* of its type: t a text, a an array, c a row, r a range, m a multirange, h hstore; else - */
 };
 
 /* What a column has to do with another one; both are named as this table's, but for f and r. */

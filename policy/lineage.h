@@ -27,6 +27,7 @@ struct fate {
     bool missing;  /* only because the catalog has no such column (yet): errors need not be hidden for it */
     bool plain;    /* of a type of which values can be compared and joined, and that can't fail */
     bool sums;     /* nor can adding them up */
+    char shape;    /* of its type, while it is not computed: as in struct catalog_column */
     /* Of a column that is there to be written to: what an INSERT or UPDATE of a guess would tell of, by a
      * unique index or another constraint; or NULL. */
     const struct mask *inserting, *updating;

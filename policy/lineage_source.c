@@ -88,6 +88,7 @@ static struct fate followed_fate(struct follow *f, const struct catalog_relation
     f->sources--;
     fate.plain = found && (found->class == 's' || found->class == 'a');
     fate.sums = found && found->class == 's';
+    fate.shape = found ? found->shape : 0;
     return fate;
 }
 

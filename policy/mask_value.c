@@ -25,6 +25,7 @@ enum family {
     FAMILY_UUID,
     FAMILY_JSON,
     FAMILY_ARRAY,
+    FAMILY_ROW,
 };
 
 /* A type, and its neutral value in both formats. */
@@ -39,21 +40,37 @@ struct known_type {
 static const uint8_t address_4[8] = { 2, 32, 0, 4, 0, 0, 0, 0 };
 static const uint8_t network_4[8] = { 2, 32, 1, 4, 0, 0, 0, 0 };
 
+static const uint8_t line[24] = { 0x3f, 0xf0 };                                  /* x = 0 */
+static const uint8_t path[21] = { 1, 0, 0, 0, 1 }, polygon[20] = { 0, 0, 0, 1 }; /* of one point */
+static const uint8_t empty_range[1] = { 1 };
+static const uint8_t json_path[2] = { 1, '$' };
+
 static const struct known_type types[] = {
     { 16, FAMILY_CONSTANT, 1, "f", NULL },
     { 17, FAMILY_CONSTANT, 0, "\\x", NULL },
+    { 18, FAMILY_CONSTANT, 1, "*", (const uint8_t *)"*" },
     { 19, FAMILY_TEXT, 0, NULL, NULL },
     { 20, FAMILY_INTEGER, 8, NULL, NULL },
     { 21, FAMILY_INTEGER, 2, NULL, NULL },
     { 23, FAMILY_INTEGER, 4, NULL, NULL },
     { 25, FAMILY_TEXT, 0, NULL, NULL },
     { 26, FAMILY_CONSTANT, 4, "0", NULL },
+    { 28, FAMILY_CONSTANT, 4, "0", NULL },
     { 114, FAMILY_JSON, 0, NULL, NULL },
     { 142, FAMILY_CONSTANT, 9, "<masked/>", (const uint8_t *)"<masked/>" },
+    { 600, FAMILY_CONSTANT, 16, "(0,0)", NULL },
+    { 601, FAMILY_CONSTANT, 32, "[(0,0),(0,0)]", NULL },
+    { 602, FAMILY_CONSTANT, 21, "((0,0))", path },
+    { 603, FAMILY_CONSTANT, 32, "(0,0),(0,0)", NULL },
+    { 604, FAMILY_CONSTANT, 20, "((0,0))", polygon },
+    { 628, FAMILY_CONSTANT, 24, "{1,0,0}", line },
     { 650, FAMILY_CONSTANT, 8, "0.0.0.0/32", network_4 },
     { 700, FAMILY_CONSTANT, 4, "0", NULL },
     { 701, FAMILY_CONSTANT, 8, "0", NULL },
     { 705, FAMILY_TEXT, 0, NULL, NULL },
+    { 718, FAMILY_CONSTANT, 24, "<(0,0),0>", NULL },
+    { 774, FAMILY_CONSTANT, 8, "00:00:00:00:00:00:00:00", NULL },
+    { 790, FAMILY_CONSTANT, 8, "$0.00", NULL },
     { 829, FAMILY_CONSTANT, 6, "00:00:00:00:00:00", NULL },
     { 869, FAMILY_CONSTANT, 8, "0.0.0.0", address_4 },
     { 1042, FAMILY_TEXT, 0, NULL, NULL },
@@ -64,9 +81,27 @@ static const struct known_type types[] = {
     { 1184, FAMILY_CONSTANT, 8, "2000-01-01 00:00:00+00", NULL },
     { 1186, FAMILY_CONSTANT, 16, "00:00:00", NULL },
     { 1266, FAMILY_CONSTANT, 12, "00:00:00+00", NULL },
+    { 1560, FAMILY_CONSTANT, 4, "", NULL },
+    { 1562, FAMILY_CONSTANT, 4, "", NULL },
     { 1700, FAMILY_NUMERIC, 0, NULL, NULL },
     { 2950, FAMILY_UUID, 16, "00000000-0000-0000-0000-000000000000", NULL },
+    { 3220, FAMILY_CONSTANT, 8, "0/0", NULL },
+    { 3614, FAMILY_CONSTANT, 4, "", NULL },
+    { 3615, FAMILY_CONSTANT, 4, "", NULL },
     { 3802, FAMILY_JSON, 0, NULL, NULL },
+    { 3904, FAMILY_CONSTANT, 1, "empty", empty_range },
+    { 3906, FAMILY_CONSTANT, 1, "empty", empty_range },
+    { 3908, FAMILY_CONSTANT, 1, "empty", empty_range },
+    { 3910, FAMILY_CONSTANT, 1, "empty", empty_range },
+    { 3912, FAMILY_CONSTANT, 1, "empty", empty_range },
+    { 3926, FAMILY_CONSTANT, 1, "empty", empty_range },
+    { 4072, FAMILY_CONSTANT, 2, "$", json_path },
+    { 4451, FAMILY_CONSTANT, 4, "{}", NULL },
+    { 4532, FAMILY_CONSTANT, 4, "{}", NULL },
+    { 4533, FAMILY_CONSTANT, 4, "{}", NULL },
+    { 4534, FAMILY_CONSTANT, 4, "{}", NULL },
+    { 4535, FAMILY_CONSTANT, 4, "{}", NULL },
+    { 4536, FAMILY_CONSTANT, 4, "{}", NULL },
 };
 
 enum { OID_JSONB = 3802 };
@@ -82,13 +117,27 @@ static bool is_array(uint32_t oid)
     return false;
 }
 
+/* Of types that are not PostgreSQL's own. */
+static const struct {
+    char shape;
+    struct known_type type;
+} shapes[] = {
+    { 't', { 0, FAMILY_TEXT, 0, NULL, NULL } },     { 'a', { 0, FAMILY_ARRAY, 0, NULL, NULL } },
+    { 'c', { 0, FAMILY_ROW, 0, NULL, NULL } },      { 'r', { 0, FAMILY_CONSTANT, 1, "empty", empty_range } },
+    { 'm', { 0, FAMILY_CONSTANT, 4, "{}", NULL } }, { 'h', { 0, FAMILY_CONSTANT, 4, "", NULL } },
+};
+
 static struct known_type type_of(struct mask_type type)
 {
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (types[i].oid == type.oid)
             return types[i];
-    enum family family = is_array(type.oid) ? FAMILY_ARRAY : type.is_text ? FAMILY_TEXT : FAMILY_NONE;
-    return (struct known_type){ .oid = type.oid, .family = family };
+    if (is_array(type.oid))
+        return (struct known_type){ .oid = type.oid, .family = FAMILY_ARRAY };
+    for (size_t i = 0; type.shape && type.oid >= CATALOG_PINNED && i < sizeof shapes / sizeof shapes[0]; i++)
+        if (shapes[i].shape == type.shape)
+            return shapes[i].type;
+    return (struct known_type){ .oid = type.oid, .family = FAMILY_NONE };
 }
 
 /* ---- what a hash or the last digits make of a number ---- */
@@ -271,7 +320,7 @@ static int put_uuid(struct fate fate, const struct known_type *known, bool binar
 
 static int put_constant(const struct known_type *known, bool binary, struct buffer *out)
 {
-    static const uint8_t zeroes[UUID_BYTES];
+    static const uint8_t zeroes[UINT8_MAX];
     if (!binary)
         return buffer_append(out, known->text, strlen(known->text));
     return buffer_append(out, known->binary ? known->binary : zeroes, known->size);
@@ -295,6 +344,62 @@ static int put_array(bool binary, const uint8_t *value, size_t n, struct buffer 
     }
     int r = buffer_put_u64(out, 0);
     return r ? r : buffer_append(out, value + COUNTS, HEAD - COUNTS);
+}
+
+/* How many fields a row in text form has: commas that are not inside of quotes. */
+static size_t count_commas(const uint8_t *value, size_t n)
+{
+    size_t commas = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < n; i++) {
+        if (value[i] == '\\')
+            i++;
+        else if (value[i] == '"')
+            quoted = !quoted;
+        else if (value[i] == ',' && !quoted)
+            commas++;
+    }
+    return commas;
+}
+
+static int put_row_text(const uint8_t *value, size_t n, struct buffer *out)
+{
+    int r = buffer_put_u8(out, '(');
+    for (size_t commas = count_commas(value, n); r == 0 && commas > 0; commas--)
+        r = buffer_put_u8(out, ',');
+    return r ? r : buffer_put_u8(out, ')');
+}
+
+/* The next field of record_send(): its type; skips the value. */
+static bool skip_field(struct reader *in, uint32_t *ret_type)
+{
+    uint32_t size = 0;
+    const uint8_t *bytes = NULL;
+    return reader_u32(in, ret_type) && reader_u32(in, &size) &&
+           (size == UINT32_MAX || reader_bytes(in, size, &bytes));
+}
+
+/* record_send(): the number of fields, then of each its type, length and bytes. */
+static int put_row_binary(struct reader in, struct buffer *out, bool *ret_null)
+{
+    uint32_t fields = 0, type = 0;
+    bool good = reader_u32(&in, &fields) && fields <= LINEAGE_COLUMNS_MAX;
+    struct reader again = in;
+    for (uint32_t i = 0; good && i < fields; i++)
+        good = skip_field(&in, &type);
+    *ret_null = !good || !reader_done(&in);
+    int r = *ret_null ? 0 : buffer_put_u32(out, fields);
+    for (uint32_t i = 0; r == 0 && !*ret_null && i < fields && skip_field(&again, &type); i++) {
+        r = buffer_put_u32(out, type);
+        r = r ? r : buffer_put_u32(out, UINT32_MAX);
+    }
+    return r;
+}
+
+/* Every field of it is NULL. */
+static int put_row(bool binary, const uint8_t *value, size_t n, struct buffer *out, bool *ret_null)
+{
+    return binary ? put_row_binary(reader_of(value, n), out, ret_null) : put_row_text(value, n, out);
 }
 
 int mask_value(struct fate fate, struct mask_type type, const uint8_t *key, const void *value, size_t n,
@@ -321,6 +426,8 @@ int mask_value(struct fate fate, struct mask_type type, const uint8_t *key, cons
     case FAMILY_ARRAY:
         *ret_null = binary && fate.computed; /* what is NULL has no head to take over */
         return *ret_null ? 0 : put_array(binary, value, n, out, ret_null);
+    case FAMILY_ROW:
+        return put_row(binary, value, n, out, ret_null);
     case FAMILY_NONE:
         break;
     }

@@ -7,7 +7,7 @@
 struct mask_type {
     uint32_t oid; /* of RowDescription; 0: not known, as in COPY: only text can be shown */
     bool binary;  /* the format */
-    bool is_text; /* of a type that is not PostgreSQL's own, but is one of text (citext) */
+    char shape;   /* of a type that is not PostgreSQL's own: as in struct catalog_column; 0: not known */
 };
 
 /* Appends the value that stands in the place of (value, n), or sets *ret_null. key: MASK_KEY bytes, or NULL:

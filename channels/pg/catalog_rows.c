@@ -212,8 +212,9 @@ static void take_columns(struct taker *t, struct catalog_relation *r)
         t->error = -EPROTO;
     for (size_t i = 0; columns && !t->error && i < n; i++) {
         uint32_t type = (uint32_t)strtoul(types[i], NULL, 10);
-        columns[i] = (struct catalog_column){ called[i], (uint16_t)strtoul(numbers[i], NULL, 10), type,
-                                              type >= CATALOG_PINNED, *classes[i] };
+        columns[i] = (struct catalog_column){ called[i],     (uint16_t)strtoul(numbers[i], NULL, 10),
+                                              type,          type >= CATALOG_PINNED,
+                                              classes[i][0], classes[i][0] ? classes[i][1] : '\0' };
     }
     r->columns = columns;
     r->n_columns = columns ? n : 0;

@@ -38,59 +38,210 @@
     "FROM pg_constraint WHERE contypid <> 0) OR d.classid = 'pg_type'::regclass AND d.objid IN (SELECT oid " \
     "FROM pg_type WHERE typtype = 'd'))) AS fn(oid)"
 
-/* Whether operations on a column's values can fail: see struct catalog_column. */
+/* Whether operations on a column's values can fail, and what form they have: see struct catalog_column. */
 #define CLASS                                                                                                \
     "CASE WHEN t.typcategory IN ('B', 'D', 'E', 'I', 'S', 'V') OR t.oid IN (17, 2950) THEN 's' WHEN "        \
     "t.oid IN (20, 21, 23, 26, 700, 701) OR t.oid = 1700 AND a.atttypmod >= 0 THEN 's' WHEN "                \
-    "t.typcategory IN ('N', 'T') THEN 'a' ELSE 'd' END"
+    "t.typcategory IN ('N', 'T') THEN 'a' ELSE 'd' END || "                                                  \
+    "CASE WHEN t.typtype IN ('c', 'r', 'm') THEN t.typtype::text WHEN t.typcategory = 'S' THEN 't' WHEN "    \
+    "t.typcategory = 'A' THEN 'a' WHEN t.typname = 'hstore' THEN 'h' ELSE '-' END"
 
-/* Pairs of columns, of the table and its heirs: see struct catalog_tie. An index of expressions, a
- * constraint and a key of expressions depend on their columns. */
-#define KEY_COLUMNS(alias)                                                                                   \
-    "LATERAL (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum > 0 AND "      \
-    "(a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) OR a.attnum IN (SELECT p.refobjsubid FROM "   \
-    "pg_depend p WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = i.indrelid AND (p.classid = "    \
-    "'pg_class'::regclass AND p.objid = i.indexrelid OR p.classid = 'pg_constraint'::regclass AND p.objid "  \
-    "IN (SELECT k.oid FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', "     \
-    "'x')))))) AS " alias
-#define FOREIGN_PAIRS                                                                                        \
-    "pg_constraint k, LATERAL unnest(k.conkey, k.confkey) AS z(x, y), pg_attribute a, pg_attribute b, "      \
-    "pg_class r, pg_namespace m WHERE k.contype = 'f' AND a.attrelid = k.conrelid AND a.attnum = z.x AND "   \
-    "b.attrelid = k.confrelid AND b.attnum = z.y AND m.oid = r.relnamespace AND "
-#define TIES                                                                                                 \
+/* The table and its heirs. */
+#define HEIRS                                                                                                \
     "ARRAY(WITH RECURSIVE heirs(oid) AS (SELECT c.oid UNION SELECT i.inhrelid FROM pg_inherits i, heirs "    \
-    "WHERE i.inhparent = heirs.oid AND c.relkind IN ('r', 'p', 'f')), pair(k, c, s, t, o) AS ("              \
-    "SELECT 'g', a.attname::text, '', '', b.attname::text FROM pg_attrdef d, pg_attribute a, pg_depend p, "  \
-    "pg_attribute b WHERE d.adrelid IN (SELECT oid FROM heirs) AND a.attrelid = d.adrelid AND a.attnum = "   \
-    "d.adnum AND a.attgenerated <> '' AND p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND "       \
-    "p.refclassid = 'pg_class'::regclass AND p.refobjid = d.adrelid AND p.refobjsubid <> d.adnum AND "       \
-    "b.attrelid = d.adrelid AND b.attnum = p.refobjsubid "                                                   \
-    "UNION SELECT 'f', a.attname, m.nspname, r.relname, b.attname FROM " FOREIGN_PAIRS                       \
-    "k.conrelid IN (SELECT oid FROM heirs) AND r.oid = k.confrelid "                                         \
-    "UNION SELECT 'r', b.attname, m.nspname, r.relname, a.attname FROM " FOREIGN_PAIRS                       \
-    "k.confrelid IN (SELECT oid FROM heirs) AND r.oid = k.conrelid "                                         \
-    "UNION SELECT 'u', a.attname, '', '', b.attname FROM pg_index i, " KEY_COLUMNS("a") ", " KEY_COLUMNS(    \
-        "b") " WHERE (i.indisunique OR i.indisexclusion) AND i.indrelid IN (SELECT oid FROM heirs) "         \
-             "UNION SELECT 'c', a.attname, '', '', b.attname FROM pg_constraint k, unnest(k.conkey) AS x, "  \
-             "unnest("                                                                                       \
-             "k.conkey) AS y, pg_attribute a, pg_attribute b WHERE k.contype = 'c' AND k.conrelid IN "       \
-             "(SELECT oid "                                                                                  \
-             "FROM heirs) AND x <> y AND a.attrelid = k.conrelid AND a.attnum = x AND b.attrelid = "         \
-             "k.conrelid AND "                                                                               \
-             "b.attnum = y "                                                                                 \
-             "UNION SELECT 'p', a.attname, '', '', a.attname FROM pg_partitioned_table q, pg_attribute a "   \
-             "WHERE "                                                                                        \
-             "q.partrelid IN (SELECT oid FROM heirs) AND a.attrelid = q.partrelid AND a.attnum > 0 AND "     \
-             "(a.attnum = "                                                                                  \
-             "ANY (q.partattrs::int2[]) OR a.attnum IN (SELECT p.refobjsubid FROM pg_depend p WHERE "        \
-             "p.classid = "                                                                                  \
-             "'pg_class'::regclass AND p.objid = q.partrelid AND p.refclassid = 'pg_class'::regclass AND "   \
-             "p.refobjid "                                                                                   \
-             "= q.partrelid))) SELECT u FROM (SELECT * FROM pair ORDER BY k, c, s, t, o LIMIT 2049) AS x, "  \
-             "LATERAL "                                                                                      \
-             "unnest(ARRAY[x.k, x.c, x.s, x.t, x.o]) WITH ORDINALITY AS e(u, n) ORDER BY x.k, x.c, x.s, "    \
-             "x.t, x.o, "                                                                                    \
-             "e.n)"
+    "WHERE i.inhparent = heirs.oid AND c.relkind IN ('r', 'p', 'f')) SELECT oid FROM heirs LIMIT 2049)"
+#define COLUMN_NAME(relation, number)                                                                        \
+    "(SELECT attname::text FROM pg_attribute WHERE attrelid = " relation " AND attnum = " number ")"
+#define FOREIGN_PAIRS(other)                                                                                 \
+    " FROM pg_constraint f, LATERAL unnest(f.conkey, f.confkey) AS z(x, y), pg_class r, pg_namespace m "     \
+    "WHERE f.contype = 'f' AND r.oid = " other " AND m.oid = r.relnamespace AND "
+/* An index of expressions, its constraint, and a key of expressions depend on their columns. */
+#define KEY_COLUMNS                                                                                          \
+    "LATERAL (SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND "    \
+    "a.attnum > 0 AND (a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) OR EXISTS (SELECT FROM "     \
+    "pg_depend p WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = i.indrelid AND p.refobjsubid = " \
+    "a.attnum AND (p.classid = 'pg_class'::regclass AND p.objid = i.indexrelid OR p.classid = "              \
+    "'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint u WHERE u.oid = p.objid AND "           \
+    "u.conindid = i.indexrelid AND u.contype IN ('p', 'u', 'x'))))))) AS keys(names)"
+/* Pairs of columns: see struct catalog_tie. Few joins: they are what planning costs. */
+#define PAIRS                                                                                                                                           \
+    "SELECT 'g', " COLUMN_NAME("d.adrelid", "d.adnum") ", '', '', " COLUMN_NAME(                                                                        \
+        "d.adrelid",                                                                                                                                    \
+        "p.refobjsubid") " FROM pg_attrdef d, pg_depend p WHERE d.adrelid = ANY (h.heirs) AND "                                                         \
+                         "p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = "                                                   \
+                         "'pg_class'::regclass AND "                                                                                                    \
+                         "p.refobjid = d.adrelid AND p.refobjsubid NOT IN (0, d.adnum) AND EXISTS (SELECT "                                             \
+                         "FROM pg_attribute a "                                                                                                         \
+                         "WHERE a.attrelid = d.adrelid AND a.attnum = d.adnum AND a.attgenerated <> '') "                                               \
+                         "UNION SELECT 'f', " COLUMN_NAME(                                                                                              \
+                             "f.conrelid",                                                                                                              \
+                             "z.x") ", m.nspname::text, r.relname::text, " COLUMN_NAME("f.confrelid", "z.y")                                            \
+                             FOREIGN_PAIRS(                                                                                                             \
+                                 "f.confrelid") "f.conrelid = ANY (h.heirs) "                                                                           \
+                                                "UNION SELECT 'r', " COLUMN_NAME(                                                                       \
+                                                    "f.confrelid",                                                                                      \
+                                                    "z.y") ", m.nspname::text, "                                                                        \
+                                                           "r.relname::text, " COLUMN_NAME("f.conrelid",                                                \
+                                                                                           "z"                                                          \
+                                                                                           "."                                                          \
+                                                                                           "x")                                                         \
+                                                               FOREIGN_PAIRS("f.conrelid") "f.confrelid = "                                             \
+                                                                                           "ANY (h.heirs) "                                             \
+                                                                                           "UNION SELECT "                                              \
+                                                                                           "'u', a, '', "                                               \
+                                                                                           "'', b FROM "                                                \
+                                                                                           "pg_index "                                                  \
+                                                                                           "i, " KEY_COLUMNS                                            \
+                                                                                           ", "                                                         \
+                                                                                           "unnest(keys."                                               \
+                                                                                           "names) AS a, "                                              \
+                                                                                           "unnest(keys."                                               \
+                                                                                           "names) AS b "                                               \
+                                                                                           "WHERE "                                                     \
+                                                                                           "(i.indisunique "                                            \
+                                                                                           "OR "                                                        \
+                                                                                           "i."                                                         \
+                                                                                           "indisexclusion)"                                            \
+                                                                                           " AND "                                                      \
+                                                                                           "i.indrelid = "                                              \
+                                                                                           "ANY (h.heirs) "                                             \
+                                                                                           "UNION SELECT "                                              \
+                                                                                           "'c',"                                                       \
+                                                                                           " " COLUMN_NAME("k.conrelid", "x") ", '', '', " COLUMN_NAME( \
+                                                                                               "k.conrelid",                                            \
+                                                                                               "y") " FROM "                                            \
+                                                                                                    "pg_"                                               \
+                                                                                                    "constr"                                            \
+                                                                                                    "aint "                                             \
+                                                                                                    "k, "                                               \
+                                                                                                    "unnest"                                            \
+                                                                                                    "(k."                                               \
+                                                                                                    "conkey"                                            \
+                                                                                                    ") AS "                                             \
+                                                                                                    "x, "                                               \
+                                                                                                    "unnest"                                            \
+                                                                                                    "(k."                                               \
+                                                                                                    "conkey"                                            \
+                                                                                                    ") AS "                                             \
+                                                                                                    "y "                                                \
+                                                                                                    "WHERE "                                            \
+                                                                                                    "k."                                                \
+                                                                                                    "contyp"                                            \
+                                                                                                    "e = "                                              \
+                                                                                                    "'c' "                                              \
+                                                                                                    "AND "                                              \
+                                                                                                    "k."                                                \
+                                                                                                    "conrel"                                            \
+                                                                                                    "id = "                                             \
+                                                                                                    "ANY "                                              \
+                                                                                                    "(h."                                               \
+                                                                                                    "heirs)"                                            \
+                                                                                                    " AND "                                             \
+                                                                                                    "x <> "                                             \
+                                                                                                    "y "                                                \
+                                                                                                    "UNION "                                            \
+                                                                                                    "SELECT"                                            \
+                                                                                                    " 'p', "                                            \
+                                                                                                    "a."                                                \
+                                                                                                    "attnam"                                            \
+                                                                                                    "e::"                                               \
+                                                                                                    "text, "                                            \
+                                                                                                    "'', "                                              \
+                                                                                                    "'', "                                              \
+                                                                                                    "a."                                                \
+                                                                                                    "attnam"                                            \
+                                                                                                    "e::"                                               \
+                                                                                                    "text "                                             \
+                                                                                                    "FROM "                                             \
+                                                                                                    "pg_"                                               \
+                                                                                                    "partit"                                            \
+                                                                                                    "ioned_"                                            \
+                                                                                                    "table "                                            \
+                                                                                                    "q, "                                               \
+                                                                                                    "pg_"                                               \
+                                                                                                    "attrib"                                            \
+                                                                                                    "ute "                                              \
+                                                                                                    "a "                                                \
+                                                                                                    "WHERE "                                            \
+                                                                                                    "q."                                                \
+                                                                                                    "partre"                                            \
+                                                                                                    "lid = "                                            \
+                                                                                                    "ANY "                                              \
+                                                                                                    "(h."                                               \
+                                                                                                    "heirs)"                                            \
+                                                                                                    " AND "                                             \
+                                                                                                    "a."                                                \
+                                                                                                    "attrel"                                            \
+                                                                                                    "id = "                                             \
+                                                                                                    "q."                                                \
+                                                                                                    "partre"                                            \
+                                                                                                    "lid "                                              \
+                                                                                                    "AND "                                              \
+                                                                                                    "a."                                                \
+                                                                                                    "attnum"                                            \
+                                                                                                    " > 0 "                                             \
+                                                                                                    "AND "                                              \
+                                                                                                    "(a."                                               \
+                                                                                                    "attnum"                                            \
+                                                                                                    " = "                                               \
+                                                                                                    "ANY "                                              \
+                                                                                                    "(q."                                               \
+                                                                                                    "partat"                                            \
+                                                                                                    "trs::"                                             \
+                                                                                                    "int2[]"                                            \
+                                                                                                    ") OR "                                             \
+                                                                                                    "EXISTS"                                            \
+                                                                                                    " ("                                                \
+                                                                                                    "SELECT"                                            \
+                                                                                                    " FROM "                                            \
+                                                                                                    "pg_"                                               \
+                                                                                                    "depend"                                            \
+                                                                                                    " p "                                               \
+                                                                                                    "WHERE "                                            \
+                                                                                                    "p."                                                \
+                                                                                                    "classi"                                            \
+                                                                                                    "d = "                                              \
+                                                                                                    "'pg_"                                              \
+                                                                                                    "class'"                                            \
+                                                                                                    "::"                                                \
+                                                                                                    "regcla"                                            \
+                                                                                                    "ss "                                               \
+                                                                                                    "AND "                                              \
+                                                                                                    "p."                                                \
+                                                                                                    "objid "                                            \
+                                                                                                    "= "                                                \
+                                                                                                    "q."                                                \
+                                                                                                    "partre"                                            \
+                                                                                                    "lid "                                              \
+                                                                                                    "AND "                                              \
+                                                                                                    "p."                                                \
+                                                                                                    "refcla"                                            \
+                                                                                                    "ssid "                                             \
+                                                                                                    "= "                                                \
+                                                                                                    "'pg_"                                              \
+                                                                                                    "class'"                                            \
+                                                                                                    "::"                                                \
+                                                                                                    "regcla"                                            \
+                                                                                                    "ss "                                               \
+                                                                                                    "AND "                                              \
+                                                                                                    "p."                                                \
+                                                                                                    "refobj"                                            \
+                                                                                                    "id = "                                             \
+                                                                                                    "q."                                                \
+                                                                                                    "partre"                                            \
+                                                                                                    "lid "                                              \
+                                                                                                    "AND "                                              \
+                                                                                                    "p."                                                \
+                                                                                                    "refobj"                                            \
+                                                                                                    "subid "                                            \
+                                                                                                    "= "                                                \
+                                                                                                    "a."                                                \
+                                                                                                    "attnum"                                            \
+                                                                                                    "))"
+#define TIES                                                                                                 \
+    "ARRAY(SELECT u FROM (SELECT * FROM (" PAIRS ") AS pair(k, c, s, t, o) ORDER BY k, c, s, t, o LIMIT "    \
+    "2049) AS x, LATERAL unnest(ARRAY[x.k, x.c, x.s, x.t, x.o]) WITH ORDINALITY AS e(u, n) ORDER BY x.k, "   \
+    "x.c, x.s, x.t, x.o, e.n)"
 
 const char catalog_sql_relations[] =
     "SELECT c.oid::text, n.nspname::text, c.relname::text, pg_get_userbyid(c.relowner)::text, "
@@ -162,7 +313,8 @@ const char catalog_sql_relations[] =
                                           "(SELECT unnest(k.kin) UNION ALL SELECT "
                                           "indexrelid FROM pg_index WHERE indrelid = ANY (k.kin))) LIMIT "
                                           "2049") " FROM pg_class c JOIN pg_namespace n ON n.oid = "
-                                                  "c.relnamespace, LATERAL (SELECT " KIN ") AS k(kin) "
+                                                  "c.relnamespace, LATERAL (SELECT " KIN
+                                                  ") AS k(kin), LATERAL (SELECT " HEIRS ") AS h(heirs) "
                                                   "WHERE (c.relname = ANY ($1::text[]::name[]) OR c.oid = "
                                                   "ANY ($2::text[]::oid[])) AND c.relpersistence "
                                                   "<> 't' ORDER BY c.relname, n.nspname LIMIT 20000";
@@ -239,4 +391,6 @@ const char catalog_sql_basics[] =
                       "'->>', '#>', '#>>') ORDER BY 1) "
                       "WHERE $1::text[] IS NOT NULL AND $2::text[] IS NOT NULL";
 
-const char catalog_sql_begin[] = "SELECT set_config('search_path', 'pg_catalog, pg_temp', false)";
+/* A plan for any names searches whole catalogs: a hundred times as long as planning anew for these. */
+const char catalog_sql_begin[] = "SELECT set_config('search_path', 'pg_catalog, pg_temp', false), "
+                                 "set_config('plan_cache_mode', 'force_custom_plan', false)";

@@ -82,7 +82,9 @@ bool veil_plan_describe(struct veil_plan *plan, struct reader body, int *ret_err
         if (!read_field(&body, &field) || field.format > 1)
             return false;
         cells[i].fate = lineage_vote(&plan->lineage, i, n, field.relation, field.number, plan->worst);
-        cells[i].type = (struct mask_type){ .oid = field.type, .binary = field.format == 1 };
+        cells[i].type = (struct mask_type){ .oid = field.type,
+                                            .binary = field.format == 1,
+                                            .shape = cells[i].fate.computed ? 0 : cells[i].fate.shape };
     }
     return reader_done(&body);
 }
@@ -111,7 +113,7 @@ struct cell veil_plan_cell(const struct veil_plan *plan, size_t i, size_t n,
     struct cell cell = plan->cells[i];
     cell.type.binary = is_binary(formats, i, cell.type.binary);
     if (formats->how == FORMATS_UNKNOWN)
-        cell.type.oid = 0;
+        cell.type.oid = 0, cell.type.shape = 0;
     return cell;
 }
 

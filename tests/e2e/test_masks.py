@@ -1,5 +1,6 @@
 """What a mask names never reaches the agent: not in any shape of query, in any format, by any way out."""
 import asyncio
+import re
 import struct
 import subprocess
 
@@ -134,7 +135,8 @@ def assert_no_canary(seen):
         low = body.lower()
         assert CANARY.encode() not in low and CANARY.encode().hex().encode() not in low, (kind, body[:400])
         assert CANARY[::-1].encode() not in low, (kind, body[:400])
-        assert b"9000" not in body or kind in "ZSK", (kind, body[:400])  # salaries
+        shown = re.sub(rb"\[joined:[0-9a-f]{24}\]", b"", body)  # tokens may have any digits
+        assert b"9000" not in shown or kind in "ZSK", (kind, body[:400])  # salaries
 
 
 @pytest.mark.asan
@@ -240,11 +242,13 @@ def test_copied_data_is_masked(link, options):
 @pytest.mark.asan
 def test_errors_and_notices_do_not_quote_masked_values(link):
     link.ask(wire.query("begin"))
-    for sql in ("insert into people (id, name, email) values (99, 'x', 'kanarienvogel-1@leak.example')",):
+    for sql, code in (("insert into people (id, name, ssn) values (1, 'x', 'kanarienvogel')", "23505"),
+                      ("insert into people (id, name, ssn) values (99, null, 'kanarienvogel')", "23502"),
+                      ("insert into people (id, name, email) values (99, 'x', 'kanarienvogel-1@leak.example')", "42501")):
         link.ask(wire.query("savepoint s"))
         _, seen = link.ask(wire.query(sql))
         fault = error_of(seen)
-        assert CANARY not in str(fault) and fault["C"] == "23505" and "mask" in fault["M"]
+        assert CANARY not in fault["M"] + fault.get("D", "") and fault["C"] == code and "mask" in fault["M"]
         link.ask(wire.query("rollback to s"))
     link.ask(wire.query("rollback"))
     _, seen = link.ask(wire.query("select nothing from plain"))

@@ -185,6 +185,42 @@ static void every_other_type_has_a_valid_value(void **state)
     assert_binary(MASK_REDACT, OID_INT4_ARRAY, array, sizeof array, empty, sizeof empty);
 }
 
+static struct value shaped(char shape, bool binary, const void *value, size_t n)
+{
+    return show(MASK_REDACT, false, (struct mask_type){ .oid = OID_OWN, .binary = binary, .shape = shape },
+                value, n);
+}
+
+static void assert_shaped(char shape, bool binary, const void *value, size_t n, const void *expected,
+                          size_t size)
+{
+    struct value shown = shaped(shape, binary, value, n);
+    assert_false(shown.null);
+    assert_int_equal(shown.n, size);
+    assert_memory_equal(shown.bytes, expected, size);
+}
+
+static void types_of_ones_own_keep_their_form(void **state)
+{
+    (void)state;
+    static const uint8_t row[] = {
+        0, 0, 0, 2, 0, 0, 0, 25, 0, 0, 0, 1, 'x', 0, 0, 0, 23, 255, 255, 255, 255
+    };
+    static const uint8_t nulls[] = { 0,   0,   0, 2, 0, 0,  0,   25,  255, 255,
+                                     255, 255, 0, 0, 0, 23, 255, 255, 255, 255 };
+    assert_shaped('t', false, "Bob", 3, "[masked:pii]", 12);
+    assert_shaped('t', true, "Bob", 3, "[masked:pii]", 12);
+    assert_shaped('c', false, "(\"a,\"\"b\",1,,\"\\\",\")", 18, "(,,,)", 5);
+    assert_shaped('c', true, row, sizeof row, nulls, sizeof nulls);
+    assert_shaped('r', false, "[1,2)", 5, "empty", 5);
+    assert_shaped('r', true, "\2\0\0\0\1\1", 6, "\1", 1);
+    assert_shaped('m', false, "{[1,2)}", 7, "{}", 2);
+    assert_shaped('m', true, "\0\0\0\1", 4, "\0\0\0\0", 4);
+    assert_shaped('h', false, "a=>1", 4, "", 0);
+    assert_shaped('h', true, "\0\0\0\1", 4, "\0\0\0\0", 4);
+    assert_shaped('a', false, "{a,b}", 5, "{}", 2);
+}
+
 static void a_hashed_uuid_is_a_uuid_of_version_8(void **state)
 {
     (void)state;
@@ -201,8 +237,12 @@ static void null_and_types_that_nobody_knows_become_null(void **state)
     assert_true(show(MASK_NULL, false, (struct mask_type){ .oid = OID_TEXT }, "x", 1).null);
     assert_true(show(MASK_REDACT, false, (struct mask_type){ .oid = OID_OWN }, "(1,x)", 5).null);
     assert_true(show(MASK_REDACT, false, (struct mask_type){ .oid = 0, .binary = true }, "x", 1).null);
-    assert_false(
-        show(MASK_REDACT, false, (struct mask_type){ .oid = OID_OWN, .is_text = true }, "x", 1).null);
+    assert_false(show(MASK_REDACT, false, (struct mask_type){ .oid = OID_OWN, .shape = 't' }, "x", 1).null);
+    /* What is not the form that the catalog said it has. */
+    assert_true(shaped('c', true, "\0\0\0\1\0\0", 6).null);
+    assert_true(shaped('c', true, "\0\0\0\0!", 5).null);
+    assert_true(shaped('a', true, "x", 1).null);
+    assert_true(shaped('-', false, "x", 1).null);
 }
 
 int main(void)
@@ -214,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_hashed_numeric_is_the_same_in_both_formats),
         cmocka_unit_test(a_hashed_integer_is_the_same_in_both_formats_and_never_negative),
         cmocka_unit_test(every_other_type_has_a_valid_value),
+        cmocka_unit_test(types_of_ones_own_keep_their_form),
         cmocka_unit_test(a_hashed_uuid_is_a_uuid_of_version_8),
         cmocka_unit_test(null_and_types_that_nobody_knows_become_null),
     };

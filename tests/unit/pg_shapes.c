@@ -163,7 +163,8 @@ static void where_results_are_limited_nothing_is_shared(void **state)
 
 static void put_orders(struct fixture *f, char kind, uint64_t mark)
 {
-    static const struct catalog_column columns[] = { { "id", 1, 23, false }, { "a", 2, 23, false } };
+    static const struct catalog_column columns[] = { { "id", 1, 23, false, 's', '-' },
+                                                     { "a", 2, 23, false, 's', '-' } };
     static const struct catalog_schema schemas[] = { { "pg_catalog", true }, { "public", true } };
     const struct catalog_basics basics = {
         .login = "app", .search_path = "\"$user\", public", .schemas = schemas, .n_schemas = 2

@@ -18,9 +18,9 @@ static const struct catalog_hook operators[] = {
 };
 static const struct catalog_hook casts[] = { { "", "", { "public", "to_mood" }, true } };
 
-static const struct catalog_column order_columns[] = { { "id", 1, 23, false, 's' },
-                                                       { "total", 2, 1700, false, 's' } };
-static const struct catalog_column mood_columns[] = { { "mood", 1, 20100, true, 's' } };
+static const struct catalog_column order_columns[] = { { "id", 1, 23, false, 's', '-' },
+                                                       { "total", 2, 1700, false, 's', '-' } };
+static const struct catalog_column mood_columns[] = { { "mood", 1, 20100, true, 's', '-' } };
 static const struct catalog_name parent[] = { { "public", "events" } };
 static const struct catalog_name child[] = { { "public", "events_2024" } };
 static const struct catalog_name items[] = { { "public", "items" } };
