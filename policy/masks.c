@@ -126,6 +126,8 @@ static bool is_worse(const struct mask *a, const struct mask *b)
 {
     if (a->predicates_allowed != b->predicates_allowed)
         return b->predicates_allowed;
+    if (!a->text->approve != !b->text->approve)
+        return b->text->approve != NULL;
     return a->kind == MASK_REDACT && b->kind != MASK_REDACT;
 }
 

@@ -23,7 +23,7 @@ DEFINE_CLEANUP(struct mask_set *, mask_set_free)
 const struct mask *mask_set_column(const struct mask_set *set, const char *schema, const char *table,
                                    const char *column);
 /* The strictest of the masks of columns, for what nothing is known about: first one that denies conditions,
- * then one that redacts. NULL when there are none. */
+ * then one that asks somebody, then one that redacts. NULL when there are none. */
 const struct mask *mask_set_worst(const struct mask_set *set);
 /* The masks with detectors: calls the handler for each. */
 void mask_set_detectors(const struct mask_set *set, void (*handler)(void *owner, const struct mask *mask),

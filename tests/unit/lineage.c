@@ -319,6 +319,43 @@ static void every_case_has_the_fates_it_is_listed_with(void **state)
 }
 
 /* With a temporary table of that name about, nobody knows the columns: `users` may be one, or the row. */
+/* Of two masks that a statement asks about, the one that denies says so; and what is not followed is of that
+ * one. */
+static void the_strictest_mask_decides_about_conditions(void **state)
+{
+    static char *first[] = { "users.email" }, *second[] = { "users.ssn" };
+    struct world world;
+    (void)state;
+    world_open(&world);
+    Ipc__Config config;
+    Ipc__Mask masks[2], *list[] = { &masks[0], &masks[1] };
+    Ipc__Approve approve;
+    struct circumstances who = { .target = "orders" };
+    ipc__approve__init(&approve);
+    ipc__config__init(&config);
+    config.masks = list;
+    config.n_masks = 2;
+    for (int i = 0; i < 2; i++) {
+        ipc__mask__init(&masks[i]);
+        masks[i].name = masks[i].with = (char *)"redact";
+        masks[i].columns = i ? second : first;
+        masks[i].n_columns = 1;
+        masks[i].predicates = (char *)"deny";
+    }
+    for (int how = 0; how < 2; how++) {
+        CLEANUP(mask_set_free) struct mask_set *set = NULL;
+        masks[0].predicates = how ? (char[]){ "allow" } : (char[]){ "approve" };
+        masks[0].approve = how ? NULL : &approve;
+        assert_int_equal(mask_set_new(&config, &who, &set), 0);
+        assert_ptr_equal(mask_set_worst(set)->text, &masks[1]);
+        CLEANUP(lineages_free)
+        struct lineages *lineages =
+            follow("select id from users where email = 'x' and ssn = 'y'", world.catalog, world.scope, set);
+        assert_ptr_equal(lineages->items[0].predicate->text, &masks[1]);
+    }
+    world_close(&world);
+}
+
 static void a_name_that_may_be_a_whole_row_is_masked_as_one(void **state)
 {
     (void)state;
@@ -456,6 +493,7 @@ int main(void)
     sql_start();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_case_has_the_fates_it_is_listed_with),
+        cmocka_unit_test(the_strictest_mask_decides_about_conditions),
         cmocka_unit_test(a_name_that_may_be_a_whole_row_is_masked_as_one),
         cmocka_unit_test(what_is_nested_too_deeply_is_taken_for_masked),
         cmocka_unit_test(the_work_for_one_statement_is_bounded),
