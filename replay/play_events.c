@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "replay/play.h"
+#include "replay/play_approval.h"
 
 static void put_base64(struct json *j, const char *key, const uint8_t *bytes, size_t n)
 {
@@ -176,6 +177,8 @@ static const char *name_of(const Ipc__Event *event)
         return "note";
     case IPC__EVENT__WHAT_TRANSFER:
         return "transfer";
+    case IPC__EVENT__WHAT_APPROVAL:
+        return "approval";
     case IPC__EVENT__WHAT_END:
         return "end";
     default:
@@ -211,6 +214,9 @@ static void put_what(struct json *j, const Ipc__Event *event, const struct chain
         return;
     case IPC__EVENT__WHAT_TRANSFER:
         put_transfer(j, event->transfer);
+        return;
+    case IPC__EVENT__WHAT_APPROVAL:
+        play_approval_json(j, event->approval);
         return;
     case IPC__EVENT__WHAT_END:
         put_end(j, event->end);

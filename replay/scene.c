@@ -8,6 +8,7 @@
 #include "replay/entries.h"
 #include "replay/pgview.h"
 #include "replay/pgvalue.h"
+#include "replay/play_approval.h"
 
 enum { REQUEST_SHOWN = 64 * 1024, VALUES_SHOWN = 64, VALUE_SHOWN = 1024 };
 
@@ -179,7 +180,7 @@ static int show_request(struct scene *scene, const Ipc__Request *request, const 
     int r = 0;
     if (scene->pty)
         return 0; /* it was on the screen, and so was the refusal */
-    if (strcmp(request->what, "parse") == 0 && strcmp(request->verdict, "allow") == 0)
+    if (strcmp(request->what, "parse") == 0 && strcmp(request->verdict, "deny") != 0)
         return 0; /* it is shown when it runs */
     if (n > 0)
         r = print_statement(scene, body, n, &scene->text);
@@ -281,6 +282,8 @@ static int show(struct scene *scene, const Ipc__Event *event, const uint8_t *bod
         return show_note(scene, event->note);
     case IPC__EVENT__WHAT_TRANSFER:
         return show_transfer(scene, event->transfer);
+    case IPC__EVENT__WHAT_APPROVAL:
+        return play_approval_text(&scene->text, event->approval);
     default:
         return 0;
     }

@@ -335,7 +335,7 @@ static int take_bind(struct front *f, const struct pg_header *header, struct rea
     bool runnable = r == 0 && d && !f->cancelled && is_runnable(f, d, &verdict, &unknown);
     if (runnable)
         r = renew_executed(f, d, &verdict);
-    if (runnable && r == 0 && !gone && verdict.action == ACTION_HOLD && cut)
+    if (runnable && r == 0 && !gone && verdict.action == ACTION_HOLD && (cut || header->body > HOLD_BIND_MAX))
         r = wait_for_all(header, &verdict);
     struct prepared_types *types =
         known ? prepared_types_of(&f->prepared, bind.statement) : &f->unnamed.types;

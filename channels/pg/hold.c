@@ -63,8 +63,15 @@ static void hash_text(crypto_hash_sha256_state *hash, const void *text, size_t n
 static bool is_harmless(const char *setting)
 {
     static const char *const names[] = {
-        "application_name",     "statement_timeout",  "lock_timeout", "idle_in_transaction_session_timeout",
-        "idle_session_timeout", "extra_float_digits", "bytea_output", "client_min_messages",
+        "application_name",
+        "statement_timeout",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+        "idle_session_timeout",
+        "extra_float_digits",
+        "bytea_output",
+        "client_min_messages",
+        "standard_conforming_strings", /* it is on, or there is no session */
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcasecmp(setting, names[i]) == 0)

@@ -453,3 +453,23 @@ def test_a_locked_table_holds_up_no_request(link, anna, previewed):
     anna.deny(request)
     assert asked.answer()[0] == "EZ"
     locker.close()
+
+
+# ---- what stays of it ----
+
+def test_the_recording_and_the_audit_chain_tell_who_let_it_run(held, link, anna, postgres):
+    client = held.client("local/agent-11", principals=["agent"])
+    with client.running("psql", "orders", "-c", "'delete from things where id = 2'") as process:
+        request = anna.open("delete from things where id = 2")
+        anna.approve(request["id"], "--reason", "seen by two")
+        assert process.wait(30) == 0
+    done = wait_until(lambda: next((s for s in held.client("local/agent-11", principals=["agent"]).must("sessions", "--json").splitlines()
+                                    if request["recording"] in s and '"complete"' in s), None), "the session is over", 20, 0.1)
+    assert done
+    path = next((held.state / "recordings").rglob(f'{request["recording"]}.ghrec'))
+    events = held.gatehouse("play", path, "--events").stdout
+    steps = [line for line in events.splitlines() if '"event":"approval"' in line]
+    assert ['"state":"open"' in steps[0], '"state":"approved"' in steps[1], '"state":"used"' in steps[2]] == [True] * 3, steps
+    assert '"verdict":"approve"' in events and '"by":"local/anna"' in steps[1] and "seen by two" in steps[1]
+    text = held.gatehouse("play", path, "--text").stdout
+    assert f'[approval {request["id"]}: approved, by local/anna: seen by two]' in text and "DELETE 1" in text

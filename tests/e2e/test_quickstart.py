@@ -34,7 +34,7 @@ def test_the_tour_shows_everything_and_leaves_nothing(tour):
     text, directory = tour()
     for needle in ("identity     local/agent-7", 'Key ID: "local/agent-7"', "claims@gatehouse (what the token said)", "shop",
                    "4000 payments are still there", "waiting for approval", "by dba (rule \"second-pair-of-eyes\")",
-                   'denied by rule "no-schema-changes": agents do not change the schema', '"verdict":"deny"', "0 faults"):
+                   'denied by rule "no-schema-changes": agents do not change the schema', '"verdict":"deny"', "0 faults", '"event":"approval"', "rows now: "):
         assert needle in text, needle
     for command in ("gatehouse token", "enroll@bastion > agent/id-cert.pub", "bastion whoami", "bastion targets",
                     "bastion psql shop -c 'select", "bastion approvals", "bastion approve", "-L 127.0.0.1:", "drop table payments", "bastion sessions", "bastion replay"):

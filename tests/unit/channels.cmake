@@ -27,6 +27,7 @@ unit_test(pg_session channels-pg)
 unit_test(pg_path channels-pg)
 unit_test(pg_shapes channels-pg)
 unit_test(pg_limits channels-pg policy-config)
+unit_test(pg_hold channels-pg policy-config)
 unit_test(veil channels-veil)
 
 # Transfers between real clients and the real programs of a target.
