@@ -167,6 +167,20 @@ def test_a_denied_command_does_not_reach_the_host(bastion, agent, place):
     assert second.startswith("gatehouse: next: ")
 
 
+@pytest.mark.parametrize("line, code", [
+    ("sudo -n reboot", "denied"), ("\\reboot", "denied"), ("sh -c 'ls; reboot'", "denied"), ("echo $(reboot)", "denied"),
+    ("x=reboot; $x", "denied"), ("echo reboot | sh", "denied"), ("cat <<E\n$(reboot)\nE", "denied"), ("touch {0} 'x", "unparsable")])
+def test_what_a_line_runs_is_found_in_it(bastion, agent, place, line, code):
+    done = agent.ssh(f"touch {place}/reached; {line.format(place / 'reached')}", options=at("web1"))
+    assert done.returncode == 77 and not (place / "reached").exists()
+    assert f"code {code})" in done.stderr
+
+
+def test_a_line_of_allowed_commands_runs(bastion, agent):
+    done = agent.ssh("for i in a b; do printf '%s\\n' \"$i\" | cat; done; cat <<E\n$(echo c)\nE", options=at("web1"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "a\nb\nc\n", "")
+
+
 def test_a_shell_is_judged_by_its_channel(bastion, agent):
     done = agent.ssh(options=[*at("web1"), "-T"], input="echo no\n")
     assert done.returncode == 77 and "no\n" not in done.stdout

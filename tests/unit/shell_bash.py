@@ -4,6 +4,7 @@ Each line of shell_cases/lines.txt and some generated ones (SHELL_GENERATED, SHE
 own, where all programs are stubs that log their arguments; what bash does itself is seen by its trace. Whatever was run,
 and every file that has come to be, has to be covered by an effect of the line: an under-report is a failure, a refusal
 (an effect `unknown` or `unparsable`) is not."""
+import fcntl
 import os
 import random
 import re
@@ -75,6 +76,8 @@ def execute(place, shell, line, status):
     """Runs it; (records of the stubs, lines of the trace, files that came to be)."""
     work = place / "work"
     log, trace = os.memfd_create("log"), os.memfd_create("trace")
+    for fd in (log, trace):  # several write at once
+        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_APPEND)
     environment = {"PATH": str(place / "bin"), "HOME": str(work), "SHELL_STUB_LOG": str(log), "SHELL_STUB_STATUS": str(status),
                    "BASH_XTRACEFD": str(trace), "PS4": "\x02", "LC_ALL": "C.UTF-8"}
     options = ["-x"] if shell == "bash" else []
