@@ -232,7 +232,7 @@ struct condition {
     size_t n;
 };
 
-enum { CONDITIONS = 5 };
+enum { CONDITIONS = 14 };
 
 static void conditions_of(const Ipc__Match *match, struct condition ret[CONDITIONS])
 {
@@ -241,6 +241,15 @@ static void conditions_of(const Ipc__Match *match, struct condition ret[CONDITIO
     ret[2] = (struct condition){ "columns", match->columns, match->n_columns };
     ret[3] = (struct condition){ "functions", match->functions, match->n_functions };
     ret[4] = (struct condition){ "databases", match->databases, match->n_databases };
+    ret[5] = (struct condition){ "channels", match->channels, match->n_channels };
+    ret[6] = (struct condition){ "commands", match->commands, match->n_commands };
+    ret[7] = (struct condition){ "operations", match->operations, match->n_operations };
+    ret[8] = (struct condition){ "paths", match->paths, match->n_paths };
+    ret[9] = (struct condition){ "opaque", match->opaque, match->n_opaque };
+    ret[10] = (struct condition){ "verbs", match->verbs, match->n_verbs };
+    ret[11] = (struct condition){ "resources", match->resources, match->n_resources };
+    ret[12] = (struct condition){ "namespaces", match->namespaces, match->n_namespaces };
+    ret[13] = (struct condition){ "names", match->names, match->n_names };
 }
 
 static void match_text(struct buffer *out, const Ipc__Match *match)

@@ -176,6 +176,12 @@ def test_what_a_line_runs_is_found_in_it(bastion, agent, place, line, code):
     assert f"code {code})" in done.stderr
 
 
+def test_describe_tells_what_may_be_run(bastion, agent):
+    assert "commands reboot*" in agent.must("describe")
+    rules = [rule for target in json.loads(agent.must("describe", "--json"))["targets"] for rule in target["rules"]]
+    assert {"commands": ["reboot*"]} in [match for rule in rules for match in rule.get("match", [])]
+
+
 def test_a_line_of_allowed_commands_runs(bastion, agent):
     done = agent.ssh("for i in a b; do printf '%s\\n' \"$i\" | cat; done; cat <<E\n$(echo c)\nE", options=at("web1"))
     assert (done.returncode, done.stdout, done.stderr) == (0, "a\nb\nc\n", "")
