@@ -19,6 +19,14 @@ bool shell_is_name(const char *from, const char *to)
     return true;
 }
 
+bool shell_is_listed(const char *const *list, const char *name)
+{
+    for (; *list; list++)
+        if (strcmp(*list, name) == 0)
+            return true;
+    return false;
+}
+
 bool shell_is(const struct shell_word *word, const char *text)
 {
     return word->known && strcmp(word->text, text) == 0;
@@ -92,7 +100,7 @@ void shell_run(struct shell *shell, const struct shell_word *words, size_t n)
     add_run(shell, words, n);
     const char *name = base_name(words[0].text);
     (void)(shell_wrapper(shell, name, words, n) || shell_program(shell, name, words, n) ||
-           shell_builtin(shell, name, words, n));
+           shell_filter(shell, name, words, n) || shell_builtin(shell, name, words, n));
     shell_leave(shell);
 }
 

@@ -6,7 +6,6 @@
  * it is read, wherever it stands. Conditions are not looked at, so all branches count. */
 #include <errno.h>
 #include <string.h>
-#include "base/text.h"
 #include "policy/shell_parser.h"
 
 /* What a command can't be called, even where the grammar of some shell would let it. */
@@ -114,101 +113,6 @@ static bool at_closer(const struct parser *p)
         if (parse_at_word(p, CLOSERS[i]))
             return true;
     return false;
-}
-
-/* ---- redirections ---- */
-
-static bool is_number(const struct shell_word *word)
-{
-    return word->known && *word->text && strspn(word->text, "0123456789") == strlen(word->text);
-}
-
-/* The word behind <& or >&. */
-static void redirect_descriptor(struct parser *p, bool out, const struct shell_word *word)
-{
-    size_t n = strlen(word->text);
-    bool closes =
-        word->known && n > 0 && word->text[n - 1] == '-' && strspn(word->text, "0123456789") == n - 1;
-    if (is_number(word) || closes)
-        return;
-    if (out)
-        shell_redirect(p->shell, FILE_WRITE, word);
-    else
-        shell_refuse(p->shell, "an unusual redirection");
-}
-
-enum redirection {
-    REDIRECT_NONE,
-    READ,
-    WRITE,
-    READ_WRITE,
-    FROM_DESCRIPTOR,
-    TO_DESCRIPTOR,
-    HERE,
-    HERE_TABS,
-    STRING
-};
-
-static enum redirection take_operator(struct parser *p)
-{
-    static const struct {
-        const char *text;
-        enum redirection what;
-    } operators[] = {
-        { "&>>", WRITE },        { "&>", WRITE },           { "<<<", STRING },    { "<<-", HERE_TABS },
-        { "<<", HERE },          { "<&", FROM_DESCRIPTOR }, { "<>", READ_WRITE }, { ">>", WRITE },
-        { ">&", TO_DESCRIPTOR }, { ">|", WRITE },           { "<", READ },        { ">", WRITE },
-    };
-    for (size_t i = 0; i < sizeof operators / sizeof operators[0]; i++) {
-        size_t n = strlen(operators[i].text);
-        if ((size_t)(p->end - p->at) >= n && memcmp(p->at, operators[i].text, n) == 0) {
-            p->at += n;
-            return operators[i].what;
-        }
-    }
-    return REDIRECT_NONE;
-}
-
-static bool at_redirection(const struct parser *p)
-{
-    size_t digits = 0;
-    while (parser_peek(p, digits) >= '0' && parser_peek(p, digits) <= '9')
-        digits++;
-    char c = parser_peek(p, digits), next = parser_peek(p, digits + 1);
-    if (c == '&' && digits == 0)
-        return next == '>';
-    return (c == '<' || c == '>') && (next != '(' || digits > 0);
-}
-
-bool parse_redirection(struct parser *p)
-{
-    struct shell_word word;
-    if (!at_redirection(p))
-        return false;
-    while (parser_peek(p, 0) >= '0' && parser_peek(p, 0) <= '9')
-        p->at++;
-    if (parser_peek(p, 1) == '(')
-        shell_refuse(p->shell, "an unusual redirection");
-    p->both = parser_peek(p, 0) == '&';
-    enum redirection what = take_operator(p);
-    if (parser_peek(p, 0) == '!') /* zsh: >! is >| */
-        shell_refuse(p->shell, "an unusual redirection");
-    parse_skip_blanks(p);
-    if (what == HERE || what == HERE_TABS) {
-        parse_heredoc_start(p, what == HERE_TABS);
-        return true;
-    }
-    if (!parse_word(p, &word)) {
-        shell_refuse(p->shell, "a redirection to nothing");
-        return true;
-    }
-    if (what == READ || what == READ_WRITE)
-        shell_redirect(p->shell, FILE_READ, &word);
-    if (what == WRITE || what == READ_WRITE)
-        shell_redirect(p->shell, FILE_WRITE, &word);
-    if (what == FROM_DESCRIPTOR || what == TO_DESCRIPTOR)
-        redirect_descriptor(p, what == TO_DESCRIPTOR, &word);
-    return true;
 }
 
 /* ---- simple commands ---- */
@@ -429,79 +333,4 @@ void parse_commands(struct parser *p, bool may_be_empty)
     }
     if (empty && !may_be_empty)
         shell_refuse(p->shell, "a part of it is empty");
-}
-
-/* ---- a text ---- */
-
-/* Characters that some terminal or shell may take for a blank or for nothing, or that are not shown as what
- * they are. */
-static const struct {
-    uint32_t first, last;
-} UNUSUAL[] = {
-    { 0x00, 0x08 },     { 0x0b, 0x1f },     { 0x7f, 0xa0 },     { 0xad, 0xad },       { 0x1680, 0x1680 },
-    { 0x180e, 0x180e }, { 0x2000, 0x200f }, { 0x2028, 0x202f }, { 0x205f, 0x206f },   { 0x3000, 0x3000 },
-    { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff }, { 0xfff0, 0xffff }, { 0xe0000, 0xe0fff },
-};
-
-/* The text is UTF-8. */
-static uint32_t next_character(const unsigned char **at)
-{
-    const unsigned char *p = *at;
-    size_t n = *p < 0x80 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
-    uint32_t c = n == 1 ? *p : *p & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++)
-        c = c << 6 | (p[i] & 0x3fu);
-    *at += n;
-    return c;
-}
-
-static const char *unusual_character(const char *text, size_t n)
-{
-    if (memchr(text, '\0', n) || !text_is_utf8(text, n))
-        return "it is not UTF-8 text";
-    const unsigned char *end = (const unsigned char *)text + n;
-    for (const unsigned char *at = (const unsigned char *)text; at < end;) {
-        uint32_t c = next_character(&at);
-        /* In some encodings, which the locale may be of, these are the second half of a letter. */
-        if (c >= 0x80 && at < end && strchr("\\|`", *at))
-            return "a letter beyond ASCII before \\, | or `";
-        for (size_t i = 0; i < sizeof UNUSUAL / sizeof UNUSUAL[0]; i++)
-            if (c >= UNUSUAL[i].first && c <= UNUSUAL[i].last)
-                return "there are control characters or unusual blanks in it";
-    }
-    return NULL;
-}
-
-static void read_text(struct shell *shell, const char *text, size_t n)
-{
-    struct parser p = { .shell = shell, .start = text, .at = text, .end = text + n };
-    parse_commands(&p, true);
-    if (p.at != p.end)
-        shell_refuse(shell, "something in an unusual place");
-    if (p.n_heredocs > 0)
-        shell_refuse(shell, "a here-document has no end");
-    if (!shell_failed(shell)) {
-        int r = shell_tree_agrees(text, n, p.marks, p.n_marks);
-        if (r < 0)
-            shell->error = r;
-        else if (r > 0)
-            shell_refuse(shell, "it can be read in more than one way");
-    }
-    free(p.scratch);
-    free(p.words);
-    free(p.marks);
-}
-
-void shell_text(struct shell *shell, const char *text, size_t n)
-{
-    if (shell_failed(shell) || !shell_enter(shell))
-        return;
-    const char *unusual = n > SHELL_LINE_MAX                 ? "it is too long"
-                          : ++shell->texts > SHELL_TEXTS_MAX ? "it has too many command lines in it"
-                                                             : unusual_character(text, n);
-    if (unusual)
-        shell_refuse(shell, unusual);
-    else
-        read_text(shell, text, n);
-    shell_leave(shell);
 }

@@ -1,4 +1,5 @@
-/* One text being read: what the files policy/shell_{parse,compound,word,expand,heredoc,test}.c share. */
+/* One text being read: what the files policy/shell_{text,parse,redirect,compound,word,expand,heredoc,test}.c
+ * share. */
 #pragma once
 #include "policy/shell_parts.h"
 
@@ -47,6 +48,9 @@ bool parse_at_word(const struct parser *p, const char *word);
 bool parse_take_word(struct parser *p, const char *word);
 void parse_expect(struct parser *p, const char *text); /* a reserved word or an operator, or a refusal */
 bool parse_take_until(struct parser *p, const char *closer); /* commands, and the word that closes them */
+
+/* ---- shell_redirect.c ---- */
+bool parse_redirection(struct parser *p); /* false: there is none here */
 
 /* ---- shell_compound.c ---- */
 bool parse_compound(struct parser *p); /* false: none begins here */

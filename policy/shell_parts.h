@@ -54,7 +54,7 @@ char *shell_copy(struct shell *shell, const char *text, size_t n);
 bool shell_enter(struct shell *shell);
 void shell_leave(struct shell *shell);
 
-/* All effects of a text that a shell reads (shell_parse.c). What is refused in it is refused of the line. */
+/* All effects of a text that a shell reads (shell_text.c). What is refused in it is refused of the line. */
 void shell_text(struct shell *shell, const char *text, size_t n);
 
 /* ---- what is done with what was read (shell_command.c) ---- */
@@ -70,13 +70,16 @@ void shell_redirect(struct shell *shell, enum file_operation operation, const st
 
 /* Whether what is between both is a name, that is letters, digits and _. */
 bool shell_is_name(const char *from, const char *to);
-bool shell_is(const struct shell_word *word, const char *text); /* known, and this */
+bool shell_is_listed(const char *const *list, const char *name); /* list ends with NULL */
+bool shell_is(const struct shell_word *word, const char *text);  /* known, and this */
 
-/* ---- commands that run others (shell_wrappers.c, shell_programs.c, shell_builtins.c) ---- */
+/* ---- commands that run others (shell_wrappers.c, shell_programs.c, shell_filters.c, shell_builtins.c) ----
+ */
 
 /* One of them: false when no such command is known there. words[0] is its name, `name` without directory. */
 bool shell_wrapper(struct shell *shell, const char *name, const struct shell_word *words, size_t n);
 bool shell_program(struct shell *shell, const char *name, const struct shell_word *words, size_t n);
+bool shell_filter(struct shell *shell, const char *name, const struct shell_word *words, size_t n);
 bool shell_builtin(struct shell *shell, const char *name, const struct shell_word *words, size_t n);
 
 /* Options as getopt has them: letters, with ":" behind those with a value; long ones separated by blanks,

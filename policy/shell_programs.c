@@ -6,14 +6,6 @@
 
 static const char RUNS[] = "what %s runs";
 
-static bool is_listed(const char *const *list, const char *name)
-{
-    for (; *list; list++)
-        if (strcmp(*list, name) == 0)
-            return true;
-    return false;
-}
-
 /* ---- shells ---- */
 
 static const char *const SHELLS[] = { "sh",   "bash", "dash",  "ash",  "ksh",  "ksh93",
@@ -30,7 +22,7 @@ static void run_shell(struct shell *shell, const char *name, const struct shell_
         static const char *const longs[] = {
             "--norc", "--noprofile", "--posix", "--login", "--verbose", NULL
         };
-        if (word[1] == '-' && is_listed(longs, word))
+        if (word[1] == '-' && shell_is_listed(longs, word))
             continue;
         if (strcmp(word, "--version") == 0 || strcmp(word, "--help") == 0)
             return;
@@ -42,7 +34,7 @@ static void run_shell(struct shell *shell, const char *name, const struct shell_
     }
     bool unclear = i == n || words[i].splits || words[i].many || *words[i].text == '+' ||
                    (!words[i].known && *words[i].text == EFFECT_HOLE);
-    if (unclear || (text && is_listed(FOREIGN_SHELLS, name)))
+    if (unclear || (text && shell_is_listed(FOREIGN_SHELLS, name)))
         shell_unknown(shell, RUNS, name);
     else if (text)
         shell_joined(shell, name, words + i, 1);
@@ -113,205 +105,6 @@ static void run_language(struct shell *shell, const char *name, const char *harm
             break;
     }
     shell_unknown(shell, RUNS, name);
-}
-
-/* ---- awk and sed ---- */
-
-static const char *const AWKS[] = { "awk", "gawk", "mawk", "nawk", "original-awk", NULL };
-
-/* The program is the first operand; pipes, files, system() and what loads more are all it can do to others.
- */
-static void run_awk(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
-{
-    static const struct shell_options options = { "F:v:", "field-separator: assign:" };
-    size_t i = shell_skip_options(&options, words, n);
-    bool safe = i > 0 && i < n && words[i].known && !strpbrk(words[i].text, "|@") &&
-                !strstr(words[i].text, "system") && !strstr(words[i].text, "getline") &&
-                !strstr(words[i].text, "print >") && !strchr(words[i].text, '>');
-    for (size_t k = i + 1; safe && k < n; k++)
-        safe = words[k].known ? words[k].text[0] != '-' : !words[k].splits && *words[k].text != EFFECT_HOLE;
-    if (!safe)
-        shell_unknown(shell, RUNS, name);
-}
-
-/* One of `p`, `d`, `q`, `=` behind addresses of digits, $, comma and !, or one s or y with plain flags. */
-static bool is_safe_sed(const char *script)
-{
-    script += strspn(script, "0123456789$,!~+ ");
-    if (*script == '/') { /* an address */
-        const char *end = strchr(script + 1, '/');
-        if (!end || memchr(script, '\\', (size_t)(end - script)))
-            return false;
-        script = end + 1 + strspn(end + 1, ", !");
-        if (*script == '/') {
-            end = strchr(script + 1, '/');
-            if (!end || memchr(script, '\\', (size_t)(end - script)))
-                return false;
-            script = end + 1;
-        }
-    }
-    if (strcmp(script, "p") == 0 || strcmp(script, "d") == 0 || strcmp(script, "q") == 0 ||
-        strcmp(script, "=") == 0 || strcmp(script, "$!N") == 0)
-        return true;
-    if ((*script != 's' && *script != 'y') || !script[1] || !strchr("/|#,:@%!", script[1]))
-        return false;
-    char delimiter = script[1];
-    unsigned parts = 0;
-    const char *at = script + 2;
-    for (; *at && parts < 2; at++) {
-        if (*at == '\n')
-            return false;
-        if (*at == '\\' && at[1])
-            at++;
-        else if (*at == delimiter)
-            parts++;
-    }
-    return parts == 2 && strspn(at, "gpiI0123456789") == strlen(at);
-}
-
-static void run_sed(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
-{
-    bool script = false, safe = true;
-    for (size_t i = 1; i < n && safe; i++) {
-        const char *word = words[i].text;
-        if (!words[i].known) {
-            safe = script && !words[i].splits && *word != EFFECT_HOLE && *word != '-';
-        } else if (strcmp(word, "-e") == 0 || strcmp(word, "--expression") == 0) {
-            safe = i + 1 < n && words[i + 1].known && is_safe_sed(words[++i].text);
-            script = true;
-        } else if (word[0] == '-' && word[1]) {
-            /* -i.bak: the suffix may hold a directory; the file is rewritten in either case */
-            safe = strncmp(word, "-i", 2) == 0 ? !strchr(word, '/')
-                                               : strspn(word + 1, "nrEsuz") == strlen(word + 1);
-        } else if (!script) {
-            safe = is_safe_sed(word);
-            script = true;
-        }
-    }
-    if (!safe)
-        shell_unknown(shell, RUNS, name);
-}
-
-/* ---- git ---- */
-
-static const char *const GIT_COMMANDS[] = {
-    "add",
-    "am",
-    "annotate",
-    "apply",
-    "archive",
-    "blame",
-    "branch",
-    "bundle",
-    "cat-file",
-    "check-ignore",
-    "checkout",
-    "cherry",
-    "cherry-pick",
-    "clean",
-    "clone",
-    "commit",
-    "count-objects",
-    "describe",
-    "diff",
-    "diff-tree",
-    "fetch",
-    "for-each-ref",
-    "format-patch",
-    "fsck",
-    "gc",
-    "grep",
-    "hash-object",
-    "init",
-    "log",
-    "ls-files",
-    "ls-remote",
-    "ls-tree",
-    "merge",
-    "merge-base",
-    "mv",
-    "name-rev",
-    "notes",
-    "prune",
-    "pull",
-    "push",
-    "range-diff",
-    "rebase",
-    "reflog",
-    "remote",
-    "repack",
-    "reset",
-    "restore",
-    "rev-list",
-    "rev-parse",
-    "revert",
-    "rm",
-    "shortlog",
-    "show",
-    "show-ref",
-    "sparse-checkout",
-    "stash",
-    "status",
-    "switch",
-    "symbolic-ref",
-    "tag",
-    "update-index",
-    "update-ref",
-    "upload-pack",
-    "receive-pack",
-    "upload-archive",
-    "verify-commit",
-    "verify-tag",
-    "version",
-    "whatchanged",
-    "worktree",
-    "write-tree",
-    NULL,
-};
-/* Options that name a program, or bring code along. */
-static const char *const GIT_RUNS[] = {
-    "-c",
-    "--config",
-    "--config-env",
-    "--exec",
-    "-x",
-    "--upload-pack",
-    "-u",
-    "--receive-pack",
-    "-O",
-    "--open-files-in-pager",
-    "--ext-diff",
-    "--textconv",
-    "--template",
-    "-i",
-    "--interactive",
-    "--edit",
-    NULL,
-};
-
-static void run_git(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
-{
-    static const struct shell_options options = { "C:P",
-                                                  "no-pager git-dir: work-tree: bare no-replace-objects "
-                                                  "literal-pathspecs no-optional-locks version help" };
-    size_t i = shell_skip_options(&options, words, n);
-    if (i == n)
-        return;
-    bool safe = i > 0 && words[i].known && is_listed(GIT_COMMANDS, words[i].text);
-    for (size_t k = i + 1; safe && k < n; k++) {
-        const char *word = words[k].text;
-        if (!words[k].known)
-            safe = !words[k].splits && *word != EFFECT_HOLE && *word != '-';
-        else
-            safe = !strstr(word, "ext::");
-        for (size_t o = 0; safe && GIT_RUNS[o]; o++)
-            safe = strncmp(word, GIT_RUNS[o], strlen(GIT_RUNS[o])) != 0 ||
-                   (strcmp(words[i].text, "commit") == 0 && strcmp(word, "-c") != 0);
-        if (shell_is(&words[k], "--"))
-            break;
-    }
-    if (!safe)
-        shell_unknown(shell, RUNS, name);
 }
 
 /* ---- programs with some option that runs something ---- */
@@ -476,20 +269,8 @@ static bool run_with_options(struct shell *shell, const char *name, const struct
 
 bool shell_program(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
 {
-    if (is_listed(SHELLS, name) || is_listed(FOREIGN_SHELLS, name)) {
+    if (shell_is_listed(SHELLS, name) || shell_is_listed(FOREIGN_SHELLS, name)) {
         run_shell(shell, name, words, n);
-        return true;
-    }
-    if (is_listed(AWKS, name)) {
-        run_awk(shell, name, words, n);
-        return true;
-    }
-    if (strcmp(name, "sed") == 0 || strcmp(name, "gsed") == 0) {
-        run_sed(shell, name, words, n);
-        return true;
-    }
-    if (strcmp(name, "git") == 0) {
-        run_git(shell, name, words, n);
         return true;
     }
     for (size_t i = 0; i < sizeof LANGUAGES / sizeof LANGUAGES[0]; i++)
@@ -497,7 +278,8 @@ bool shell_program(struct shell *shell, const char *name, const struct shell_wor
             run_language(shell, name, LANGUAGES[i].harmless, words, n);
             return true;
         }
-    if (is_listed(ALWAYS, name) || strncmp(name, "ld-linux", 8) == 0 || strncmp(name, "ld.so", 5) == 0) {
+    if (shell_is_listed(ALWAYS, name) || strncmp(name, "ld-linux", 8) == 0 ||
+        strncmp(name, "ld.so", 5) == 0) {
         shell_unknown(shell, RUNS, name);
         return true;
     }
