@@ -16,6 +16,7 @@
 #include "base/chain.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "channels/recorder_head.h"
 
 struct recorder {
     int fd;
@@ -82,20 +83,28 @@ uint64_t recorder_next(const struct recorder *r)
     return r->requests + 1;
 }
 
-/* Heads are small but for requests with many values; 60 KiB on the stack would be touched at every event. */
-static int write_event(struct recorder *r, Ipc__Event *event, const void *body, size_t n)
+/* A head that recorder_head() does not make. */
+static int write_packed(struct recorder *r, const Ipc__Event *event, const void *body, size_t n)
 {
-    uint8_t small[2048];
-    CLEANUP(free) uint8_t *large = NULL;
-    event->at_us = clock_us() - r->started_us;
     size_t size = ipc__event__get_packed_size(event);
     if (size > CHAIN_HEAD_MAX)
         return -EMSGSIZE;
-    if (size > sizeof(small) && !(large = malloc(size)))
+    CLEANUP(free) uint8_t *head = malloc(size ? size : 1);
+    if (!head)
         return -ENOMEM;
-    uint8_t *head = large ? large : small;
-    ipc__event__pack(event, head);
-    int result = chain_append(&r->chain, r->fd, head, size, body, n);
+    (void)ipc__event__pack(event, head);
+    return chain_append(&r->chain, r->fd, head, size, body, n);
+}
+
+/* Heads are small but for requests with many values; 60 KiB on the stack would be touched at every event. */
+static int write_event(struct recorder *r, Ipc__Event *event, const void *body, size_t n)
+{
+    uint8_t bytes[RECORDER_HEAD_MAX];
+    const uint8_t *head = NULL;
+    event->at_us = clock_us() - r->started_us;
+    size_t size = recorder_head(event, bytes, &head);
+    int result =
+        size > 0 ? chain_append(&r->chain, r->fd, head, size, body, n) : write_packed(r, event, body, n);
     if (result == 0 && r->synced && fdatasync(r->fd) < 0)
         result = -errno;
     return result;

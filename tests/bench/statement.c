@@ -2,9 +2,10 @@
  * written). The numbers are CPU of one process that does nothing else; beside others that fill the caches it
  * is more.
  *
- *   statement [ROUNDS]
+ *   statement [ROUNDS] [simple|prepared]
  *
- * `simple`: each text is new; `prepared`: Bind and Execute of one statement. */
+ * simple: each text is new; prepared: Bind and Execute of one statement. One of them alone is for counting:
+ * valgrind --tool=callgrind --toggle-collect=measure. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,10 +151,13 @@ int main(int argc, char **argv)
     s.scope = scope;
     s.front.text_kind = TEXT_UTF8;
     back_init(&s.back, &s.front, false, true);
-    measure(&s, "simple", put_query, rounds);
+    const char *only = argc > 2 ? argv[2] : NULL;
+    if (!only || strcmp(only, "simple") == 0)
+        measure(&s, "simple", put_query, rounds);
     say(&s, bytes, put_parse(bytes));
     hear(&s);
-    measure(&s, "prepared", put_bind, rounds);
+    if (!only || strcmp(only, "prepared") == 0)
+        measure(&s, "prepared", put_bind, rounds);
     front_free(&s.front);
     back_free(&s.back);
     return 0;

@@ -10,6 +10,7 @@
 #include "base/chain.h"
 #include "base/io.h"
 #include "channels/recorder.h"
+#include "channels/recorder_head.h"
 
 enum { ENTRIES_BEFORE = 3, FILE_MAX = 16 * 1024 * 1024 };
 
@@ -267,9 +268,121 @@ static void a_ledger_that_names_no_version_has_opened_one_of_the_first(void **st
     fd_close(fd);
 }
 
+/* ---- heads ---- */
+
+/* The same bytes as protobuf-c's; false where it is left to it. */
+static bool is_packed_alike(const Ipc__Event *event)
+{
+    static uint8_t own[RECORDER_HEAD_MAX], packed[CHAIN_HEAD_MAX];
+    const uint8_t *head = NULL;
+    size_t n = recorder_head(event, own, &head), size = ipc__event__get_packed_size(event);
+    if (n == 0)
+        return false;
+    assert_int_equal(n, size);
+    assert_int_equal(ipc__event__pack(event, packed), size);
+    assert_memory_equal(head, packed, size);
+    return true;
+}
+
+static char *lent(const char *text)
+{
+    return (char *)(uintptr_t)text;
+}
+
+/* Field by field, each with values around the sizes of a varint, and all of them. */
+static void heads_are_packed_as_protobuf_does(void **state)
+{
+    static const uint64_t numbers[] = { 0, 1, 127, 128, 16383, 16384, UINT32_MAX, UINT64_MAX };
+    static const char *const texts[] = { "", "a", "select public.orders", "\303\244" };
+    enum { NUMBERS = sizeof numbers / sizeof numbers[0], TEXTS = 4, ROUNDS = 4000 };
+    uint8_t bytes[300] = { 7 };
+    ProtobufCBinaryData values[3];
+    protobuf_c_boolean nulls[3];
+    uint32_t formats[3];
+    char *effects[3];
+    unsigned dice = 1;
+    (void)state;
+#define DICE(n) ((dice = dice * 1103515245 + 12345, dice >> 16) % (n))
+    for (int round = 0; round < ROUNDS; round++) {
+        Ipc__Request request = IPC__REQUEST__INIT;
+        Ipc__Output output = IPC__OUTPUT__INIT;
+        Ipc__Event event = IPC__EVENT__INIT;
+        event.at_us = numbers[DICE(NUMBERS)];
+        request.number = numbers[DICE(NUMBERS)];
+        request.what = lent(texts[DICE(TEXTS)]);
+        request.verdict = lent(texts[DICE(TEXTS)]);
+        request.rule = lent(texts[DICE(TEXTS)]);
+        request.reason = DICE(9) ? lent(texts[DICE(TEXTS)]) : NULL;
+        request.code = DICE(9) ? lent(texts[DICE(TEXTS)]) : NULL;
+        request.omitted = numbers[DICE(NUMBERS)];
+        request.stream = (uint32_t)numbers[DICE(NUMBERS)];
+        request.of = numbers[DICE(NUMBERS)];
+        request.values_omitted = numbers[DICE(NUMBERS)];
+        request.n_effects = DICE(4);
+        request.n_values = DICE(4);
+        request.n_nulls = DICE(4);
+        request.n_formats = DICE(4);
+        for (unsigned i = 0; i < 3; i++) {
+            effects[i] = lent(texts[DICE(TEXTS)]);
+            values[i] = (ProtobufCBinaryData){ DICE(2) ? 0 : DICE(sizeof bytes), bytes };
+            nulls[i] = DICE(2) == 1;
+            formats[i] = (uint32_t)numbers[DICE(NUMBERS)];
+        }
+        request.effects = effects;
+        request.values = values;
+        request.nulls = nulls;
+        request.formats = formats;
+        output.stream = (uint32_t)numbers[DICE(NUMBERS)];
+        output.form = lent(texts[DICE(TEXTS)]);
+        event.what_case = IPC__EVENT__WHAT_REQUEST;
+        event.request = &request;
+        assert_true(is_packed_alike(&event));
+        event.what_case = IPC__EVENT__WHAT_OUTPUT;
+        event.output = &output;
+        assert_true(is_packed_alike(&event));
+    }
+#undef DICE
+}
+
+/* Every size around what fits. */
+static void a_head_that_does_not_fit_is_left_to_protobuf(void **state)
+{
+    static char reason[RECORDER_HEAD_MAX + 64];
+    unsigned alike = 0, left = 0;
+    (void)state;
+    for (size_t n = RECORDER_HEAD_MAX - 200; n < sizeof reason; n++) {
+        Ipc__Request request = IPC__REQUEST__INIT;
+        Ipc__Event event = IPC__EVENT__INIT;
+        memset(reason, 'r', n);
+        reason[n] = 0;
+        request.reason = reason;
+        event.at_us = UINT64_MAX;
+        event.what_case = IPC__EVENT__WHAT_REQUEST;
+        event.request = &request;
+        if (is_packed_alike(&event))
+            alike++;
+        else
+            left++;
+    }
+    assert_true(alike > 100 && left > 64);
+}
+
+static void other_events_are_left_to_protobuf(void **state)
+{
+    Ipc__Note note = IPC__NOTE__INIT;
+    Ipc__Event event = IPC__EVENT__INIT;
+    (void)state;
+    event.what_case = IPC__EVENT__WHAT_NOTE;
+    event.note = &note;
+    assert_false(is_packed_alike(&event));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(heads_are_packed_as_protobuf_does),
+        cmocka_unit_test(a_head_that_does_not_fit_is_left_to_protobuf),
+        cmocka_unit_test(other_events_are_left_to_protobuf),
         cmocka_unit_test(events_stand_in_order_under_the_chain),
         cmocka_unit_test(a_long_statement_is_cut_and_says_by_how_much),
         cmocka_unit_test(values_of_every_size_are_kept_up_to_what_a_head_holds),
