@@ -16,6 +16,7 @@
 #include "channels/printer.h"
 #include "channels/recorder.h"
 #include "channels/ssh/entry.h"
+#include "channels/ssh/flow.h"
 #include "channels/ssh/task.h"
 #include "channels/stream.h"
 #include "channels/tool.h"
@@ -51,6 +52,7 @@ static void channel_free(struct channel *channel)
     stream_free(channel->stream);
     tool_free(channel->tool);
     ssh_task_free(channel->ssh_task);
+    ssh_flow_free(channel->ssh_flow);
     desk_free(channel);
     recorder_free(channel->recorder);
     printer_free(channel->out);
@@ -385,6 +387,8 @@ void channels_stop(struct gate *gate, const struct refusal *why)
             tool_stop(channel->tool, why);
         else if (channel->ssh_task)
             ssh_task_stop(channel->ssh_task, why);
+        else if (channel->ssh_flow)
+            ssh_flow_stop(channel->ssh_flow, why);
         else if (!channel->closing)
             channel_refuse(channel, why); /* it waits for an answer of somebody */
     }

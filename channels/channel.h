@@ -9,6 +9,7 @@
 
 struct desk;
 struct recorder;
+struct ssh_flow;
 struct ssh_task;
 struct stream;
 struct tool;
@@ -39,6 +40,7 @@ struct channel {
     struct tool *tool;         /* or a tool, */
     struct desk *desk;         /* what operators do with approvals, */
     struct ssh_task *ssh_task; /* or a session at an SSH target */
+    struct ssh_flow *ssh_flow; /* or a connection through one */
     const char *exit_message;  /* with a signal, for channel_finish(); or NULL */
     bool exit_core;
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "channels/jump.h"
+#include "channels/ssh/flow.h"
 #include "channels/stream.h"
 #include "policy/forward_range.h"
 
@@ -89,9 +90,14 @@ void forward_begin(struct channel *channel, const Ipc__Forward *forward)
         to_target(channel, reached, forward->port);
         return;
     }
-    if (via)
-        (void)snprintf(reason, sizeof reason,
-                       "forwards through target \"%s\" are not supported in this version", via->name);
+    if (via && !target && forward_is_listed(via, forward->host, forward->port)) {
+        channel->target = via;
+        ssh_flow_begin(channel, forward->host, forward->port);
+        return;
+    }
+    if (via && !target)
+        (void)snprintf(reason, sizeof reason, "target \"%s\" does not list %.100s:%u among its `forwards`",
+                       via->name, forward->host, (unsigned)forward->port);
     else
         (void)snprintf(reason, sizeof reason,
                        "no target \"%.100s\" for you: `targets` lists what you may reach", forward->host);

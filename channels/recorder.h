@@ -32,6 +32,8 @@ MUST_USE int recorder_input(struct recorder *recorder, uint32_t stream, const ch
                             size_t n);
 MUST_USE int recorder_resize(struct recorder *recorder, uint32_t columns, uint32_t rows);
 MUST_USE int recorder_transfer(struct recorder *recorder, Ipc__Transfer *transfer);
+/* Bytes that went either way and are not kept; the end of the recording has their number. */
+void recorder_count(struct recorder *recorder, uint64_t in, uint64_t out);
 /* A step of a request of this session for approval. */
 MUST_USE int recorder_approval(struct recorder *recorder, Ipc__ApprovalNews *news);
 MUST_USE int recorder_note(struct recorder *recorder, const char *text);

@@ -18,7 +18,7 @@ static const struct config_key SSH_KEYS[] = {
     { "host_key", CONFIG_OPTIONAL },
     { "certificate_authority", CONFIG_OPTIONAL },
     { "host_ca", CONFIG_SOON },
-    { "forwards", CONFIG_SOON },
+    { "forwards", CONFIG_OPTIONAL },
     { "source_address", CONFIG_OPTIONAL },
 };
 

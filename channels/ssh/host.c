@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "channels/audit.h"
 #include "channels/recorder.h"
+#include "channels/ssh/flow.h"
 #include "channels/ssh/task.h"
 
 enum {
@@ -34,6 +35,7 @@ struct ssh_host {
     struct upstream *upstream;
     struct timer *limit; /* of the login; then, without tasks, of idleness */
     struct ssh_task *tasks;
+    struct ssh_flow *flows;
 };
 
 static const char *login_of(const struct ssh_host *host)
@@ -57,14 +59,23 @@ static void reset(struct ssh_host *host)
 static void fail(struct ssh_host *host, const struct refusal *why)
 {
     struct ssh_task *tasks = STEAL(host->tasks);
+    struct ssh_flow *flows = STEAL(host->flows);
     for (struct ssh_task *task = tasks; task; task = task->next)
         ssh_task_abandon(task); /* channels go before their connection */
+    for (struct ssh_flow *flow = flows; flow; flow = flow->next)
+        ssh_flow_abandon(flow);
     reset(host);
     while (tasks) {
         struct ssh_task *task = tasks;
         tasks = task->next;
         task->host = NULL;
         ssh_task_refused(task, why);
+    }
+    while (flows) {
+        struct ssh_flow *flow = flows;
+        flows = flow->next;
+        flow->host = NULL;
+        ssh_flow_stop(flow, why);
     }
 }
 
@@ -133,6 +144,10 @@ static void ready(void *owner)
         next = task->next;
         ssh_task_ready(task);
     }
+    for (struct ssh_flow *flow = host->flows, *next; flow; flow = next) {
+        next = flow->next;
+        ssh_flow_ready(flow);
+    }
 }
 
 static void connector_gone(void *owner, const char *reason)
@@ -182,7 +197,8 @@ static int send_ask(struct ssh_host *host, const uint8_t *key, size_t n)
     ask.target = host->target->name;
     ask.login = host->login;
     ask.ssh_public_key = (ProtobufCBinaryData){ .len = n, .data = (uint8_t *)(uintptr_t)key };
-    ask.recording = (char *)(uintptr_t)ssh_task_recording(host->tasks);
+    ask.recording =
+        (char *)(uintptr_t)(host->tasks ? ssh_task_recording(host->tasks) : ssh_flow_recording(host->flows));
     Ipc__Message message = IPC_MESSAGE(ASK_LOGIN, ask_login, &ask);
     return ipc_peer_send(gate->vault, &message, NULL, 0);
 }
@@ -270,11 +286,27 @@ static struct ssh_host *make(struct gate *gate, const Ipc__Target *target, const
     return host;
 }
 
-int ssh_host_join(struct gate *gate, const Ipc__Target *target, const char *login, struct ssh_task *task)
+static struct ssh_host *find_or_make(struct gate *gate, const Ipc__Target *target, const char *login)
 {
     struct ssh_host *host = find(gate, target, login);
-    if (!host)
-        host = make(gate, target, login);
+    return host ? host : make(gate, target, login);
+}
+
+/* Somebody has joined it: its login is begun, unless it is there or under way. */
+static void wake(struct ssh_host *host)
+{
+    if (host->state == HOST_IDLE && begin(host)) {
+        refuse_login(host,
+                     &(struct refusal){ .code = "target_unavailable",
+                                        .reason = "the vault is not available",
+                                        .next = "connect again later" },
+                     NULL);
+    }
+}
+
+int ssh_host_join(struct gate *gate, const Ipc__Target *target, const char *login, struct ssh_task *task)
+{
+    struct ssh_host *host = find_or_make(gate, target, login);
     if (!host)
         return -ENOMEM;
     task->next = host->tasks;
@@ -283,14 +315,50 @@ int ssh_host_join(struct gate *gate, const Ipc__Target *target, const char *logi
     if (host->state == HOST_READY) {
         timer_stop(host->limit);
         ssh_task_ready(task);
-    } else if (host->state == HOST_IDLE && begin(host)) {
-        refuse_login(host,
-                     &(struct refusal){ .code = "target_unavailable",
-                                        .reason = "the vault is not available",
-                                        .next = "connect again later" },
-                     NULL);
+    } else {
+        wake(host);
     }
     return 0;
+}
+
+int ssh_host_join_flow(struct gate *gate, const Ipc__Target *target, const char *login, struct ssh_flow *flow)
+{
+    struct ssh_host *host = find_or_make(gate, target, login);
+    if (!host)
+        return -ENOMEM;
+    flow->next = host->flows;
+    flow->host = host;
+    host->flows = flow;
+    if (host->state == HOST_READY) {
+        timer_stop(host->limit);
+        ssh_flow_ready(flow);
+    } else {
+        wake(host);
+    }
+    return 0;
+}
+
+/* The last one that leaves ends a login that nobody waits for any more. */
+static void left(struct ssh_host *host)
+{
+    if (host->tasks || host->flows)
+        return;
+    if (host->state == HOST_READY)
+        timer_set(host->limit, IDLE_LIMIT_MS);
+    else
+        reset(host);
+}
+
+void ssh_host_leave_flow(struct ssh_host *host, struct ssh_flow *flow)
+{
+    for (struct ssh_flow **slot = &host->flows; *slot; slot = &(*slot)->next) {
+        if (*slot == flow) {
+            *slot = flow->next;
+            break;
+        }
+    }
+    flow->host = NULL;
+    left(host);
 }
 
 void ssh_host_leave(struct ssh_host *host, struct ssh_task *task)
@@ -302,10 +370,7 @@ void ssh_host_leave(struct ssh_host *host, struct ssh_task *task)
         }
     }
     task->host = NULL;
-    if (!host->tasks && host->state == HOST_READY)
-        timer_set(host->limit, IDLE_LIMIT_MS);
-    else if (!host->tasks)
-        reset(host); /* nobody waits for the login any more */
+    left(host);
 }
 
 struct upstream *ssh_host_upstream(const struct ssh_host *host)

@@ -4,6 +4,7 @@
 #include "channels/channel.h"
 #include "channels/ssh/upstream.h"
 
+struct ssh_flow;
 struct ssh_host;
 struct ssh_task;
 
@@ -12,6 +13,10 @@ struct ssh_task;
 MUST_USE int ssh_host_join(struct gate *gate, const Ipc__Target *target, const char *login,
                            struct ssh_task *task);
 void ssh_host_leave(struct ssh_host *host, struct ssh_task *task);
+/* The same for flows: ssh_flow_ready(), ssh_flow_refused(). */
+MUST_USE int ssh_host_join_flow(struct gate *gate, const Ipc__Target *target, const char *login,
+                                struct ssh_flow *flow);
+void ssh_host_leave_flow(struct ssh_host *host, struct ssh_flow *flow);
 /* The connection; NULL unless ready. */
 struct upstream *ssh_host_upstream(const struct ssh_host *host);
 

@@ -167,9 +167,19 @@ static int start(struct upstream_channel *c)
         return ssh_channel_request_exec(c->ssh, c->run.text);
     case UPSTREAM_SUBSYSTEM:
         return ssh_channel_request_subsystem(c->ssh, c->run.text);
+    case UPSTREAM_FORWARD:
+        return SSH_OK; /* it is there once it is open */
     default:
         return ssh_channel_request_shell(c->ssh);
     }
+}
+
+/* RFC 4254 §7.2; where the client's own end is, is nobody's business there. */
+static int open_channel(struct upstream_channel *c)
+{
+    if (c->run.what == UPSTREAM_FORWARD)
+        return ssh_channel_open_forward(c->ssh, c->run.text, (int)c->run.port, "127.0.0.1", 0);
+    return ssh_channel_open_session(c->ssh);
 }
 
 /* One step of starting: what libssh says to it. A terminal or a variable that is refused is done without, as
@@ -179,7 +189,7 @@ static int take_step(struct upstream_channel *c)
     int r = SSH_OK;
     switch (c->state) {
     case CHANNEL_OPENS:
-        r = ssh_channel_open_session(c->ssh);
+        r = open_channel(c);
         break;
     case CHANNEL_ASKS_PTY:
         r = ask_for_terminal(c) == SSH_AGAIN ? SSH_AGAIN : SSH_OK;

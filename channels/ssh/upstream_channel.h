@@ -1,4 +1,5 @@
-/* A session at a target: a command, a shell or a subsystem, in a channel of an upstream. */
+/* A session at a target (a command, a shell or a subsystem), or a connection that it makes, in a channel of
+ * an upstream. */
 #pragma once
 #include "channels/ssh/upstream.h"
 
@@ -6,8 +7,9 @@ struct upstream_channel;
 
 /* What to run; borrowed until started() or refused(). */
 struct upstream_run {
-    enum { UPSTREAM_EXEC, UPSTREAM_SHELL, UPSTREAM_SUBSYSTEM } what;
-    const char *text;    /* command or name of the subsystem */
+    enum { UPSTREAM_EXEC, UPSTREAM_SHELL, UPSTREAM_SUBSYSTEM, UPSTREAM_FORWARD } what;
+    const char *text;    /* command, name of the subsystem, or host to be reached */
+    uint32_t port;       /* of that host */
     const Ipc__Pty *pty; /* or NULL */
     Ipc__Variable *const *environment;
     size_t n_environment;

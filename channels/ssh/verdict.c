@@ -11,7 +11,10 @@
 
 const char *ssh_kind_name(enum ssh_kind kind)
 {
-    return kind == SSH_EXEC ? "exec" : kind == SSH_SHELL ? "shell" : "subsystem";
+    static const char *const names[] = {
+        [SSH_EXEC] = "exec", [SSH_SHELL] = "shell", [SSH_SUBSYSTEM] = "subsystem", [SSH_FORWARD] = "forward"
+    };
+    return names[kind];
 }
 
 void ssh_verdict_clear(struct ssh_verdict *v)
@@ -27,7 +30,8 @@ static int find_effects(enum ssh_kind kind, const char *text, struct effects *ef
     case SSH_EXEC:
         return shell_effects(text, strlen(text), effects);
     case SSH_SHELL:
-        return ssh_effect_channel(effects, "shell");
+    case SSH_FORWARD:
+        return ssh_effect_channel(effects, ssh_kind_name(kind));
     default:
         return effects_add_opaque(effects, EFFECT_UNKNOWN, "a subsystem that is not looked into");
     }
@@ -62,7 +66,7 @@ int ssh_verdict_of(const struct gate *gate, const Ipc__Target *target, enum ssh_
     const struct circumstances who = { .roles = gate->identity->roles,
                                        .n_roles = gate->identity->n_roles,
                                        .target = target->name,
-                                       .channel = kind == SSH_SHELL ? "shell" : "exec" };
+                                       .channel = kind == SSH_SUBSYSTEM ? "exec" : ssh_kind_name(kind) };
     *ret = (struct ssh_verdict){ .n_effects = 0 };
     int r = find_effects(kind, text, &effects);
     if (r == 0) {

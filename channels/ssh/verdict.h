@@ -3,7 +3,7 @@
 #include "channels/gate.h"
 #include "policy/rules.h"
 
-enum ssh_kind { SSH_EXEC, SSH_SHELL, SSH_SUBSYSTEM };
+enum ssh_kind { SSH_EXEC, SSH_SHELL, SSH_SUBSYSTEM, SSH_FORWARD };
 
 enum { SSH_EFFECTS_SHOWN = 64, SSH_WORDS_MAX = 512 };
 
@@ -15,8 +15,9 @@ struct ssh_verdict {
     char next[SSH_WORDS_MAX];
 };
 
-/* text: the command, or the subsystem's name. Negative: out of memory. */
+/* text: the command, the subsystem's name, or HOST:PORT. Negative: out of memory. */
 MUST_USE int ssh_verdict_of(const struct gate *gate, const Ipc__Target *target, enum ssh_kind kind,
                             const char *text, struct ssh_verdict *ret);
 void ssh_verdict_clear(struct ssh_verdict *verdict);
-const char *ssh_kind_name(enum ssh_kind kind); /* "exec", "shell", "subsystem": as recordings say it */
+const char *
+ssh_kind_name(enum ssh_kind kind); /* "exec", "shell", "subsystem", "forward": as recordings say it */
