@@ -100,6 +100,8 @@ struct step {
 
 static int record(struct approval *a, const struct step *step)
 {
+    if (!a->recorder)
+        return -EPIPE;
     Ipc__ApprovalNews news = IPC__APPROVAL_NEWS__INIT;
     news.id = (char *)(uintptr_t)step->id;
     news.state = step->state;
@@ -402,10 +404,8 @@ static void unlist(struct approval *a)
     approval_free(a);
 }
 
-void approval_drop(struct approval *a, const char *why)
+static void withdraw_all(struct approval *a, const char *why)
 {
-    if (!a)
-        return;
     for (size_t i = 0; i < a->n_parts; i++) {
         struct part *part = &a->parts[i];
         bool open = part->state == OPEN;
@@ -420,7 +420,25 @@ void approval_drop(struct approval *a, const char *why)
                              NULL,
                              0 };
         (void)!record(a, &step); /* the next one fails as well, and ends the session */
+        enter(part, USED);
     }
+}
+
+void approvals_end_recording(struct gate *gate, const struct recorder *recorder)
+{
+    for (struct approval *a = gate->approvals; a; a = a->next) {
+        if (a->recorder != recorder)
+            continue;
+        withdraw_all(a, "its connection has ended");
+        a->recorder = NULL;
+    }
+}
+
+void approval_drop(struct approval *a, const char *why)
+{
+    if (!a)
+        return;
+    withdraw_all(a, why);
     a->dropped = true;
     timer_stop(a->timer);
     if (count(a, ASKED) == 0)

@@ -45,6 +45,8 @@ MUST_USE int approval_new(struct gate *gate, struct recorder *recorder,
 void approval_use(struct approval *approval);
 /* What is held and still open is withdrawn; why: a few words, for people. NULL is none. */
 void approval_drop(struct approval *approval, const char *why);
+/* The recording is about to end: what waits in it is withdrawn now, while that can still be recorded. */
+void approvals_end_recording(struct gate *gate, const struct recorder *recorder);
 /* What the digest of requests by this identity on this target begins with; borrows from gate and target. */
 struct approval_subject approval_subject_of(const struct gate *gate, const Ipc__Target *target,
                                             const char *kind);

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "channels/approval.h"
 #include "channels/audit.h"
 #include "channels/commands/commands.h"
 #include "channels/commands/desk.h"
@@ -256,6 +257,7 @@ static void end_recording(struct channel *channel, uint32_t status, const char *
 {
     if (!channel->recorder)
         return;
+    approvals_end_recording(channel->gate, channel->recorder);
     (void)!recorder_end(channel->recorder, status, reason);
     Ipc__Finished finished = IPC__FINISHED__INIT;
     finished.id = (char *)(uintptr_t)recorder_id(channel->recorder);

@@ -89,14 +89,16 @@ static int ask(struct front *f, const char *what, const struct held *held, const
                            "what it would do changes again and again while others decide");
         return 0;
     }
-    free(h->content);
+    hold_forget_question(h);
+    h->kept[h->n_kept++] = decision_share(held->decision);
+    for (size_t i = 0; i < held->n_executed; i++)
+        h->kept[h->n_kept++] = decision_share(held->executed[i]);
     h->content = content;
     h->content_n = n;
     memcpy(h->digest, digest, APPROVAL_DIGEST);
     h->holders = *holders;
     h->state = HOLD_DUE;
     int r = record_asked(f, what, held, verdict);
-    preview_plan_free(STEAL(h->preview));
     r = r ? r : preview_plan_new(h, held, f->inspector, f->text_kind, &h->preview);
     return r ? r : FRONT_HELD;
 }
@@ -169,8 +171,8 @@ void front_hold_note(struct front *f, const struct decision *d)
 
 void front_hold_asked(struct front *f)
 {
-    free(STEAL(f->hold.content));
-    f->hold.content_n = 0;
+    hold_forget_question(&f->hold);
+    f->hold.holders = (struct holders){ .n = 0 };
     f->hold.state = HOLD_ASKED;
 }
 

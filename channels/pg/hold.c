@@ -29,11 +29,18 @@ void hold_init(struct hold *hold)
     history_init(&hold->history);
 }
 
-void hold_clear(struct hold *hold)
+void hold_forget_question(struct hold *hold)
 {
     free(STEAL(hold->content));
     preview_plan_free(STEAL(hold->preview));
     hold->content_n = 0;
+    while (hold->n_kept > 0)
+        decision_free(hold->kept[--hold->n_kept]);
+}
+
+void hold_clear(struct hold *hold)
+{
+    hold_forget_question(hold);
     hold->holders = (struct holders){ .n = 0 };
     hold->state = HOLD_NONE;
     hold->number = 0;
@@ -46,8 +53,7 @@ void hold_free(struct hold *hold)
         free(hold->history.settings[i]);
         free(hold->history.values[i]);
     }
-    free(hold->content);
-    preview_plan_free(hold->preview);
+    hold_forget_question(hold);
     *hold = (struct hold){ .state = HOLD_NONE };
 }
 

@@ -49,6 +49,8 @@ struct hold {
     size_t content_n;
     struct preview_plan *preview; /* HOLD_DUE: what may be shown of it; or NULL */
     struct holders holders;
+    struct decision *kept[HOLD_PREPARED_MAX + 1]; /* HOLD_DUE: references; the holders point into them */
+    size_t n_kept;
     uint64_t number; /* of the request in the recording */
     unsigned rounds;
     struct verdict verdict;
@@ -59,6 +61,9 @@ void hold_init(struct hold *hold);
 void hold_free(struct hold *hold);
 /* Nothing is held any more; what was set in the session is still known. */
 void hold_clear(struct hold *hold);
+
+/* Those who have to agree know what it is: what was for them alone is freed. */
+void hold_forget_question(struct hold *hold);
 
 /* A setting that the connection began with, or a statement that may have set something. -ENOMEM. */
 MUST_USE int hold_note_setting(struct hold *hold, const char *name, const char *value);
@@ -71,7 +76,7 @@ struct held {
     uint64_t of;                /* number of the request that prepared it; or 0 */
     const uint32_t *types;      /* of its values, as the Parse had them; n_types may be less */
     size_t n_types;
-    const struct decision *executed[HOLD_PREPARED_MAX]; /* what the text executes by name */
+    struct decision *executed[HOLD_PREPARED_MAX]; /* what the text executes by name */
     const char *names[HOLD_PREPARED_MAX];
     size_t n_executed;
     bool overflow; /* it executes more than that */

@@ -26,11 +26,15 @@ RULES = [
     approve("outside", {"tables": ["held_outside"]}, in_transaction="deny"),
     approve("later", {"tables": ["held_later"]}, mode="retry", **{"for": "5m"}),
     approve("securitys", {"tables": ["also_security"]}, by=["security"]),
+    approve("copied", {"statements": ["copy_from"]}),
+    approve("read", {"statements": ["select"], "tables": ["held_reads"]}),
     approve("destructive", {"statements": ["delete", "update", "truncate"]}, preview="count"),
     {"name": "agent-sql", "roles": ["agent"], "targets": ["orders"], "match": {"statements": KINDS}, "action": "allow"},
     {"name": "ops", "roles": ["dba"], "targets": ["*"], "match": "anything", "action": "allow"},
 ]
-TABLES = ["things", "held_by_two", "held_by_quorum", "held_briefly", "held_outside", "held_later", "also_security"]
+MASKS = [{"name": "pii", "roles": ["masked"], "columns": ["customers.email"], "with": "redact", "masked_predicates": "approve",
+          "approve": {"by": ["security"], "wait": "5m", "preview": "count"}}]
+TABLES = ["things", "held_reads", "held_by_two", "held_by_quorum", "held_briefly", "held_outside", "held_later", "also_security"]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +42,7 @@ def held(postgres):
     from harness.bastion import Bastion, settings
     for table in TABLES:
         postgres.query(f"set role app; create table {table} (id int primary key, text text)")
-    made = Bastion(postgres, settings(postgres, rules=RULES, roles=[{"name": role} for role in ("agent", "dba", "security")])).start()
+    made = Bastion(postgres, settings(postgres, rules=RULES, masks=MASKS, roles=[{"name": role} for role in ("agent", "dba", "security", "masked")])).start()
     yield made
     try:
         made.stop()
@@ -198,6 +202,48 @@ def test_a_driver_waits_too(forward, link, anna, postgres):
     done.join(30)
     assert cursor.rowcount == 2 and left(postgres) == 3 and any("waiting for approval" in notice for notice in database.notices)
     database.close()
+
+
+def test_copy_from_stdin_waits_and_then_takes_its_data(link, anna, postgres):
+    asked = Asking(link, wire.query("copy things from stdin"), until="G")
+    anna.approve(anna.open("copy things from stdin")["id"])
+    assert asked.answer()[0] == "G"
+    kinds, _ = link.ask(wire.message(b"d", b"50\tx\n51\ty\n"), wire.message(b"c"))
+    assert kinds == "CZ" and left(postgres) == 7
+
+
+def test_a_cursor_waits_once_and_its_rows_do_not(link, anna, postgres):
+    link.ask(wire.query("begin"))
+    asked = Asking(link, wire.query("declare c cursor for select id from held_reads order by id"))
+    anna.approve(anna.open("declare c cursor")["id"])
+    assert asked.answer()[0] == "CZ"
+    for _ in range(2):
+        assert len(rows_of(link.ask(wire.query("fetch 2 from c"))[1])) == 2
+    link.ask(wire.query("rollback"))
+
+
+def test_a_portal_that_is_fetched_in_parts_waits_once(link, anna):
+    link.ask(wire.query("begin"))
+    asked = Asking(link, wire.parse("select id from held_reads"), wire.bind(portal="p"), wire.execute("p", 2), wire.SYNC)
+    anna.approve(anna.open("select id from held_reads")["id"])
+    assert asked.answer()[0] == "12DDsZ"
+    assert link.ask(wire.execute("p", 9), wire.SYNC)[0] == "DDDCZ"
+    link.ask(wire.query("rollback"))
+
+
+# ---- masks ----
+
+def test_a_condition_by_a_masked_column_waits_for_those_of_the_mask(held, sara, postgres):
+    with held.client("local/masked-7", principals=["agent", "masked"]).forward() as forward, log_in(forward) as link:
+        assert link.ask(wire.query("select id from customers where id = 3"))[0] == "TDCZ"
+        asked = Asking(link, wire.query("select id from customers where email like 'a%' order by id limit 1"))
+        request = sara.open("where email like")
+        assert request["rule"] == "pii" and request["by"] == [["security"]] and 'mask "pii" hides' in request["reason"] and not request["preview"]
+        sara.approve(request["id"])
+        assert asked.answer()[0] == "TDCZ"
+        asked = Asking(link, wire.query("select id from customers where email like 'b%'"))
+        sara.deny(sara.open("like 'b%'")["id"])
+        assert "code=approval_denied rule=pii" in error_of(asked.answer()[1])["D"]
 
 
 # ---- giving up ----

@@ -139,8 +139,9 @@ static size_t sent(struct session *s)
 
 static bool out_has(struct session *s, const char *text)
 {
-    bool found =
-        memmem(buffer_head(&s->front.lane.out), buffer_size(&s->front.lane.out), text, strlen(text)) != NULL;
+    const struct buffer *out = &s->front.lane.out;
+    size_t n = buffer_size(out);
+    bool found = n > 0 && memmem(buffer_head(out), n, text, strlen(text)) != NULL;
     lane_forget(&s->front.lane);
     return found;
 }

@@ -40,15 +40,15 @@ class Operator:
 class Asking:
     """Messages on a connection of their own, whose answer is read by a thread of its own."""
 
-    def __init__(self, link, *messages):
-        self.link, self.seen, self.fault = link, None, None
+    def __init__(self, link, *messages, until="Z"):
+        self.link, self.seen, self.fault, self.end = link, None, None, until
         link.send(*messages)
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
     def _read(self):
         try:
-            self.seen = self.link.until("Z")
+            self.seen = self.link.until(self.end)
         except (OSError, EOFError) as fault:
             self.fault = fault
 
