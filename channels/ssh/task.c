@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "channels/recorder.h"
+#include "channels/ssh/echo.h"
 #include "channels/ssh/host.h"
 
 enum { STATUS_NONE = 255 }; /* of a session that ended without one, as with ssh itself */
@@ -51,6 +52,7 @@ void ssh_task_free(struct ssh_task *task)
         ssh_host_leave(task->host, task);
     drop_sources(task);
     timer_free(task->limit);
+    echo_free(task->echo);
     buffer_free(&task->out.waiting);
     buffer_free(&task->err.waiting);
     buffer_free(&task->input);
@@ -87,6 +89,8 @@ static void finish(struct ssh_task *task)
                          : signalled       ? exit.signal
                          : exit.known      ? "exit"
                                            : "the target gave no exit status";
+    if (task->echo)
+        (void)!echo_end(task->echo);
     channel->exit_message = exit.message;
     channel->exit_core = exit.core;
     ssh_task_free(STEAL(channel->ssh_task));
@@ -153,7 +157,8 @@ static enum upstream_taken output(void *owner, bool is_error, const uint8_t *byt
     struct task_stream *stream = is_error ? &task->err : &task->out;
     if (task->client_gone)
         return UPSTREAM_GO_ON;
-    if (recorder_output(task->channel->recorder, 0, form_of(is_error), bytes, n)) {
+    if ((task->echo && !is_error && echo_output(task->echo, bytes, n)) ||
+        recorder_output(task->channel->recorder, 0, form_of(is_error), bytes, n)) {
         task->unrecorded = true;
         return UPSTREAM_NO_MORE;
     }
@@ -227,6 +232,20 @@ static void flush(struct ssh_task *task, struct task_stream *stream)
 
 /* ---- from the client ---- */
 
+static int typed(void *owner, const uint8_t *bytes, size_t n)
+{
+    const struct ssh_task *task = owner;
+    return recorder_input(task->channel->recorder, 0, "terminal", bytes, n);
+}
+
+static int typed_hidden(void *owner)
+{
+    const struct ssh_task *task = owner;
+    return recorder_hidden(task->channel->recorder);
+}
+
+static const struct echo_calls echo_calls = { typed, typed_hidden };
+
 static void end_input(struct ssh_task *task)
 {
     task->input_over = true;
@@ -240,7 +259,7 @@ static bool pass_input(struct ssh_task *task)
     struct recorder *recorder = task->channel->recorder;
     const uint8_t *bytes = buffer_head(&task->input);
     size_t n = buffer_size(&task->input);
-    if (!task->terminal && recorder_input(recorder, 0, "stdin", bytes, n)) {
+    if (task->echo ? echo_typed(task->echo, bytes, n) : recorder_input(recorder, 0, "stdin", bytes, n)) {
         ssh_task_stop(task, &unrecorded);
         return false;
     }
@@ -370,6 +389,10 @@ static void started(void *owner, bool terminal)
 {
     struct ssh_task *task = owner;
     timer_stop(task->limit);
+    if (terminal && echo_new(&echo_calls, task, &task->echo)) {
+        ssh_task_stop(task, &no_memory);
+        return;
+    }
     task->running = true;
     task->terminal = terminal;
     static const char note[] = "gatehouse: the target gave no terminal\r\n";

@@ -13,6 +13,7 @@ enum {
     TASK_LINGER_MS = 10 * 1000, /* for the target to take what a client that went had sent */
 };
 
+struct echo;
 struct ssh_host;
 
 /* A stream of output on its way to the client. */
@@ -38,7 +39,8 @@ struct ssh_task {
     struct task_stream out, err;
     struct buffer input;
     struct upstream_exit exit;
-    bool terminal; /* the target gave one */
+    struct echo *echo; /* of a terminal */
+    bool terminal;     /* the target gave one */
     bool running, input_over;
     bool out_shut;     /* our EOF was sent */
     bool hung_up;      /* nothing more comes from the client, nor is taken by it, but its standard error */
