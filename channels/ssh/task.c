@@ -332,6 +332,9 @@ static bool hang_up(struct ssh_task *task)
     if (!task->out_shut) {
         task->out.deaf = true;
         buffer_free(&task->out.waiting);
+        if (task->session)
+            upstream_channel_more(task->session,
+                                  false); /* the next output tells the target that nobody reads */
     }
     return read_rest(task);
 }

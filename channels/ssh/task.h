@@ -7,8 +7,7 @@
 #include "channels/ssh/verdict.h"
 
 enum {
-    TASK_WAITING_MAX =
-        512 * 1024, /* bytes of one stream that the client has not taken: a packet, or a chunk */
+    TASK_WAITING_MAX = UPSTREAM_OUTPUT_MAX, /* bytes of one stream that the client has not taken */
     TASK_START_LIMIT_MS = 20 * 1000,
     TASK_LINGER_MS = 10 * 1000, /* for the target to take what a client that went had sent */
 };

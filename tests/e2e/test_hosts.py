@@ -38,7 +38,8 @@ def test_a_wrong_use_of_ssh_is_status_64(host_bastion, host_ops):
 def test_bytes_survive_both_ways(host_bastion, host_ops, size, tmp_path):
     data = os.urandom(size)
     done = host_ops.ssh("cat", options=at("web1"), input=data, bytes=True)
-    assert done.returncode == 0 and hashlib.sha256(done.stdout).digest() == hashlib.sha256(data).digest()
+    assert done.returncode == 0, host_bastion.log()[-3000:]
+    assert hashlib.sha256(done.stdout).digest() == hashlib.sha256(data).digest()
 
 
 def test_nothing_is_lost_at_close(host_bastion, host_ops):
@@ -61,8 +62,10 @@ def test_output_ends_without_ending_input(host_bastion, host_ops, host_place):
     assert done.returncode == 0 and (host_place / "late").read_text() == "y" * 300000
 
 
-def test_a_reader_that_leaves_ends_the_command(host_bastion, host_ops):
-    done = run("sh", "-c", " ".join(map(quote, host_ops.argv("yes", options=at("web1")))) + " | head -1", timeout=30)
+@pytest.mark.parametrize("before", ["", "sleep 5 | "])
+def test_a_reader_that_leaves_ends_the_command(host_bastion, host_ops, before):
+    """Whether the client's input has ended already or not."""
+    done = run("sh", "-c", before + " ".join(map(quote, host_ops.argv("yes", options=at("web1")))) + " | head -1", timeout=30)
     assert done.stdout == "y\n"
     host_bastion.wait_idle()
 
