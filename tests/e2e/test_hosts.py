@@ -94,7 +94,7 @@ def test_a_denied_command_does_not_reach_the_host(host_bastion, host_agent, host
     done = host_agent.ssh(f"touch {host_place}/reached; reboot --now", options=at("web1"))
     assert done.returncode == 77 and not (host_place / "reached").exists()
     first, second = done.stderr.splitlines()
-    assert first.startswith("gatehouse: denied: ") and first.endswith(", code denied)")
+    assert first.startswith("gatehouse: denied: hosts stay up") and first.endswith("(rule no-reboot, code denied)")
     assert second.startswith("gatehouse: next: ")
 
 
