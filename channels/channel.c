@@ -176,6 +176,8 @@ int channel_window(void *owner, const Ipc__Message *message, int *fds, size_t n_
     struct channel *channel = channel_by_number(owner, message->window->channel);
     if (channel && channel->tool)
         tool_window(channel->tool, message->window);
+    if (channel && channel->desk)
+        desk_window(channel, message->window);
     if (channel && channel->ssh_task)
         ssh_task_window(channel->ssh_task, message->window);
     return 0; /* a channel that ended meanwhile is no fault */
@@ -286,7 +288,11 @@ int channel_answer_replay(void *owner, const Ipc__Message *message, int *fds, si
     if (!channel)
         return 0;
     channel->request = 0;
-    replay_answered(channel, message->answer_replay->refusal, n_fds == 1 ? STEAL_FD(fds[0]) : -1);
+    int fd = n_fds == 1 ? STEAL_FD(fds[0]) : -1;
+    if (channel->desk)
+        desk_opened(channel, message->answer_replay->refusal, fd);
+    else
+        replay_answered(channel, message->answer_replay->refusal, fd);
     return 0;
 }
 
@@ -385,6 +391,8 @@ void channels_stop(struct gate *gate, const struct refusal *why)
         next = channel->next;
         if (channel->stream)
             stream_stop(channel->stream, why);
+        else if (channel->desk && !channel->closing)
+            desk_stop(channel, why);
         else if (channel->tool)
             tool_stop(channel->tool, why);
         else if (channel->ssh_task)

@@ -14,6 +14,7 @@ enum { PUMP_CHUNK = 64 * 1024 };
 struct pump {
     struct source *from_source, *to_source;
     int from, to;
+    bool keep_open;
     struct buffer buffer;
     pump_watch *watch;
     pump_end *end;
@@ -24,7 +25,8 @@ static void finish(struct pump *pump, int error)
 {
     source_free(STEAL(pump->from_source));
     source_free(STEAL(pump->to_source));
-    (void)shutdown(pump->to, SHUT_WR); /* a pipe or a terminal is closed instead */
+    if (!pump->keep_open)
+        (void)shutdown(pump->to, SHUT_WR); /* a pipe or a terminal is closed instead */
     fd_close(STEAL_FD(pump->to));
     fd_close(STEAL_FD(pump->from));
     pump->end(pump->owner, error);
@@ -103,6 +105,11 @@ int pump_new(struct loop *loop, int from, int to, pump_watch *watch, pump_end *e
         return r;
     *ret = STEAL(pump);
     return 0;
+}
+
+void pump_keep_open(struct pump *pump)
+{
+    pump->keep_open = true;
 }
 
 void pump_free(struct pump *pump)

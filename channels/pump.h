@@ -14,5 +14,7 @@ typedef void pump_end(void *owner, int error);
 /* Works on duplicates of both descriptors: the caller's stay its own. watch may be NULL. */
 MUST_USE int pump_new(struct loop *loop, int from, int to, pump_watch *watch, pump_end *end, void *owner,
                       struct pump **ret);
+/* The destination stays open for others when the source has ended. */
+void pump_keep_open(struct pump *pump);
 void pump_free(struct pump *pump);
 DEFINE_CLEANUP(struct pump *, pump_free)

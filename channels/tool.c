@@ -12,6 +12,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "channels/commands/desk.h"
 #include "channels/pump.h"
 #include "channels/recorder.h"
 #include "channels/stream.h"
@@ -66,6 +67,12 @@ static void finish_when_done(struct tool *tool)
 {
     if (!tool->exited || tool->output || tool->errors)
         return;
+    if (tool->channel->desk) {
+        struct channel *channel = tool->channel;
+        tool_free(STEAL(channel->tool));
+        desk_tool_over(channel, NULL);
+        return;
+    }
     if (tool->unrecorded)
         channel_finish(tool->channel, refusal_status(&unrecorded), NULL, unrecorded.reason);
     else
@@ -174,6 +181,8 @@ static int attach_terminal(struct tool *tool, int *fds)
     int data = tool->channel->data_fd;
     tool->terminal = STEAL_FD(fds[0]);
     int r = pump_new(loop, tool->terminal, data, output_seen, output_ended, tool, &tool->output);
+    if (r == 0 && tool->channel->desk)
+        pump_keep_open(tool->output);
     return r ? r : pump_new(loop, data, tool->terminal, NULL, input_ended, tool, &tool->input);
 }
 
@@ -197,7 +206,10 @@ int tool_answer_run(void *owner, const Ipc__Message *message, int *fds, size_t n
         struct refusal refusal = refusal_of(message->answer_run->refusal);
         tool->exited = true; /* nothing to kill */
         tool_free(STEAL(channel->tool));
-        channel_refuse(channel, &refusal);
+        if (channel->desk)
+            desk_tool_over(channel, &refusal);
+        else
+            channel_refuse(channel, &refusal);
         return 0;
     }
     if (tool->started || n_fds != (channel->pty ? 1u : 3u))

@@ -252,22 +252,13 @@ static bool is_option_of(const struct shell_word *word, const char *const *optio
     return false;
 }
 
-/* To a server rsync says with -e what the client can do (its options.c, server_options()): that runs nothing.
- */
-static bool is_rsync_server(const char *name, const struct shell_word *words, size_t n)
-{
-    return strcmp(name, "rsync") == 0 && n > 1 && shell_is(&words[1], "--server");
-}
-
 static bool run_with_options(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
 {
     for (size_t i = 0; i < sizeof WITH_OPTIONS / sizeof WITH_OPTIONS[0]; i++) {
         if (strcmp(WITH_OPTIONS[i].name, name) != 0)
             continue;
         for (size_t k = 1; k < n; k++)
-            if (is_option_of(&words[k], WITH_OPTIONS[i].options) &&
-                !(is_rsync_server(name, words, n) && words[k].known &&
-                  strncmp(words[k].text, "-e.", 3) == 0)) {
+            if (is_option_of(&words[k], WITH_OPTIONS[i].options)) {
                 shell_unknown(shell, RUNS, name);
                 break;
             }

@@ -121,7 +121,8 @@ MUST_USE int ledger_open(struct ledger *ledger, const Ipc__Identity *identity, c
 MUST_USE int ledger_sessions(struct ledger *ledger, const Ipc__Identity *who, const Ipc__AskSessions *ask,
                              int *ret_fd);
 /* Opens a recording for somebody who may see it; -ENOENT when there is none or it is somebody else's. */
-MUST_USE int ledger_replay(struct ledger *ledger, const Ipc__Identity *who, const char *id, int *ret_fd);
+MUST_USE int ledger_replay(struct ledger *ledger, const Ipc__Identity *who, const Ipc__AskReplay *ask,
+                           int *ret_fd);
 
 /* ---- ledger_seal.c ---- */
 

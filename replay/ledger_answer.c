@@ -1,5 +1,7 @@
-/* Who may see which recording: one's own, by the identity's name; all of them with `may: [replay]`. What is
- * not there and what may not be seen look the same. */
+/* Who may see which recording: one's own, by the identity's name; all of them with `may: [replay]`; that of a
+ * session with a request that one may decide, unless nothing came of it. What is not there and what may not
+ * be seen look the same.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include "base/text.h"
 #include "replay/entries.h"
 #include "replay/ledger.h"
+#include "replay/ledger_approval.h"
 
 static bool sees_all(const Ipc__Identity *who)
 {
@@ -126,31 +129,58 @@ static int check_owner(struct ledger *ledger, int fd, const char *id, const Ipc_
     return strcmp(event->header->identity->name, who->name) == 0 ? 0 : -ENOENT;
 }
 
-static int enter_replay(struct ledger *ledger, const Ipc__Identity *who, const char *id)
+static bool is_of_theirs(const Ipc__Approval *about, const Ipc__Identity *who, const char *recording)
 {
+    return strcmp(about->recording, recording) == 0 &&
+           approval_is_asked(about->approve->by, about->approve->n_by, who);
+}
+
+/* Whoever has to decide on a request may see what led to it, and what came of it once it was approved. */
+static bool decides_on_it(struct ledger *ledger, const Ipc__Identity *who, const Ipc__AskReplay *ask)
+{
+    char id[APPROVAL_ID + 1];
+    Ipc__Approval *over = NULL;
+    if (!approval_read_id(ask->approval, id))
+        return false;
+    const struct request *live = approvals_find(ledger->approvals, id);
+    if (live)
+        return is_of_theirs(live->about, who, ask->id);
+    if (approval_store_get(ledger->approvals->store, id, &over))
+        return false;
+    bool theirs = over->state == IPC__APPROVAL_STATE__APPROVAL_CONSUMED && is_of_theirs(over, who, ask->id);
+    ipc__approval__free_unpacked(over, NULL);
+    return theirs;
+}
+
+static int enter_replay(struct ledger *ledger, const Ipc__Identity *who, const Ipc__AskReplay *ask)
+{
+    Ipc__Variable request = lent_variable("request", ask->approval), *fields[] = { &request };
     Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
     event.event = lent("replay");
     event.by = lent("ledger");
     event.connection = who->connection;
     event.identity = who->name;
     event.source_address = who->source_address;
-    event.recording = lent(id);
+    event.recording = ask->id;
+    event.fields = fields;
+    event.n_fields = ask->approval[0] ? 1 : 0;
     return ledger_enter(ledger, &event);
 }
 
-int ledger_replay(struct ledger *ledger, const Ipc__Identity *who, const char *id, int *ret_fd)
+int ledger_replay(struct ledger *ledger, const Ipc__Identity *who, const Ipc__AskReplay *ask, int *ret_fd)
 {
     char place[RECORDING_PLACE + 1];
-    if (!recording_id_valid(id))
+    if (!recording_id_valid(ask->id))
         return -ENOENT;
     CLEANUP(fd_close)
-    int fd = openat(ledger->recordings_fd, recording_place(place, id), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd =
+        openat(ledger->recordings_fd, recording_place(place, ask->id), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
         return errno == ELOOP ? -ENOENT : -errno;
     /* A broken recording of theirs stays visible to those who see all. */
-    int r = sees_all(who) ? 0 : check_owner(ledger, fd, id, who);
+    int r = sees_all(who) || decides_on_it(ledger, who, ask) ? 0 : check_owner(ledger, fd, ask->id, who);
     if (r == 0)
-        r = enter_replay(ledger, who, id);
+        r = enter_replay(ledger, who, ask);
     if (r == 0)
         *ret_fd = STEAL_FD(fd);
     return r;

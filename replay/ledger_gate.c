@@ -261,7 +261,7 @@ static int on_ask_replay(void *owner, const Ipc__Message *message, int *fds, siz
     Ipc__AnswerReplay answer = IPC__ANSWER_REPLAY__INIT;
     (void)fds, (void)n_fds;
     answer.request = message->ask_replay->request;
-    int r = ledger_replay(gate->ledger, gate->identity, message->ask_replay->id, &fd);
+    int r = ledger_replay(gate->ledger, gate->identity, message->ask_replay, &fd);
     if (r) {
         refusal.code = lent(r == -ENOENT ? "denied" : "recording_unavailable");
         refusal.message = lent(r == -ENOENT ? "no such recording" : "it can't be opened now");

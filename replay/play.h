@@ -5,7 +5,10 @@
 #include "replay/player.h"
 #include "replay/scene.h"
 
-enum { PLAY_MICROSECONDS = 1000000 };
+enum {
+    PLAY_MICROSECONDS = 1000000,
+    PLAY_FOLLOW_MS = 200, /* between two looks at a recording that is still written */
+};
 
 /* What the forms share: reading and decoding, one event at a time. */
 struct play {
@@ -15,6 +18,10 @@ struct play {
     uint64_t read;       /* entries */
     uint64_t started_ms; /* unix, once the header was met */
     struct chain_entry entry;
+    bool follow;               /* at the end of what is written, wait for more, */
+    bool ended;                /* until the session's own end was seen */
+    bool (*wait)(void *owner); /* for how to wait; false: no more. NULL: some time */
+    void *owner;
     const char *ending; /* after the last event, when it is not a whole recording: why */
 };
 

@@ -20,7 +20,7 @@ struct show {
     const struct player_options *options;
     int out_fd, key_fd;
     uint32_t speed_permille;
-    bool paused;
+    bool paused, quit;
     uint64_t last_us;
     struct scene *scene;
     struct filter filter;
@@ -94,6 +94,18 @@ static enum command wait_for(struct show *s, uint64_t pause_us)
 
 /* ---- playing ---- */
 
+/* Nothing more is written yet. False: the person has had enough. */
+static bool wait_for_more(void *owner)
+{
+    struct show *s = owner;
+    char key = 0;
+    if (!next_key(s, PLAY_FOLLOW_MS, &key))
+        s->key_fd = -1;
+    s->quit = key && take_key(s, key) == QUIT;
+    s->paused = false;
+    return !s->quit;
+}
+
 static uint64_t pause_before(struct show *s, uint64_t at_us)
 {
     const uint64_t day_us = UINT64_C(86400) * PLAY_MICROSECONDS;
@@ -101,7 +113,7 @@ static uint64_t pause_before(struct show *s, uint64_t at_us)
     uint64_t limit = s->options->idle_limit_us < day_us ? s->options->idle_limit_us : day_us;
     if (at_us > s->last_us)
         s->last_us = at_us;
-    return pause < limit ? pause : limit;
+    return s->options->at_once ? 0 : pause < limit ? pause : limit;
 }
 
 static int write_shown(struct show *s)
@@ -135,7 +147,19 @@ static int show_all(struct show *s)
         r = failed;
     if (r == 0)
         r = scene_end(s->scene, &s->shown);
-    return r ? r : write_shown(s);
+    if (r == 0)
+        r = write_shown(s);
+    return r ? r : s->quit;
+}
+
+/* What the person came from draws over it. */
+static void wait_for_key(struct show *s)
+{
+    static const char ask[] = "[any key: back]";
+    char key;
+    if (s->key_fd >= 0 && buffer_append(&s->out, ask, sizeof ask - 1) == 0 &&
+        play_write(s->out_fd, &s->out) == 0)
+        (void)next_key(s, NEVER, &key);
 }
 
 /* Colours, screen, cursor, scroll region, character set: as they were before, whatever the recording left. */
@@ -164,6 +188,8 @@ static int run(struct show *s)
     }
     int r = show_all(s);
     int restored = r >= 0 ? restore_screen(s, r == 1) : 0;
+    if (r == 0 && s->options->wait)
+        wait_for_key(s);
     if (keys)
         (void)tcsetattr(key_fd, TCSANOW, &before);
     return r < 0 ? r : restored;
@@ -176,6 +202,8 @@ int play_terminal(struct play *play, int out_fd, int key_fd, const struct player
                       .out_fd = out_fd,
                       .key_fd = key_fd,
                       .speed_permille = options->speed_permille };
+    play->wait = wait_for_more;
+    play->owner = &s;
     filter_init(&s.filter, false);
     buffer_init(&s.shown, SCENE_OUT_MAX);
     buffer_init(&s.out, 4 * (size_t)SCENE_OUT_MAX);

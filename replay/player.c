@@ -2,6 +2,7 @@
 #include "replay/player.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +11,8 @@
 #include "base/text.h"
 #include "replay/play.h"
 
-const char player_usage[] = "[--cast[=2|3] | --text | --events] [--speed N] [--idle-limit SECONDS]";
+const char player_usage[] =
+    "[--cast[=2|3] | --text | --events] [--speed N] [--idle-limit SECONDS] [--at-once] [--follow] [--wait]";
 
 enum { SPEED_MAX = 1000, PERMILLE = 1000 };
 
@@ -79,12 +81,25 @@ static int take_value(const char *name, set_value *set, int left, char *const *a
     return r ? r : argv[0][n] ? 1 : 2;
 }
 
+static bool set_flag(const char *name, struct player_options *o)
+{
+    bool follow = strcmp(name, "--follow") == 0;
+    if (!follow && strcmp(name, "--at-once") != 0 && strcmp(name, "--wait") != 0)
+        return false;
+    o->follow = o->follow || follow;
+    o->at_once = o->at_once || name[2] != 'w';
+    o->wait = o->wait || name[2] == 'w';
+    return true;
+}
+
 static int take_option(int left, char *const *argv, struct player_options *o, struct detail *detail)
 {
     if (strcmp(argv[0], "--text") == 0 || strcmp(argv[0], "--events") == 0) {
         o->form = argv[0][2] == 't' ? PLAYER_TEXT : PLAYER_EVENTS;
         return 1;
     }
+    if (set_flag(argv[0], o))
+        return 1;
     if (strncmp(argv[0], "--cast", 6) == 0 && (!argv[0][6] || argv[0][6] == '=')) {
         int r = set_cast(argv[0][6] ? argv[0] + 7 : NULL, o, detail);
         return r ? r : 1;
@@ -133,10 +148,23 @@ void play_close(struct play *play)
     entries_free(STEAL(play->entries));
 }
 
+/* True: look again. A session that is killed has no end; who follows it has to leave. */
+static bool wait_for_more(struct play *play)
+{
+    if (!play->follow || play->ended)
+        return false;
+    if (play->wait)
+        return play->wait(play->owner);
+    (void)poll(NULL, 0, PLAY_FOLLOW_MS);
+    return true;
+}
+
 Ipc__Event *play_next(struct play *play, int *ret_failed)
 {
     for (;;) {
         int r = entries_next(play->entries, &play->entry);
+        if ((r == ENTRIES_END || r == ENTRIES_CUT) && wait_for_more(play))
+            continue;
         if (r < 0)
             *ret_failed = r;
         if (r == ENTRIES_CUT)
@@ -149,6 +177,7 @@ Ipc__Event *play_next(struct play *play, int *ret_failed)
         Ipc__Event *event = entry_event(&play->entry);
         if (!event)
             continue;
+        play->ended = event->what_case == IPC__EVENT__WHAT_END;
         if (event->what_case == IPC__EVENT__WHAT_HEADER && play->started_ms == 0)
             play->started_ms = event->header->started_ms;
         return event;
@@ -170,6 +199,7 @@ int player_run(int fd, int out_fd, int key_fd, const struct player_options *opti
     int r = play_open(fd, &play, detail);
     if (r)
         return r;
+    play.follow = options->follow;
     if (options->form == PLAYER_CAST)
         r = play_cast(&play, out_fd, options->cast_version);
     else if (options->form == PLAYER_EVENTS)

@@ -1,6 +1,7 @@
 /* Plays a recording: in the terminal, as an asciicast, as text, as events. For `gatehouse play` and the
  * player that `ssh bastion replay` runs. Links no secrets and checks no chain: that is verify's part. */
 #pragma once
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/error.h"
 
@@ -11,10 +12,14 @@ struct player_options {
     unsigned cast_version;   /* 2 or 3 */
     uint32_t speed_permille; /* 1000: as it was */
     uint64_t idle_limit_us;  /* longest pause that is kept; UINT64_MAX: as they were */
+    bool at_once;            /* no pauses */
+    bool follow;             /* at the end of a recording that is still written, wait for more */
+    bool wait;               /* in a terminal: wait for a key at the end */
 };
 
-/* --cast[=2|3] | --text | --events | --speed N | --idle-limit S. Returns the index of the first argument that
- * is no option of ours (argc when there is none), or -EINVAL with detail. `first` is where to begin. */
+/* --cast[=2|3] | --text | --events | --speed N | --idle-limit S | --at-once | --follow | --wait. Returns the
+ * index of the first argument that is no option of ours (argc when there is none), or -EINVAL with detail.
+ * `first` is where to begin. */
 MUST_USE int player_options(int argc, char *const *argv, int first, struct player_options *ret,
                             struct detail *detail);
 /* One line for usage messages. */

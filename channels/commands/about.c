@@ -1,5 +1,6 @@
 /* help, whoami, targets, describe: what a connection is, told to people and to agents. */
 #include "channels/commands/about_approve.h"
+#include "channels/commands/about_grants.h"
 #include "channels/commands/about_masks.h"
 
 #include <inttypes.h>
@@ -128,6 +129,8 @@ static void whoami_text(struct channel *channel, struct buffer *out)
     (void)!buffer_printf(out, "\ncertificate  serial %llu, expires %s\nkey          %s\nsigned by    %s\n",
                          (unsigned long long)who->serial, until, who->fingerprint, who->ca_fingerprint);
     (void)!buffer_printf(out, "source       %s port %u\n", who->source_address, who->source_port);
+    about_decides_text(channel->gate, out);
+    about_grants_text(channel, out);
 }
 
 static void json_text_or_null(struct json *j, const char *key, const char *text)
@@ -171,11 +174,18 @@ static void identity_json(struct json *j, const char *key, const Ipc__Identity *
 static void whoami_json(struct channel *channel, struct json *j)
 {
     identity_json(j, NULL, channel->gate->identity);
+    about_decides_json(channel->gate, j);
+    about_grants_json(channel, j);
+}
+
+static void print_whoami(struct channel *channel)
+{
+    answer(channel, whoami_text, whoami_json);
 }
 
 void command_whoami(struct channel *channel)
 {
-    answer(channel, whoami_text, whoami_json);
+    about_with_grants(channel, print_whoami);
 }
 
 /* ---- targets ---- */
@@ -400,6 +410,8 @@ static void describe_json(struct channel *channel, struct json *j)
 {
     const struct gate *gate = channel->gate;
     identity_json(j, "who", gate->identity);
+    about_decides_json(gate, j);
+    about_grants_json(channel, j);
     json_text(j, "policy", gate->config->digest);
     json_open_array(j, "targets");
     for (size_t i = 0; i < gate->config->n_targets; i++) {
@@ -424,7 +436,12 @@ static void describe_json(struct channel *channel, struct json *j)
     json_bool(j, "recorded", true);
 }
 
-void command_describe(struct channel *channel)
+static void print_describe(struct channel *channel)
 {
     answer(channel, describe_text, describe_json);
+}
+
+void command_describe(struct channel *channel)
+{
+    about_with_grants(channel, print_describe);
 }

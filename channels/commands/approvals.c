@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "channels/commands/approval_list.h"
 #include "channels/commands/approval_text.h"
+#include "channels/commands/approvals_screen.h"
 #include "channels/commands/approvals_stream.h"
 #include "channels/commands/approvals_words.h"
 #include "channels/commands/commands.h"
@@ -95,6 +96,10 @@ void command_approvals(struct channel *channel)
     bool program = channel->open->what_case == IPC__OPEN__WHAT_SUBSYSTEM && channel->words.count == 1;
     if (words.follow || program) {
         approvals_stream_begin(channel, program);
+        return;
+    }
+    if (channel->words.count == 1 && approvals_screen_fits(channel)) {
+        approvals_screen_begin(channel);
         return;
     }
     bool whole = words.id[0] && !words.json && !words.grants;

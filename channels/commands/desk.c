@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/io.h"
+
 int desk_new(struct channel *channel, const struct desk_kind *kind, void *owner)
 {
     struct desk *desk = owner ? calloc(1, sizeof *desk) : NULL;
@@ -87,6 +89,13 @@ bool desk_revoke_grant(struct channel *channel, Ipc__RevokeGrant *revoke)
     return send(channel, &message);
 }
 
+bool desk_ask_replay(struct channel *channel, Ipc__AskReplay *ask)
+{
+    ask->request = channel->request = gate_request(channel->gate);
+    Ipc__Message message = IPC_MESSAGE(ASK_REPLAY, ask_replay, ask);
+    return send(channel, &message);
+}
+
 bool desk_follow(struct channel *channel)
 {
     bool already = anybody_follows(channel->gate);
@@ -137,6 +146,34 @@ int desk_answer_revoke_grant(void *gate, const Ipc__Message *message, int *fds, 
     if (channel && channel->desk->kind->grant_revoked)
         channel->desk->kind->grant_revoked(channel->desk->owner, message->answer_revoke_grant);
     return 0;
+}
+
+void desk_opened(struct channel *channel, const Ipc__Refusal *refusal, int fd)
+{
+    if (channel->closing || !channel->desk->kind->opened)
+        fd_close(fd);
+    else
+        channel->desk->kind->opened(channel->desk->owner, refusal, fd);
+}
+
+void desk_tool_over(struct channel *channel, const struct refusal *refusal)
+{
+    if (channel->desk->kind->tool_over)
+        channel->desk->kind->tool_over(channel->desk->owner, refusal);
+}
+
+void desk_window(struct channel *channel, const Ipc__Window *window)
+{
+    if (!channel->closing && channel->desk->kind->window)
+        channel->desk->kind->window(channel->desk->owner, window);
+}
+
+void desk_stop(struct channel *channel, const struct refusal *why)
+{
+    if (channel->desk->kind->stop)
+        channel->desk->kind->stop(channel->desk->owner, why);
+    else
+        channel_refuse(channel, why);
 }
 
 void desk_drained(struct channel *channel)

@@ -23,6 +23,18 @@ static void refuse_target(struct channel *channel, const char *name)
                                                .next = "`targets` lists what you may reach" });
 }
 
+static void begin_subsystem(struct channel *channel, const Ipc__Target *target, const char *login)
+{
+    if (strcmp(channel->command, "sftp") == 0) {
+        channel->target = target;
+        channel_refuse(
+            channel, &(struct refusal){ .code = "denied",
+                                        .reason = "file transfer by SFTP is not supported in this version" });
+        return;
+    }
+    ssh_task_begin(channel, target, login, SSH_SUBSYSTEM, channel->command);
+}
+
 bool ssh_entry_begin(struct channel *channel)
 {
     const struct gate *gate = channel->gate;
@@ -35,7 +47,7 @@ bool ssh_entry_begin(struct channel *channel)
     if (!target)
         refuse_target(channel, route->target);
     else if (channel->open->what_case == IPC__OPEN__WHAT_SUBSYSTEM)
-        ssh_task_begin(channel, target, route->login, SSH_SUBSYSTEM, channel->command);
+        begin_subsystem(channel, target, route->login);
     else if (channel->open->what_case == IPC__OPEN__WHAT_EXEC)
         ssh_task_begin(channel, target, route->login, SSH_EXEC, channel->command);
     else

@@ -14,7 +14,6 @@ enum {
 };
 
 struct ssh_host;
-struct task_transfer;
 
 /* A stream of output on its way to the client. */
 struct task_stream {
@@ -35,7 +34,6 @@ struct ssh_task {
     size_t n_environment;
 
     struct upstream_channel *session;
-    struct task_transfer *transfer; /* of a session that moves files; or NULL */
     struct timer *limit;
     struct task_stream out, err;
     struct buffer input;

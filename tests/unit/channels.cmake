@@ -5,6 +5,8 @@ unit_test(decision_words channels-operators)
 unit_test(approvals_words channels-operators)
 unit_test(approval_text channels-operators)
 unit_test(bot_words channels-operators)
+unit_test(screen channels-screen)
+target_sources(screen PRIVATE vt.c)
 
 # PostgreSQL sessions between a real server and real clients.
 add_executable(pg_harness pg_harness.c pg_effects.c)
