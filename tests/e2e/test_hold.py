@@ -149,6 +149,16 @@ def test_a_denied_statement_aborts_its_transaction(link, anna, postgres):
     assert state_of(seen) == "I" and left(postgres) == 5
 
 
+@pytest.mark.slow
+def test_it_says_every_half_minute_that_it_still_waits(link, anna):
+    asked = Asking(link, wire.query("delete from things where id = 1"))
+    request = anna.open("delete from things where id = 1")
+    wait_until(lambda: len(notices_of(link.seen)) >= 2, "a second notice", 60, 0.5)
+    assert notices_of(link.seen)[1]["M"].startswith(f'still waiting for approval {request["id"]} by dba (rule "destructive"), up to 9m')
+    anna.approve(request["id"])
+    assert asked.answer()[0] == "CZ"
+
+
 # ---- the extended protocol ----
 
 @pytest.mark.asan

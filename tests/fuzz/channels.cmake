@@ -1,6 +1,7 @@
 fuzz_target(pg channels-pg)
 fuzz_target(veil channels-veil)
 fuzz_target(catalog channels-pg)
+fuzz_target(preview channels-pg)
 fuzz_target(sftp channels-sftp)
 fuzz_target(bot_words channels-operators)
 fuzz_target(kube_http channels-kube)
