@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -142,6 +143,26 @@ const char *forward_range_parse(const char *text, Ipc__ForwardRange *ret)
     if (!wrong)
         *ret = range;
     return wrong;
+}
+
+const char *forward_range_text(const Ipc__ForwardRange *range, char out[FORWARD_RANGE_TEXT_MAX])
+{
+    char address[INET6_ADDRSTRLEN] = "", prefix[8] = "", ports[16];
+    bool v6 = range->network.len == V6_BYTES;
+
+    if (range->network.len > 0)
+        (void)inet_ntop(v6 ? AF_INET6 : AF_INET, range->network.data, address, sizeof(address));
+    if (range->bits < 8 * range->network.len)
+        snprintf(prefix, sizeof(prefix), "/%u", range->bits & 0xff);
+    if (range->first == range->last)
+        snprintf(ports, sizeof(ports), "%u", range->first & 0xffff);
+    else if (range->first == 1 && range->last == UINT16_MAX)
+        snprintf(ports, sizeof(ports), "*");
+    else
+        snprintf(ports, sizeof(ports), "%u-%u", range->first & 0xffff, range->last & 0xffff);
+    snprintf(out, FORWARD_RANGE_TEXT_MAX, "%s%.253s%s%s:%s", v6 ? "[" : "",
+             address[0] ? address : range->host, prefix, v6 ? "]" : "", ports);
+    return out;
 }
 
 /* ---- asking ---- */

@@ -9,6 +9,10 @@
  * (static); "out of memory" is one of that. *ret's fields are the caller's, as in a message of protobuf-c. */
 MUST_USE const char *forward_range_parse(const char *text, Ipc__ForwardRange *ret);
 
+/* The pattern that it was read from, in its shortest form. Returns out. */
+enum { FORWARD_RANGE_TEXT_MAX = 288 };
+const char *forward_range_text(const Ipc__ForwardRange *range, char out[FORWARD_RANGE_TEXT_MAX]);
+
 /* Whether one of the target's patterns holds for what a client asked for. */
 bool forward_is_listed(const Ipc__Target *target, const char *host, uint32_t port);
 

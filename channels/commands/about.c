@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "policy/forward_range.h"
 #include "policy/rules.h"
 
 enum { ANSWER_MAX = 1024 * 1024, RULES_SHOWN = 256 };
@@ -211,6 +212,16 @@ static void targets_text(struct channel *channel, struct buffer *out)
         (void)!buffer_printf(out, "none: no rule allows your roles anything on any target\n");
 }
 
+static void host_json(struct json *j, const Ipc__Target *target)
+{
+    char text[FORWARD_RANGE_TEXT_MAX];
+    json_list(j, "logins", target->logins, target->n_logins);
+    json_open_array(j, "forwards");
+    for (size_t i = 0; i < target->n_forwards; i++)
+        json_text(j, NULL, forward_range_text(target->forwards[i], text));
+    json_close_array(j);
+}
+
 static void targets_json(struct channel *channel, struct json *j)
 {
     const struct gate *gate = channel->gate;
@@ -222,8 +233,10 @@ static void targets_json(struct channel *channel, struct json *j)
         json_open_object(j, NULL);
         json_text(j, "name", target->name);
         json_text(j, "kind", target->kind);
-        json_text(j, "database", target->database);
+        json_text(j, "database", target->database[0] ? target->database : NULL);
         json_text(j, "login", target->login);
+        if (strcmp(target->kind, "ssh") == 0)
+            host_json(j, target);
         json_close_object(j);
     }
     json_close_array(j);

@@ -150,6 +150,12 @@ def test_what_is_not_listed_is_refused(bastion, ops, server):
         bastion.wait_log(rf"target \W*{target}\W* does not list {re.escape(host.strip('[]'))}:{port} among its")
 
 
+def test_targets_says_what_may_be_reached(bastion, ops, server):
+    found = {one["name"]: one for one in json.loads(ops.must("targets", "--json"))["targets"]}
+    assert f"127.0.0.1:{server.port}" in found["web1"]["forwards"] and found["bare"]["forwards"] == []
+    assert found["web1"]["logins"] == [] and "forwards" not in found["orders"]
+
+
 def test_what_nobody_listens_on_is_refused(bastion, ops, closed):
     done = through(ops, "web1", "127.0.0.1", closed, input="x")
     assert done.returncode == 255 and done.stdout == ""

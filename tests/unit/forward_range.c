@@ -116,6 +116,25 @@ static void what_a_resolver_takes_for_a_number_is_no_name(void **state)
     assert_true(listed("*:22", "host.7zip", 22));
 }
 
+static void a_pattern_is_shown_as_it_was_written(void **state)
+{
+    static const char *const patterns[] = { "10.0.0.0/8:443", "[fd00::/8]:443",    "10.0.0.7:*", "[::1]:1-2",
+                                            "0.0.0.0/0:443",  "*.internal:8000-1", "db?.x:65535" };
+    char out[FORWARD_RANGE_TEXT_MAX];
+    (void)state;
+    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
+        Ipc__ForwardRange range;
+        if (forward_range_parse(patterns[i], &range)) {
+            assert_int_equal(i, 5); /* a range backwards */
+            continue;
+        }
+        assert_string_equal(forward_range_text(&range, out), patterns[i]);
+        free(range.network.data);
+        if (range.host[0])
+            free(range.host);
+    }
+}
+
 static void without_patterns_nothing_is_listed(void **state)
 {
     Ipc__Target target = IPC__TARGET__INIT;
@@ -180,6 +199,7 @@ int main(void)
         cmocka_unit_test(an_ipv4_address_in_ipv6_is_one),
         cmocka_unit_test(names_and_addresses_do_not_mix),
         cmocka_unit_test(what_a_resolver_takes_for_a_number_is_no_name),
+        cmocka_unit_test(a_pattern_is_shown_as_it_was_written),
         cmocka_unit_test(without_patterns_nothing_is_listed),
         cmocka_unit_test(a_host_that_is_too_long_is_not_listed),
         cmocka_unit_test(a_target_is_where_it_is_in_any_spelling),
