@@ -198,6 +198,16 @@ int recorder_input(struct recorder *r, uint32_t stream, const char *form, const 
     return write_bulk(r, &event, bytes, n);
 }
 
+int recorder_hidden(struct recorder *r)
+{
+    Ipc__Input input = IPC__INPUT__INIT;
+    input.form = (char *)"hidden";
+    Ipc__Event event = IPC__EVENT__INIT;
+    event.what_case = IPC__EVENT__WHAT_INPUT;
+    event.input = &input;
+    return append(r, &event, NULL, 0);
+}
+
 int recorder_resize(struct recorder *r, uint32_t columns, uint32_t rows)
 {
     Ipc__Resize resize = IPC__RESIZE__INIT;

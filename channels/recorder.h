@@ -30,6 +30,8 @@ MUST_USE int recorder_output(struct recorder *recorder, uint32_t stream, const c
                              size_t n);
 MUST_USE int recorder_input(struct recorder *recorder, uint32_t stream, const char *form, const void *bytes,
                             size_t n);
+/* Something was typed that did not show (channels/ssh/echo.h). */
+MUST_USE int recorder_hidden(struct recorder *recorder);
 MUST_USE int recorder_resize(struct recorder *recorder, uint32_t columns, uint32_t rows);
 MUST_USE int recorder_transfer(struct recorder *recorder, Ipc__Transfer *transfer);
 /* Bytes that went either way and are not kept; the end of the recording has their number. */

@@ -51,7 +51,8 @@ struct catalog_column {
 struct catalog_tie {
     char kind; /* g: it is generated from the other. f: it refers to the other by a foreign key. r: the other
                   refers to it. u: a unique index or an exclusion constraint has both (or it alone, twice). c:
-                  a check has both. p: the table is partitioned by it */
+                  a check, or an expression or condition of an index, has both. p: the table is partitioned by
+                  it */
     const char *column, *schema, *table, *other; /* schema, table: of f and r; else "" */
 };
 

@@ -172,6 +172,11 @@ static bool is_a_pair(EVP_PKEY *pkey)
     return context && EVP_PKEY_pairwise_check(context) == 1;
 }
 
+static int not_a_pair(struct detail *detail)
+{
+    return detail_fail(detail, -EINVAL, "the private key and its public half do not belong together");
+}
+
 /* stated: the public key that the file has besides; n is 0 when it has none. */
 static int signer_check(struct certificate_signer *signer, struct span stated, struct detail *detail)
 {
@@ -189,14 +194,27 @@ static int signer_check(struct certificate_signer *signer, struct span stated, s
     const struct span public = { buffer_head(&signer->public), buffer_size(&signer->public) };
     if (key_read_plain(public, &key, detail) != 0)
         return -EINVAL;
-    if ((stated.n > 0 && (stated.n != public.n || memcmp(stated.bytes, public.bytes, stated.n) != 0)) ||
-        !is_a_pair(signer->pkey))
-        return detail_fail(detail, -EINVAL, "the private key and its public half do not belong together");
+    if (stated.n > 0 && (stated.n != public.n || memcmp(stated.bytes, public.bytes, stated.n) != 0))
+        return not_a_pair(detail);
     return 0;
 }
 
 int certificate_signer_new(const uint8_t *bytes, size_t n, struct certificate_signer **ret,
                            struct detail *detail)
+{
+    CLEANUP(certificate_signer_free) struct certificate_signer *signer = NULL;
+    int r = certificate_signer_again(bytes, n, &signer, detail);
+
+    if (!r && !is_a_pair(signer->pkey))
+        r = not_a_pair(detail);
+    ERR_clear_error();
+    if (!r)
+        *ret = STEAL(signer);
+    return r;
+}
+
+int certificate_signer_again(const uint8_t *bytes, size_t n, struct certificate_signer **ret,
+                             struct detail *detail)
 {
     CLEANUP(certificate_signer_free) struct certificate_signer *signer = NULL;
     CLEANUP(free) uint8_t *stated = NULL;

@@ -8,7 +8,7 @@
 static const struct config_key KEYS[] = {
     { "name", CONFIG_REQUIRED },   { "roles", CONFIG_OPTIONAL },   { "targets", CONFIG_REQUIRED },
     { "match", CONFIG_OPTIONAL },  { "action", CONFIG_REQUIRED },  { "reason", CONFIG_OPTIONAL },
-    { "limits", CONFIG_OPTIONAL }, { "approve", CONFIG_OPTIONAL },
+    { "limits", CONFIG_OPTIONAL }, { "approve", CONFIG_OPTIONAL }, { "sensitive", CONFIG_OPTIONAL },
 };
 static const char *const ACTIONS[] = { "allow", "deny", "approve", NULL };
 
@@ -122,6 +122,19 @@ static void read_approve(struct config_reader *reader, const struct config_node 
     config_read_approve(reader, node, &rule->approve);
 }
 
+/* What an allowing rule says of files: those in which a detector fires are refused. */
+static void read_sensitive(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule)
+{
+    static const char *const choices[] = { "deny", NULL };
+    const char *choice = NULL;
+
+    if (!node || !config_choice(reader, node, choices, &choice))
+        return;
+    if (rule->action[0] && strcmp(rule->action, "allow"))
+        config_fault(reader, node->key, "\"sensitive\" is for rules with action: allow");
+    rule->sensitive_deny = true;
+}
+
 static void read_rule(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule)
 {
     const struct config_node *name_node = config_node_get(node, "name");
@@ -143,6 +156,7 @@ static void read_rule(struct config_reader *reader, const struct config_node *no
     read_reason(reader, config_node_get(node, "reason"), rule);
     read_approve(reader, node, rule);
     config_read_limits(reader, config_node_get(node, "limits"), rule);
+    read_sensitive(reader, config_node_get(node, "sensitive"), rule);
 }
 
 void config_read_rules(struct config_reader *reader, const struct config_node *node)

@@ -109,6 +109,26 @@ static const struct mask *updating(struct follow *f, const struct catalog_relati
     return tie->kind == 'r' ? foreign_fate(f, tie).mask : NULL;
 }
 
+/* A generated column is computed anew: from this one, and from another one that is masked, or by failing. */
+static const struct mask *regenerating(struct follow *f, const struct catalog_relation *relation,
+                                       const char *column)
+{
+    for (size_t i = 0; i < relation->n_ties; i++) {
+        const struct catalog_tie *from = &relation->ties[i];
+        if (from->kind != 'g' || strcmp(from->other, column) != 0)
+            continue;
+        for (size_t k = 0; k < relation->n_ties; k++) {
+            const struct catalog_tie *other = &relation->ties[k];
+            bool beside = other->kind == 'g' && strcmp(other->column, from->column) == 0 &&
+                          strcmp(other->other, column) != 0;
+            const struct mask *mask = beside ? followed_fate(f, relation, other->other).mask : NULL;
+            if (mask)
+                return mask;
+        }
+    }
+    return NULL;
+}
+
 struct fate source_fate(struct follow *f, const struct catalog_relation *relation,
                         const struct catalog_column *column)
 {
@@ -122,6 +142,8 @@ struct fate source_fate(struct follow *f, const struct catalog_relation *relatio
         if (!fate.updating)
             fate.updating = updating(f, relation, tie);
     }
+    if (!fate.updating)
+        fate.updating = regenerating(f, relation, column->name);
     if (!fate.updating)
         fate.updating = fate.inserting;
     return fate;

@@ -321,6 +321,23 @@ bool rulebook_asks_names(const struct rulebook *rulebook, char *const *roles, si
     return false;
 }
 
+static bool names_paths(const Ipc__Match *match)
+{
+    return match && (match->n_paths > 0 || names_paths(match->not_));
+}
+
+bool rulebook_asks_paths(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
+                         const char *target)
+{
+    for (size_t i = 0; i < rulebook->count; i++) {
+        const struct rule *rule = &rulebook->rules[i];
+        for (size_t k = 0; applies(rule, roles, n_roles, target) && k < rule->text->n_match; k++)
+            if (names_paths(rule->text->match[k]))
+                return true;
+    }
+    return false;
+}
+
 size_t rulebook_applying(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                          const char *target, const Ipc__Rule **ret, size_t max)
 {

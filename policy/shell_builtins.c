@@ -87,6 +87,22 @@ static const struct {
     { "readarray", { "td:n:O:s:u:", NULL } },
 };
 
+/* read -a NAME, -aNAME: among the options. */
+static void set_arrays(struct shell *shell, const struct shell_word *words, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        const char *a = words[i].text[0] == '-' ? strchr(words[i].text, 'a') : NULL;
+        if (!a)
+            continue;
+        struct shell_word name = words[i];
+        name.text = a + 1;
+        if (a[1])
+            set_variables(shell, "read", &name, 1);
+        else if (i + 1 < n)
+            set_variables(shell, "read", &words[i + 1], 1);
+    }
+}
+
 static bool run_setter(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
 {
     for (size_t i = 0; i < sizeof SETTERS / sizeof SETTERS[0]; i++) {
@@ -97,10 +113,8 @@ static bool run_setter(struct shell *shell, const char *name, const struct shell
             shell_unknown(shell, "which variable %s sets", name);
         else
             set_variables(shell, name, words + first, n - first);
-        for (size_t k = 1; k + 1 < first && k + 1 < n; k++)
-            if (words[k].text[0] == '-' && words[k].text[strlen(words[k].text) - 1] == 'a' &&
-                strcmp(name, "read") == 0)
-                set_variables(shell, name, words + k + 1, 1);
+        if (strcmp(name, "read") == 0)
+            set_arrays(shell, words, first < n ? first : n);
         return true;
     }
     return false;

@@ -90,8 +90,10 @@ void shell_run(struct shell *shell, const struct shell_word *words, size_t n)
         shell_refuse(shell, "it has too many commands");
         return;
     }
-    /* zsh takes =name for the path of a program, and every shell %1 for a job. */
-    if (!words[0].known || *words[0].text == '=' || *words[0].text == '%') {
+    /* zsh takes =name for the path of a program, and every shell %1 for a job; what begins with - is an
+     * option that was not seen as one. */
+    bool odd = strchr("=%-", *words[0].text) && *words[0].text && strcmp(words[0].text, "-") != 0;
+    if (!words[0].known || odd) {
         shell_unknown(shell, "what %.*s runs", (int)(words[0].to - words[0].from), words[0].from);
         return;
     }

@@ -21,24 +21,17 @@ static void skip_name(struct parser *p)
 }
 
 /* Commands up to the closing bracket, in a world of their own. */
-static void substituted(struct parser *p, const char *closer)
+static void substituted(struct parser *p)
 {
     size_t outside = p->heredocs_outside;
-    bool backquote = p->backquote, quoted = p->backquote_quoted;
-    p->heredocs_outside = p->n_heredocs;
-    if (*closer == ')')
-        p->backquote = p->backquote_quoted = false;
-    if (backquote && *closer == ')')
+    if (p->backquote)
         shell_refuse(p->shell, "a substitution in a backquote");
-    if (!parser_failed(p)) {
-        parse_commands(p, true);
-        parse_expect(p, closer);
-    }
+    p->heredocs_outside = p->n_heredocs;
+    parse_commands(p, true);
+    parse_expect(p, ")");
     if (p->n_heredocs != p->heredocs_outside)
         shell_refuse(p->shell, "a here-document has no end");
     p->heredocs_outside = outside;
-    p->backquote = backquote;
-    p->backquote_quoted = quoted;
 }
 
 void parse_process_substitution(struct parser *p, struct word_state *w)
@@ -46,25 +39,32 @@ void parse_process_substitution(struct parser *p, struct word_state *w)
     if (!shell_enter(p->shell))
         return;
     p->at += 2;
-    substituted(p, ")");
+    substituted(p);
     word_hole(p, w, false);
     shell_leave(p->shell);
 }
 
+/* Its text ends at the next backquote, whatever is between: even one in quotes. */
 void parse_backquote(struct parser *p, struct word_state *w, bool quoted)
 {
+    const char *closing = memchr(p->at + 1, '`', (size_t)(p->end - p->at - 1)), *end = p->end;
     if (p->backquote)
         shell_refuse(p->shell, "a backquote in a backquote");
-    const char *closing = memchr(p->at + 1, '`', (size_t)(p->end - p->at - 1));
-    if (!closing || memchr(p->at, '\\', (size_t)(closing - p->at)))
-        shell_refuse(p->shell, "a backslash in a backquote; write $( )");
+    if (!closing || memchr(p->at, '\\', (size_t)(closing - p->at)) ||
+        memchr(p->at, '\n', (size_t)(closing - p->at)))
+        shell_refuse(p->shell, "a backslash or a line end in a backquote; write $( )");
     if (!shell_enter(p->shell))
         return;
     p->at++;
+    p->end = closing;
     p->backquote = true;
     p->backquote_quoted = quoted;
-    substituted(p, "`");
+    parse_commands(p, true);
+    if (p->at != closing)
+        shell_refuse(p->shell, "a backquote has no end");
     p->backquote = p->backquote_quoted = false;
+    p->end = end;
+    p->at = closing + 1;
     word_hole(p, w, !quoted);
     shell_leave(p->shell);
 }
@@ -200,7 +200,7 @@ static void dollar(struct parser *p, struct word_state *w, bool quoted)
         word_hole(p, w, false);
     } else if (next == '(') {
         p->at += 2;
-        substituted(p, ")");
+        substituted(p);
         word_hole(p, w, !quoted);
     } else if (next == '{') {
         p->at += 2;

@@ -158,26 +158,34 @@ static const char *const GIT_COMMANDS[] = {
     "write-tree",
     NULL,
 };
-/* Options that name a program, or bring code along. */
-static const char *const GIT_RUNS[] = {
-    "-c",
-    "--config",
-    "--config-env",
-    "--exec",
-    "-x",
-    "--upload-pack",
-    "-u",
-    "--receive-pack",
-    "-O",
-    "--open-files-in-pager",
-    "--ext-diff",
-    "--textconv",
-    "--template",
-    "-i",
-    "--interactive",
-    "--edit",
-    NULL,
+/* Options that name a program, or bring code along: letters of one command, and long ones of all. */
+static const struct {
+    const char *command, *letters;
+} GIT_LETTERS[] = {
+    { "clone", "cu" }, { "rebase", "xi" }, { "grep", "O" }, { "init", "c" },
+    { "add", "ie" },   { "commit", "e" },  { "pull", "i" },
 };
+static const char *const GIT_LONGS[] = {
+    "--config",   "--exec",     "--upload-pack", "--receive-pack", "--open-files-in-pager", "--ext-diff",
+    "--textconv", "--template", "--interactive", "--edit",         "--upload-archive",      NULL,
+};
+
+/* Long options may be cut short. */
+static bool git_option_runs(const char *command, const char *word)
+{
+    size_t n = strcspn(word, "=");
+    if (word[0] != '-')
+        return strstr(word, "ext::") != NULL;
+    for (size_t i = 0; word[1] != '-' && i < sizeof GIT_LETTERS / sizeof GIT_LETTERS[0]; i++)
+        if (strcmp(GIT_LETTERS[i].command, command) == 0 && strpbrk(word, GIT_LETTERS[i].letters))
+            return true;
+    for (size_t i = 0; word[1] == '-' && n > 2 && GIT_LONGS[i]; i++) {
+        size_t length = strlen(GIT_LONGS[i]);
+        if (strncmp(word, GIT_LONGS[i], n < length ? n : length) == 0)
+            return true;
+    }
+    return false;
+}
 
 static void run_git(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
 {
@@ -188,18 +196,9 @@ static void run_git(struct shell *shell, const char *name, const struct shell_wo
     if (i == n)
         return;
     bool safe = i > 0 && words[i].known && shell_is_listed(GIT_COMMANDS, words[i].text);
-    for (size_t k = i + 1; safe && k < n; k++) {
-        const char *word = words[k].text;
-        if (!words[k].known)
-            safe = !words[k].splits && *word != EFFECT_HOLE && *word != '-';
-        else
-            safe = !strstr(word, "ext::");
-        for (size_t o = 0; safe && GIT_RUNS[o]; o++)
-            safe = strncmp(word, GIT_RUNS[o], strlen(GIT_RUNS[o])) != 0 ||
-                   (strcmp(words[i].text, "commit") == 0 && strcmp(word, "-c") != 0);
-        if (shell_is(&words[k], "--"))
-            break;
-    }
+    for (size_t k = i + 1; safe && k < n && !shell_is(&words[k], "--"); k++)
+        safe = words[k].known ? !git_option_runs(words[i].text, words[k].text)
+                              : !words[k].splits && !strchr("-\x01", *words[k].text);
     if (!safe)
         shell_unknown(shell, RUNS, name);
 }

@@ -33,7 +33,7 @@ static void run_shell(struct shell *shell, const char *name, const struct shell_
         text |= strchr(word, 'c') != NULL;
     }
     bool unclear = i == n || words[i].splits || words[i].many || *words[i].text == '+' ||
-                   (!words[i].known && *words[i].text == EFFECT_HOLE);
+                   (!words[i].known && strchr("-\x01", *words[i].text));
     if (unclear || (text && shell_is_listed(FOREIGN_SHELLS, name)))
         shell_unknown(shell, RUNS, name);
     else if (text)
@@ -111,37 +111,38 @@ static void run_language(struct shell *shell, const char *name, const char *harm
 
 static const struct {
     const char *name;
-    const char *const *options; /* as they begin */
+    const char *letters;       /* of options, alone or together with others */
+    const char *const *others; /* as they begin; long options may be cut short, too */
 } WITH_OPTIONS[] = {
-    { "tar", (const char *const[]){ "--to-command", "--checkpoint-action", "-I", "--use-compress-program",
-                                    "-F", "--info-script", "--new-volume-script", "--rsh-command",
-                                    "--rmt-command", NULL } },
-    { "rsync", (const char *const[]){ "-e", "--rsh", "--rsync-path", NULL } },
-    { "scp", (const char *const[]){ "-S", "-o", "-F", "-D", NULL } },
-    { "sftp", (const char *const[]){ "-S", "-o", "-F", "-D", "-s", NULL } },
-    { "sort", (const char *const[]){ "--compress-p", NULL } },
-    { "man", (const char *const[]){ "-P", "--pager", "-H", "--html", NULL } },
-    { "zip", (const char *const[]){ "-T", "--unzip-command", NULL } },
-    { "split", (const char *const[]){ "--filter", NULL } },
-    { "wget", (const char *const[]){ "--use-askpass", "-e", "--execute", NULL } },
-    { "vim", (const char *const[]){ "-c", "-s", "-S", "-e", "+", "--cmd", "-", NULL } },
-    { "vi", (const char *const[]){ "-c", "-s", "-S", "-e", "+", "--cmd", "-", NULL } },
-    { "nvim", (const char *const[]){ "-c", "-s", "-S", "-e", "-l", "+", "--cmd", "-", NULL } },
-    { "emacs", (const char *const[]){ "-", NULL } },
-    { "psql", (const char *const[]){ "-c", "-f", "--command", "--file", "-v", NULL } },
-    { "mysql", (const char *const[]){ "-e", "--execute", NULL } },
-    { "sqlite3", (const char *const[]){ "-cmd", "-init", NULL } },
-    { "docker", (const char *const[]){ "exec", "run", "compose", "create", "build", NULL } },
-    { "podman", (const char *const[]){ "exec", "run", "compose", "create", "build", NULL } },
-    { "kubectl", (const char *const[]){ "exec", "run", "debug", "edit", "plugin", "cp", NULL } },
-    { "npm", (const char *const[]){ "exec", "x", "init", "create", "explore", NULL } },
-    { "openssl", (const char *const[]){ "-engine", "-provider", "engine", NULL } },
-    { "nc", (const char *const[]){ "-e", "-c", NULL } },
-    { "netcat", (const char *const[]){ "-e", "-c", NULL } },
-    { "ncat", (const char *const[]){ "-e", "-c", "--", NULL } },
-    { "less", (const char *const[]){ "+", NULL } },
-    { "ip", (const char *const[]){ "netns", "vrf", NULL } },
-    { "strace", (const char *const[]){ "", NULL } },
+    { "tar", "IF",
+      (const char *const[]){ "--to-command", "--checkpoint-action", "--use-compress-program", "--info-script",
+                             "--new-volume-script", "--rsh-command", "--rmt-command", NULL } },
+    { "rsync", "e", (const char *const[]){ "--rsh", "--rsync-path", NULL } },
+    { "scp", "SoFD", NULL },
+    { "sftp", "SoFDs", NULL },
+    { "sort", "", (const char *const[]){ "--compress-program", NULL } },
+    { "man", "PH", (const char *const[]){ "--pager", "--html", NULL } },
+    { "zip", "T", (const char *const[]){ "--unzip-command", NULL } },
+    { "split", "", (const char *const[]){ "--filter", NULL } },
+    { "wget", "e", (const char *const[]){ "--use-askpass", "--execute", NULL } },
+    { "vim", "csSe", (const char *const[]){ "+", "--cmd", NULL } },
+    { "vi", "csSe", (const char *const[]){ "+", "--cmd", NULL } },
+    { "nvim", "csSel", (const char *const[]){ "+", "--cmd", NULL } },
+    { "emacs", "", (const char *const[]){ "-", NULL } },
+    { "psql", "cfv", (const char *const[]){ "--command", "--file", "--set", "--variable", NULL } },
+    { "mysql", "e", (const char *const[]){ "--execute", "--pager", NULL } },
+    { "sqlite3", "", (const char *const[]){ "-cmd", "-init", NULL } },
+    { "docker", "", (const char *const[]){ "exec", "run", "compose", "create", "build", NULL } },
+    { "podman", "", (const char *const[]){ "exec", "run", "compose", "create", "build", NULL } },
+    { "kubectl", "", (const char *const[]){ "exec", "run", "debug", "edit", "plugin", "cp", NULL } },
+    { "npm", "", (const char *const[]){ "exec", "x", "init", "create", "explore", NULL } },
+    { "openssl", "", (const char *const[]){ "-engine", "-provider", "engine", NULL } },
+    { "nc", "ec", NULL },
+    { "netcat", "ec", NULL },
+    { "ncat", "ec", (const char *const[]){ "--", NULL } },
+    { "less", "", (const char *const[]){ "+", NULL } },
+    { "ip", "", (const char *const[]){ "netns", "vrf", NULL } },
+    { "strace", "", (const char *const[]){ "", NULL } },
 };
 
 /* A program that reads code from its input when nothing else is said, or whose arguments are code or a
@@ -242,14 +243,33 @@ static const char *const ALWAYS[] = {
     NULL,
 };
 
-static bool is_option_of(const struct shell_word *word, const char *const *options)
+/* Whether one begins like the other, up to a "=": --to-c for --to-command. */
+static bool begins_alike(const char *word, const char *option)
+{
+    size_t n = strcspn(word, "="), length = strlen(option);
+    bool cut_short = strncmp(word, "--", 2) == 0 && n > 2 && n < length;
+    return strncmp(word, option, cut_short ? n : length) == 0;
+}
+
+static bool is_option_of(const struct shell_word *word, const char *letters, const char *const *others)
 {
     if (!word->known)
         return word->splits || word->text[0] == EFFECT_HOLE || word->text[0] == '-';
-    for (; *options; options++)
-        if (strncmp(word->text, *options, strlen(*options)) == 0)
+    if (word->text[0] == '-' && word->text[1] != '-' && strpbrk(word->text, letters))
+        return true;
+    for (; others && *others; others++)
+        if (begins_alike(word->text, *others))
             return true;
     return false;
+}
+
+/* To a server rsync says with -e what the client can do (its options.c, server_options()), -e. or at the end
+ * of other letters: that runs nothing. */
+static bool tells_rsync(const char *name, const struct shell_word *words, size_t n, size_t k)
+{
+    const char *e = strchr(words[k].text, 'e');
+    return strcmp(name, "rsync") == 0 && n > 1 && shell_is(&words[1], "--server") && words[k].known &&
+           words[k].text[0] == '-' && words[k].text[1] != '-' && e && e[1] == '.';
 }
 
 static bool run_with_options(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
@@ -257,11 +277,13 @@ static bool run_with_options(struct shell *shell, const char *name, const struct
     for (size_t i = 0; i < sizeof WITH_OPTIONS / sizeof WITH_OPTIONS[0]; i++) {
         if (strcmp(WITH_OPTIONS[i].name, name) != 0)
             continue;
-        for (size_t k = 1; k < n; k++)
-            if (is_option_of(&words[k], WITH_OPTIONS[i].options)) {
-                shell_unknown(shell, RUNS, name);
-                break;
-            }
+        /* tar cIf: its first word needs no dash */
+        bool runs = strcmp(name, "tar") == 0 && n > 1 && strpbrk(words[1].text, WITH_OPTIONS[i].letters);
+        for (size_t k = 1; k < n && !runs; k++)
+            runs = is_option_of(&words[k], WITH_OPTIONS[i].letters, WITH_OPTIONS[i].others) &&
+                   !tells_rsync(name, words, n, k);
+        if (runs)
+            shell_unknown(shell, RUNS, name);
         return true;
     }
     return false;

@@ -69,9 +69,10 @@ bool parse_redirection(struct parser *p)
     struct shell_word word;
     if (!at_redirection(p))
         return false;
+    const char *number = p->at;
     while (parser_peek(p, 0) >= '0' && parser_peek(p, 0) <= '9')
         p->at++;
-    if (parser_peek(p, 1) == '(')
+    if (parser_peek(p, 1) == '(' || p->at > number + 1) /* to dash, 10 is an argument */
         shell_refuse(p->shell, "an unusual redirection");
     p->both = parser_peek(p, 0) == '&';
     enum redirection what = take_operator(p);

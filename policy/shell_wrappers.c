@@ -264,7 +264,7 @@ static void run_find(struct shell *shell, const struct shell_word *words, size_t
         } else if (is_one_of(&words[i], FIND_WRITE)) {
             if (i + 1 < n)
                 shell_redirect(shell, FILE_WRITE, &words[i + 1]);
-        } else if (words[i].splits || (!words[i].known && *words[i].text == EFFECT_HOLE &&
+        } else if (words[i].splits || (!words[i].known && strchr("-\x01", *words[i].text) &&
                                        !is_one_of(&words[i - 1], FIND_VALUE))) {
             shell_unknown(shell, "what find does");
         }
@@ -305,9 +305,8 @@ static void run_su(struct shell *shell, const struct shell_word *words, size_t n
 /* ssh … host command */
 static void run_ssh(struct shell *shell, const struct shell_word *words, size_t n)
 {
-    static const struct shell_options options = {
-        "46AaCfGgKkMNnqsTtVvXxYyb:c:D:E:e:I:i:J:L:l:m:O:p:Q:R:W:w:B:", NULL
-    };
+    static const struct shell_options options = { "46AaCfGgKkMNnqsTtVvXxYyb:c:D:E:e:i:J:L:l:m:O:p:Q:R:W:w:B:",
+                                                  NULL };
     size_t i = shell_skip_options(&options, words, n);
     bool unclear = i == 0 || i + 1 >= n || words[i].splits || words[i].many || words[i + 1].text[0] == '-' ||
                    words[i + 1].text[0] == EFFECT_HOLE;

@@ -8,10 +8,11 @@
 #include "base/loop.h"
 
 enum {
-    FRONT_CHUNK = 64 * 1024,  /* bytes moved at once, either way */
-    FRONT_PROBES_MAX = 64,    /* authentication requests without a signature */
-    FRONT_PLAIN_KEYS_MAX = 8, /* offered ones that are kept in mind */
-    FRONT_ENV_MAX = 32,       /* environment variables of one channel */
+    FRONT_CHUNK = 64 * 1024,          /* bytes moved at once, either way */
+    FRONT_HELD_MAX = 8 * 1024 * 1024, /* of a client, which its gate has not taken: some windows */
+    FRONT_PROBES_MAX = 64,            /* authentication requests without a signature */
+    FRONT_PLAIN_KEYS_MAX = 8,         /* offered ones that are kept in mind */
+    FRONT_ENV_MAX = 32,               /* environment variables of one channel */
     FRONT_ENV_NAME_MAX = 128,
     FRONT_ENV_VALUE_MAX = 2048,
     FRONT_COMMAND_MAX = 64 * 1024, /* bytes of a command line or subsystem */

@@ -90,7 +90,7 @@ int channel_new(struct front *front, bool is_session, struct front_channel **ret
     };
     c->data = (struct channel_side){ .channel = c, .fd = -1 };
     c->error = (struct channel_side){ .channel = c, .fd = -1, .is_error = true, .at_end = !is_session };
-    buffer_init(&c->to_gate, FRONT_CHUNK);
+    buffer_init(&c->to_gate, FRONT_HELD_MAX);
     buffer_init(&c->to_client, FRONT_CHUNK);
     front->channels = c;
     front->n_channels++;
@@ -319,6 +319,9 @@ void channel_stop_output(struct front_channel *c)
 {
     if (c->data.fd >= 0)
         (void)shutdown(c->data.fd, SHUT_RD);
+    /* A gate that waits for room would else wait for ever: nothing but reading makes its end writable. */
+    while (c->data.fd >= 0 && recv(c->data.fd, c->front->chunk, FRONT_CHUNK, MSG_DONTWAIT) > 0)
+        ;
     c->data.at_end = true;
     buffer_free(&c->to_client);
     touch(c);

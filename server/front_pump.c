@@ -15,17 +15,31 @@ enum { PUSHES_PER_ROUND = 16 };
 
 /* ---- client → gate ---- */
 
+/* Each read renews the window, however much is left (libssh 0.10 to 0.12): reading by pieces would let the
+ * client send a window's worth for every piece. So all that is there is taken at once. False: there is
+ * nothing. */
+static bool take_all(struct front_channel *c)
+{
+    int there = ssh_channel_poll(c->ssh, 0);
+    uint8_t *space;
+    if (there <= 0)
+        return false;
+    if (buffer_reserve(&c->to_gate, (size_t)there, &space)) {
+        front_end(c->front, 0, "more data than the window allows");
+        return false;
+    }
+    int n = ssh_channel_read_nonblocking(c->ssh, space, (uint32_t)there, 0);
+    if (n > 0)
+        buffer_commit(&c->to_gate, (size_t)n);
+    return n > 0;
+}
+
 /* True while there may be more to do at once. */
 static bool push_once(struct front_channel *c)
 {
-    if (buffer_size(&c->to_gate) == 0) {
-        int n = ssh_channel_read_nonblocking(c->ssh, c->front->chunk, FRONT_CHUNK, 0);
-        if (n <= 0) {
-            c->gate_is_full = false; /* libssh is empty: its callback serves the next bytes */
-            return false;
-        }
-        if (buffer_append(&c->to_gate, c->front->chunk, (size_t)n))
-            c->gate_is_deaf = true;
+    if (buffer_size(&c->to_gate) == 0 && !take_all(c)) {
+        c->gate_is_full = false; /* libssh is empty: its callback serves the next bytes */
+        return false;
     }
     ssize_t taken =
         send(c->data.fd, buffer_head(&c->to_gate), buffer_size(&c->to_gate), MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -216,7 +216,7 @@ static int log_in(struct job *job, uint8_t *secret, size_t secret_n, int vault, 
     int r = 0;
 
     if (secret_n > 0)
-        r = certificate_signer_new(secret, secret_n, &signer, detail);
+        r = certificate_signer_again(secret, secret_n, &signer, detail);
     explicit_bzero(secret, secret_n);
     if (!r)
         r = reach(job, &fd, detail);

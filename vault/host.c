@@ -109,7 +109,7 @@ static int sign(const struct secret *key, struct certificate_grant *grant, uint8
                 struct detail *detail)
 {
     CLEANUP(certificate_signer_free) struct certificate_signer *signer = NULL;
-    int r = certificate_signer_new(secret_bytes(key), secret_size(key), &signer, detail);
+    int r = certificate_signer_again(secret_bytes(key), secret_size(key), &signer, detail);
 
     if (!r)
         r = random_serial(&grant->serial);

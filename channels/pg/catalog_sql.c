@@ -48,200 +48,60 @@
 
 /* The table and its heirs. */
 #define HEIRS                                                                                                \
-    "ARRAY(WITH RECURSIVE heirs(oid) AS (SELECT c.oid UNION SELECT i.inhrelid FROM pg_inherits i, heirs "    \
-    "WHERE i.inhparent = heirs.oid AND c.relkind IN ('r', 'p', 'f')) SELECT oid FROM heirs LIMIT 2049)"
-#define COLUMN_NAME(relation, number)                                                                        \
-    "(SELECT attname::text FROM pg_attribute WHERE attrelid = " relation " AND attnum = " number ")"
-#define FOREIGN_PAIRS(other)                                                                                 \
-    " FROM pg_constraint f, LATERAL unnest(f.conkey, f.confkey) AS z(x, y), pg_class r, pg_namespace m "     \
-    "WHERE f.contype = 'f' AND r.oid = " other " AND m.oid = r.relnamespace AND "
-/* An index of expressions, its constraint, and a key of expressions depend on their columns. */
+    "ARRAY(WITH RECURSIVE heirs(oid) AS (SELECT c.oid UNION SELECT i.inhrelid FROM pg_inherits i, "          \
+    "heirs WHERE i.inhparent = heirs.oid AND c.relkind IN ('r', 'p', 'f')) SELECT oid FROM heirs "           \
+    "LIMIT 2049)"
+/* An index of expressions, or its constraint, depends on their columns. */
 #define KEY_COLUMNS                                                                                          \
-    "LATERAL (SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND "    \
-    "a.attnum > 0 AND (a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) OR EXISTS (SELECT FROM "     \
-    "pg_depend p WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = i.indrelid AND p.refobjsubid = " \
-    "a.attnum AND (p.classid = 'pg_class'::regclass AND p.objid = i.indexrelid OR p.classid = "              \
-    "'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint u WHERE u.oid = p.objid AND "           \
-    "u.conindid = i.indexrelid AND u.contype IN ('p', 'u', 'x'))))))) AS keys(names)"
-/* Pairs of columns: see struct catalog_tie. Few joins: they are what planning costs. */
-#define PAIRS                                                                                                                                           \
-    "SELECT 'g', " COLUMN_NAME("d.adrelid", "d.adnum") ", '', '', " COLUMN_NAME(                                                                        \
-        "d.adrelid",                                                                                                                                    \
-        "p.refobjsubid") " FROM pg_attrdef d, pg_depend p WHERE d.adrelid = ANY (h.heirs) AND "                                                         \
-                         "p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = "                                                   \
-                         "'pg_class'::regclass AND "                                                                                                    \
-                         "p.refobjid = d.adrelid AND p.refobjsubid NOT IN (0, d.adnum) AND EXISTS (SELECT "                                             \
-                         "FROM pg_attribute a "                                                                                                         \
-                         "WHERE a.attrelid = d.adrelid AND a.attnum = d.adnum AND a.attgenerated <> '') "                                               \
-                         "UNION SELECT 'f', " COLUMN_NAME(                                                                                              \
-                             "f.conrelid",                                                                                                              \
-                             "z.x") ", m.nspname::text, r.relname::text, " COLUMN_NAME("f.confrelid", "z.y")                                            \
-                             FOREIGN_PAIRS(                                                                                                             \
-                                 "f.confrelid") "f.conrelid = ANY (h.heirs) "                                                                           \
-                                                "UNION SELECT 'r', " COLUMN_NAME(                                                                       \
-                                                    "f.confrelid",                                                                                      \
-                                                    "z.y") ", m.nspname::text, "                                                                        \
-                                                           "r.relname::text, " COLUMN_NAME("f.conrelid",                                                \
-                                                                                           "z"                                                          \
-                                                                                           "."                                                          \
-                                                                                           "x")                                                         \
-                                                               FOREIGN_PAIRS("f.conrelid") "f.confrelid = "                                             \
-                                                                                           "ANY (h.heirs) "                                             \
-                                                                                           "UNION SELECT "                                              \
-                                                                                           "'u', a, '', "                                               \
-                                                                                           "'', b FROM "                                                \
-                                                                                           "pg_index "                                                  \
-                                                                                           "i, " KEY_COLUMNS                                            \
-                                                                                           ", "                                                         \
-                                                                                           "unnest(keys."                                               \
-                                                                                           "names) AS a, "                                              \
-                                                                                           "unnest(keys."                                               \
-                                                                                           "names) AS b "                                               \
-                                                                                           "WHERE "                                                     \
-                                                                                           "(i.indisunique "                                            \
-                                                                                           "OR "                                                        \
-                                                                                           "i."                                                         \
-                                                                                           "indisexclusion)"                                            \
-                                                                                           " AND "                                                      \
-                                                                                           "i.indrelid = "                                              \
-                                                                                           "ANY (h.heirs) "                                             \
-                                                                                           "UNION SELECT "                                              \
-                                                                                           "'c',"                                                       \
-                                                                                           " " COLUMN_NAME("k.conrelid", "x") ", '', '', " COLUMN_NAME( \
-                                                                                               "k.conrelid",                                            \
-                                                                                               "y") " FROM "                                            \
-                                                                                                    "pg_"                                               \
-                                                                                                    "constr"                                            \
-                                                                                                    "aint "                                             \
-                                                                                                    "k, "                                               \
-                                                                                                    "unnest"                                            \
-                                                                                                    "(k."                                               \
-                                                                                                    "conkey"                                            \
-                                                                                                    ") AS "                                             \
-                                                                                                    "x, "                                               \
-                                                                                                    "unnest"                                            \
-                                                                                                    "(k."                                               \
-                                                                                                    "conkey"                                            \
-                                                                                                    ") AS "                                             \
-                                                                                                    "y "                                                \
-                                                                                                    "WHERE "                                            \
-                                                                                                    "k."                                                \
-                                                                                                    "contyp"                                            \
-                                                                                                    "e = "                                              \
-                                                                                                    "'c' "                                              \
-                                                                                                    "AND "                                              \
-                                                                                                    "k."                                                \
-                                                                                                    "conrel"                                            \
-                                                                                                    "id = "                                             \
-                                                                                                    "ANY "                                              \
-                                                                                                    "(h."                                               \
-                                                                                                    "heirs)"                                            \
-                                                                                                    " AND "                                             \
-                                                                                                    "x <> "                                             \
-                                                                                                    "y "                                                \
-                                                                                                    "UNION "                                            \
-                                                                                                    "SELECT"                                            \
-                                                                                                    " 'p', "                                            \
-                                                                                                    "a."                                                \
-                                                                                                    "attnam"                                            \
-                                                                                                    "e::"                                               \
-                                                                                                    "text, "                                            \
-                                                                                                    "'', "                                              \
-                                                                                                    "'', "                                              \
-                                                                                                    "a."                                                \
-                                                                                                    "attnam"                                            \
-                                                                                                    "e::"                                               \
-                                                                                                    "text "                                             \
-                                                                                                    "FROM "                                             \
-                                                                                                    "pg_"                                               \
-                                                                                                    "partit"                                            \
-                                                                                                    "ioned_"                                            \
-                                                                                                    "table "                                            \
-                                                                                                    "q, "                                               \
-                                                                                                    "pg_"                                               \
-                                                                                                    "attrib"                                            \
-                                                                                                    "ute "                                              \
-                                                                                                    "a "                                                \
-                                                                                                    "WHERE "                                            \
-                                                                                                    "q."                                                \
-                                                                                                    "partre"                                            \
-                                                                                                    "lid = "                                            \
-                                                                                                    "ANY "                                              \
-                                                                                                    "(h."                                               \
-                                                                                                    "heirs)"                                            \
-                                                                                                    " AND "                                             \
-                                                                                                    "a."                                                \
-                                                                                                    "attrel"                                            \
-                                                                                                    "id = "                                             \
-                                                                                                    "q."                                                \
-                                                                                                    "partre"                                            \
-                                                                                                    "lid "                                              \
-                                                                                                    "AND "                                              \
-                                                                                                    "a."                                                \
-                                                                                                    "attnum"                                            \
-                                                                                                    " > 0 "                                             \
-                                                                                                    "AND "                                              \
-                                                                                                    "(a."                                               \
-                                                                                                    "attnum"                                            \
-                                                                                                    " = "                                               \
-                                                                                                    "ANY "                                              \
-                                                                                                    "(q."                                               \
-                                                                                                    "partat"                                            \
-                                                                                                    "trs::"                                             \
-                                                                                                    "int2[]"                                            \
-                                                                                                    ") OR "                                             \
-                                                                                                    "EXISTS"                                            \
-                                                                                                    " ("                                                \
-                                                                                                    "SELECT"                                            \
-                                                                                                    " FROM "                                            \
-                                                                                                    "pg_"                                               \
-                                                                                                    "depend"                                            \
-                                                                                                    " p "                                               \
-                                                                                                    "WHERE "                                            \
-                                                                                                    "p."                                                \
-                                                                                                    "classi"                                            \
-                                                                                                    "d = "                                              \
-                                                                                                    "'pg_"                                              \
-                                                                                                    "class'"                                            \
-                                                                                                    "::"                                                \
-                                                                                                    "regcla"                                            \
-                                                                                                    "ss "                                               \
-                                                                                                    "AND "                                              \
-                                                                                                    "p."                                                \
-                                                                                                    "objid "                                            \
-                                                                                                    "= "                                                \
-                                                                                                    "q."                                                \
-                                                                                                    "partre"                                            \
-                                                                                                    "lid "                                              \
-                                                                                                    "AND "                                              \
-                                                                                                    "p."                                                \
-                                                                                                    "refcla"                                            \
-                                                                                                    "ssid "                                             \
-                                                                                                    "= "                                                \
-                                                                                                    "'pg_"                                              \
-                                                                                                    "class'"                                            \
-                                                                                                    "::"                                                \
-                                                                                                    "regcla"                                            \
-                                                                                                    "ss "                                               \
-                                                                                                    "AND "                                              \
-                                                                                                    "p."                                                \
-                                                                                                    "refobj"                                            \
-                                                                                                    "id = "                                             \
-                                                                                                    "q."                                                \
-                                                                                                    "partre"                                            \
-                                                                                                    "lid "                                              \
-                                                                                                    "AND "                                              \
-                                                                                                    "p."                                                \
-                                                                                                    "refobj"                                            \
-                                                                                                    "subid "                                            \
-                                                                                                    "= "                                                \
-                                                                                                    "a."                                                \
-                                                                                                    "attnum"                                            \
-                                                                                                    "))"
+    "LATERAL (SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid "        \
+    "AND a.attnum > 0 AND (a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1]) OR EXISTS (SELECT "      \
+    "FROM pg_depend p WHERE p.refclassid = 'pg_class'::regclass AND p.refobjid = i.indrelid AND "            \
+    "p.refobjsubid = a.attnum AND (p.classid = 'pg_class'::regclass AND p.objid = i.indexrelid OR "          \
+    "p.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint u WHERE u.oid = "           \
+    "p.objid AND u.conindid = i.indexrelid AND u.contype IN ('p', 'u', 'x'))))))) AS keys(names), "          \
+    "unnest(keys.names) AS a, unnest(keys.names) AS b"
+/* Pairs of columns: see struct catalog_tie. */
+#define GENERATED_PAIRS                                                                                      \
+    "SELECT 'g', a.attname::text, '', '', b.attname::text FROM pg_attrdef d, pg_depend p, "                  \
+    "pg_attribute a, pg_attribute b WHERE d.adrelid = ANY (h.heirs) AND p.classid = "                        \
+    "'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_class'::regclass AND "                \
+    "p.refobjid = d.adrelid AND p.refobjsubid NOT IN (0, d.adnum) AND a.attrelid = d.adrelid AND "           \
+    "a.attnum = d.adnum AND a.attgenerated <> '' AND b.attrelid = d.adrelid AND b.attnum = "                 \
+    "p.refobjsubid"
+#define FOREIGN_KEYS                                                                                         \
+    "pg_constraint f, LATERAL unnest(f.conkey, f.confkey) AS z(x, y), pg_attribute a, pg_attribute b, "      \
+    "pg_class r, pg_namespace m WHERE f.contype = 'f' AND a.attrelid = f.conrelid AND a.attnum = z.x "       \
+    "AND b.attrelid = f.confrelid AND b.attnum = z.y AND m.oid = r.relnamespace AND "
+#define REFERRING_PAIRS                                                                                      \
+    "SELECT 'f', a.attname::text, m.nspname::text, r.relname::text, b.attname::text FROM " FOREIGN_KEYS      \
+    "r.oid = f.confrelid AND f.conrelid = ANY (h.heirs)"
+#define REFERRED_PAIRS                                                                                       \
+    "SELECT 'r', b.attname::text, m.nspname::text, r.relname::text, a.attname::text FROM " FOREIGN_KEYS      \
+    "r.oid = f.conrelid AND f.confrelid = ANY (h.heirs)"
+#define UNIQUE_PAIRS                                                                                         \
+    "SELECT 'u', a, '', '', b FROM pg_index i, " KEY_COLUMNS                                                 \
+    " WHERE (i.indisunique OR i.indisexclusion) AND i.indrelid = ANY (h.heirs)"
+#define EXPRESSION_PAIRS                                                                                     \
+    "SELECT 'c', a, '', '', b FROM pg_index i, " KEY_COLUMNS                                                 \
+    " WHERE (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) AND i.indrelid = ANY (h.heirs) AND a <> "      \
+    "b"
+#define CHECK_PAIRS                                                                                          \
+    "SELECT 'c', a.attname::text, '', '', b.attname::text FROM pg_constraint k, unnest(k.conkey) AS "        \
+    "x, unnest(k.conkey) AS y, pg_attribute a, pg_attribute b WHERE k.contype = 'c' AND k.conrelid = "       \
+    "ANY (h.heirs) AND x <> y AND a.attrelid = k.conrelid AND a.attnum = x AND b.attrelid = "                \
+    "k.conrelid AND b.attnum = y"
+#define PARTITION_KEYS                                                                                       \
+    "SELECT 'p', a.attname::text, '', '', a.attname::text FROM pg_partitioned_table q, pg_attribute a "      \
+    "WHERE q.partrelid = ANY (h.heirs) AND a.attrelid = q.partrelid AND a.attnum > 0 AND (a.attnum = "       \
+    "ANY (q.partattrs::int2[]) OR EXISTS (SELECT FROM pg_depend p WHERE p.classid = "                        \
+    "'pg_class'::regclass AND p.objid = q.partrelid AND p.refclassid = 'pg_class'::regclass AND "            \
+    "p.refobjid = q.partrelid AND p.refobjsubid = a.attnum))"
 #define TIES                                                                                                 \
-    "ARRAY(SELECT u FROM (SELECT * FROM (" PAIRS ") AS pair(k, c, s, t, o) ORDER BY k, c, s, t, o LIMIT "    \
-    "2049) AS x, LATERAL unnest(ARRAY[x.k, x.c, x.s, x.t, x.o]) WITH ORDINALITY AS e(u, n) ORDER BY x.k, "   \
-    "x.c, x.s, x.t, x.o, e.n)"
+    "ARRAY(SELECT u FROM (SELECT * FROM (" GENERATED_PAIRS " UNION " REFERRING_PAIRS                         \
+    " UNION " REFERRED_PAIRS " UNION " UNIQUE_PAIRS " UNION " EXPRESSION_PAIRS " UNION " CHECK_PAIRS         \
+    " UNION " PARTITION_KEYS                                                                                 \
+    ") AS pair(k, c, s, t, o) ORDER BY k, c, s, t, o LIMIT 2049) AS x, LATERAL unnest(ARRAY[x.k, x.c, "      \
+    "x.s, x.t, x.o]) WITH ORDINALITY AS e(u, n) ORDER BY x.k, x.c, x.s, x.t, x.o, e.n)"
 
 const char catalog_sql_relations[] =
     "SELECT c.oid::text, n.nspname::text, c.relname::text, pg_get_userbyid(c.relowner)::text, "

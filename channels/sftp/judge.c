@@ -7,41 +7,41 @@
 
 enum { REASON_MAX = 300, DESCRIBED_MAX = 1024 };
 
-static int effects_of(const struct file_request *request, size_t from, size_t to, struct effects *ret)
-{
-    int r = 0;
-    for (size_t i = from; i < to && r == 0; i++)
-        r = ssh_effect_file(ret, request->effects[i].operation, request->effects[i].path);
-    return r;
-}
-
-static int judge(struct file_judge *j, const struct file_request *request, size_t from, size_t to,
-                 struct verdict *ret)
+static int judge(struct file_judge *j, const struct file_effect *effect, struct verdict *ret)
 {
     struct effects effects = { 0 };
-    int r = effects_of(request, from, to, &effects);
+    int r = ssh_effect_file(&effects, effect->operation, effect->path);
     if (r == 0)
         *ret = rulebook_decide(j->rulebook, &j->who, &effects);
     effects_free(&effects);
     return r;
 }
 
-/* Nobody can be asked in the middle of a transfer: what a rule holds is refused, and says so. */
-static int verdict_of(struct file_judge *j, const struct file_request *request, struct verdict *ret)
+/* Each effect by itself: every rule that allows one of them may want the file to be looked through. */
+static int verdict_of(struct file_judge *j, const struct file_request *request, struct verdict *ret,
+                      bool *ret_look)
 {
-    size_t n = request->n_effects;
-    int r = judge(j, request, 0, request->any && n > 0 ? 1 : n, ret);
-    for (size_t i = 1; r == 0 && request->any && ret->action != ACTION_ALLOW && i < n; i++) {
-        struct verdict other;
-        r = judge(j, request, i, i + 1, &other);
-        if (r == 0 && other.action == ACTION_ALLOW)
-            *ret = other;
+    struct verdict worst = { .action = ACTION_ALLOW, .code = "", .rule = "", .reason = "" }, one;
+    int r = 0;
+    *ret_look = false;
+    for (size_t i = 0; i < request->n_effects && r == 0; i++) {
+        r = judge(j, &request->effects[i], &one);
+        if (r == 0 && (i == 0 || (request->any ? one.action < worst.action : one.action > worst.action)))
+            worst = one;
+        *ret_look |= r == 0 && one.by && one.by->sensitive_deny;
     }
-    if (r == 0 && ret->action == ACTION_HOLD) {
-        ret->action = ACTION_DENY;
-        ret->code = "denied";
-        ret->reason = "it needs an approval, which can't be asked for in the middle of a transfer";
+    /* Nobody can be asked in the middle of a transfer. */
+    if (worst.action == ACTION_HOLD) {
+        worst.action = ACTION_DENY;
+        worst.code = "denied";
+        worst.reason = "it needs an approval, which can't be asked for in the middle of a transfer";
     }
+    if (worst.action == ACTION_ALLOW && *ret_look && !j->has_detectors) {
+        worst.action = ACTION_DENY;
+        worst.code = "denied";
+        worst.reason = "it has to be looked through, and no mask names detectors for you on this target";
+    }
+    *ret = worst;
     return r;
 }
 
@@ -86,7 +86,7 @@ static int decide(void *owner, const struct file_request *request, struct file_v
     struct verdict verdict;
     char subject[FILE_MESSAGE_MAX];
     struct file_verdict result = { .number = recorder_next(j->recorder) };
-    int r = verdict_of(j, request, &verdict);
+    int r = verdict_of(j, request, &verdict, &result.look);
     r = r ? r : record(j, request, &verdict);
     if (r < 0)
         return r;

@@ -11,6 +11,7 @@ struct file_judge {
     const struct rulebook *rulebook;
     struct circumstances who;
     struct recorder *recorder;
+    bool has_detectors; /* else what a rule wants to be looked through is refused */
     /* SFTP clients say "Permission denied" and not why: so the text goes to stderr as well. May be NULL. */
     void (*complain)(void *owner, const char *text);
     void *owner;

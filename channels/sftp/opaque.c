@@ -40,6 +40,7 @@ static int refuse(struct opaque *o, const char *why)
 static int decide(struct opaque *o)
 {
     struct file_verdict verdict;
+    bool look = false;
     for (size_t i = 0; i < o->command.n_files;) {
         struct file_request request = { .what = transfer_program_name(o->command.program), .text = o->line };
         for (; i < o->command.n_files && request.n_effects < FILE_EFFECTS_MAX; i++)
@@ -51,8 +52,9 @@ static int decide(struct opaque *o)
         if (!verdict.allowed)
             return refuse(o, verdict.message);
         o->number = o->number ? o->number : verdict.number;
+        look = look || verdict.look;
     }
-    if (o->transfer.host.detectors)
+    if (look)
         return refuse(o,
                       "denied: files can't be looked through on their way by rsync or git: use sftp or scp "
                       "(sensitive: deny, code denied)");
@@ -176,8 +178,8 @@ static void opaque_free(struct transfer *t)
     free(o);
 }
 
-int opaque_new(const struct transfer_host *host, struct transfer_command *command, const char *line,
-               struct transfer **ret)
+int opaque_transfer_new(const struct transfer_host *host, struct transfer_command *command, const char *line,
+                        struct transfer **ret)
 {
     static const struct transfer_kind kind = { run, wants_client, wants_target, end, opaque_free, resolved };
     struct opaque *o = calloc(1, sizeof *o);

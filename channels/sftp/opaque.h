@@ -5,5 +5,5 @@
 #include "channels/sftp/transfer.h"
 
 /* Takes over what command owns; it is empty afterwards. line: the command line, for the recording. */
-MUST_USE int opaque_new(const struct transfer_host *host, struct transfer_command *command, const char *line,
-                        struct transfer **ret);
+MUST_USE int opaque_transfer_new(const struct transfer_host *host, struct transfer_command *command,
+                                 const char *line, struct transfer **ret);

@@ -105,7 +105,7 @@ static int take_item(struct scp *s, size_t n)
         return r;
     if (!verdict.allowed)
         return refuse_line(s, n, verdict.message);
-    r = scp_item_begin(s, verdict.number);
+    r = scp_item_begin(s, &verdict);
     return r ? r : pass_line(s, n, SCP_ACK);
 }
 
@@ -323,7 +323,8 @@ static void scp_free(struct transfer *t)
     free(s);
 }
 
-int scp_new(const struct transfer_host *host, struct transfer_command *command, struct transfer **ret)
+int scp_transfer_new(const struct transfer_host *host, struct transfer_command *command,
+                     struct transfer **ret)
 {
     static const struct transfer_kind kind = { run, wants, wants, end, scp_free, scp_resolved };
     struct scp *s = calloc(1, sizeof *s);

@@ -10,5 +10,5 @@ enum {
 };
 
 /* Takes over what command owns; it is empty afterwards. */
-MUST_USE int scp_new(const struct transfer_host *host, struct transfer_command *command,
-                     struct transfer **ret);
+MUST_USE int scp_transfer_new(const struct transfer_host *host, struct transfer_command *command,
+                              struct transfer **ret);

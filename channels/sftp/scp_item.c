@@ -140,7 +140,7 @@ static int begin_file(struct scp *s)
     struct scp_item *item = &s->item;
     const struct transfer_host *host = &s->transfer.host;
     int r = digest_new(&item->digest);
-    if (r == 0 && host->detectors)
+    if (r == 0 && s->item.look && host->detectors)
         r = detect_stream_new(host->detectors, host->how, &item->stream);
     item->left = item->size;
     item->started_us = clock_us();
@@ -156,9 +156,10 @@ static int enter_directory(struct scp *s)
     return 0;
 }
 
-int scp_item_begin(struct scp *s, uint64_t number)
+int scp_item_begin(struct scp *s, const struct file_verdict *verdict)
 {
-    s->item.number = number;
+    s->item.number = verdict->number;
+    s->item.look = verdict->look;
     return s->item.kind == 'C' ? begin_file(s) : enter_directory(s);
 }
 

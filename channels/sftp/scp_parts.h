@@ -28,7 +28,7 @@ struct scp_item {
     struct digest *digest;
     uint64_t left, put; /* bytes that still come from the sender; that went to the receiver */
     struct detect_stream *stream;
-    bool fired, failed;
+    bool look, fired, failed;
     char note[FILE_MESSAGE_MAX];
 };
 
@@ -68,7 +68,7 @@ MUST_USE int scp_resolve_item(struct scp *s, bool *ret_done);
 void scp_resolved(struct transfer *transfer, const struct resolved_path *path);
 MUST_USE int scp_decide(struct scp *s, struct file_verdict *ret);
 /* It was allowed, and begins. */
-MUST_USE int scp_item_begin(struct scp *s, uint64_t number);
+MUST_USE int scp_item_begin(struct scp *s, const struct file_verdict *verdict);
 void scp_leave_directory(struct scp *s);
 /* It has ended: file_transfer.state. */
 MUST_USE int scp_tell(struct scp *s, const char *state);

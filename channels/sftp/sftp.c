@@ -216,7 +216,7 @@ static void sftp_free(struct transfer *transfer)
     free(s);
 }
 
-int sftp_new(const struct transfer_host *host, struct transfer **ret)
+int sftp_transfer_new(const struct transfer_host *host, struct transfer **ret)
 {
     static const struct transfer_kind kind = { run, wants_client, wants_target, end, sftp_free, NULL };
     struct sftp *s = calloc(1, sizeof *s);

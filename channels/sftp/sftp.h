@@ -7,4 +7,4 @@ enum {
     SFTP_PENDING_MAX = 512, /* requests that the target has not answered: the client waits then */
 };
 
-MUST_USE int sftp_new(const struct transfer_host *host, struct transfer **ret);
+MUST_USE int sftp_transfer_new(const struct transfer_host *host, struct transfer **ret);

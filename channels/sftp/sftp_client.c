@@ -185,6 +185,7 @@ static int open_file(struct taken *t, bool directory)
     struct sftp_file *file = file_at(s, index);
     file->directory = directory;
     file->number = t->verdict.number;
+    file->look = t->verdict.look && s->transfer.host.detectors;
     file->client_id = t->q->id;
     file->flags = directory ? 0 : t->q->number | (opens_to_read(t->q->number) ? SFTP_FLAG_READ : 0U);
     file->to_check = checked;
@@ -272,7 +273,7 @@ static int take_write(struct taken *t)
         why = "no such handle";
     } else if (!(file->flags & SFTP_FLAG_WRITE)) {
         why = "the file was not opened for writing";
-    } else if (s->transfer.host.detectors) {
+    } else if (file->look) {
         if (n > SFTP_PACKET_MAX)
             return sftp_client_fault(s, "a WRITE that is too long to be looked into");
         if (buffer_size(&s->transfer.from_client) < t->size + n)
@@ -350,6 +351,10 @@ static int take_copy(struct taken *t)
     int r = decide(t, &go);
     if (!go)
         return r;
+    if (t->verdict.look || copy->look)
+        return refuse(
+            t, SFTP_PERMISSION_DENIED,
+            "denied: what is copied at the target can't be looked through (sensitive: deny, code denied)");
     struct reader handle[2] = { file_target_handle(source), file_target_handle(copy) };
     detail_set(&copy->note, "written by copy-data, at the target: those bytes were not seen");
     return send(

@@ -200,7 +200,7 @@ int file_go_on(struct sftp *s, uint32_t index)
         return file_withhold(s, index, why.text);
     }
     bool reads = !file->directory && (file->flags & SFTP_FLAG_READ);
-    if (reads && s->transfer.host.detectors && !file->scan)
+    if (reads && file->look && !file->scan)
         return scan_begin(s, index);
     return file->scan && !scan_is_over(file->scan) ? 0 : file_ready(s, index);
 }

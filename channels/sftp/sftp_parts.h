@@ -44,7 +44,8 @@ struct sftp_file {
     enum file_state state;
     uint32_t serial;    /* tells this use of the index from earlier ones */
     size_t outstanding; /* answers of the target that will name it */
-    bool directory, written;
+    bool directory;
+    bool look;          /* it is looked through */
     uint32_t flags;     /* of OPEN */
     uint32_t client_id; /* of OPEN, until it is answered */
     bool there;         /* the target has opened it */

@@ -34,6 +34,7 @@ struct file_request {
 
 struct file_verdict {
     bool allowed;
+    bool look;                      /* allowed, unless a detector fires in the file */
     uint64_t number;                /* of the request in the recording */
     char message[FILE_MESSAGE_MAX]; /* of a refusal: contract.md §3, in one line */
 };
@@ -63,7 +64,7 @@ struct transfer_host {
      * follows, also from inside this call. NULL: nobody can tell, and what is not known is refused. */
     void (*resolve)(void *owner, const char *path);
     bool asks_paths;             /* some rule looks at paths: they are resolved first */
-    struct detectors *detectors; /* files in which one fires are refused; borrowed; NULL: not looked into */
+    struct detectors *detectors; /* of files that are looked through; borrowed; NULL: none are */
     const struct detect_how *how;
 };
 

@@ -23,18 +23,6 @@ static void refuse_target(struct channel *channel, const char *name)
                                                .next = "`targets` lists what you may reach" });
 }
 
-static void begin_subsystem(struct channel *channel, const Ipc__Target *target, const char *login)
-{
-    if (strcmp(channel->command, "sftp") == 0) {
-        channel->target = target;
-        channel_refuse(
-            channel, &(struct refusal){ .code = "denied",
-                                        .reason = "file transfer by SFTP is not supported in this version" });
-        return;
-    }
-    ssh_task_begin(channel, target, login, SSH_SUBSYSTEM, channel->command);
-}
-
 bool ssh_entry_begin(struct channel *channel)
 {
     const struct gate *gate = channel->gate;
@@ -47,7 +35,7 @@ bool ssh_entry_begin(struct channel *channel)
     if (!target)
         refuse_target(channel, route->target);
     else if (channel->open->what_case == IPC__OPEN__WHAT_SUBSYSTEM)
-        begin_subsystem(channel, target, route->login);
+        ssh_task_begin(channel, target, route->login, SSH_SUBSYSTEM, channel->command);
     else if (channel->open->what_case == IPC__OPEN__WHAT_EXEC)
         ssh_task_begin(channel, target, route->login, SSH_EXEC, channel->command);
     else

@@ -17,7 +17,10 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "channels/recorder.h"
+#include "channels/ssh/echo.h"
 #include "channels/ssh/host.h"
+#include "channels/ssh/task_parts.h"
+#include "channels/ssh/task_transfer.h"
 
 enum { STATUS_NONE = 255 }; /* of a session that ended without one, as with ssh itself */
 
@@ -37,6 +40,8 @@ void ssh_task_abandon(struct ssh_task *task)
 {
     struct upstream *upstream = ssh_host_upstream(task->host);
     bool had = task->session != NULL;
+    if (task->transfer)
+        task_transfer_abandon(task->transfer);
     upstream_channel_free(STEAL(task->session));
     if (had && upstream)
         upstream_settle_later(upstream);
@@ -46,11 +51,13 @@ void ssh_task_free(struct ssh_task *task)
 {
     if (!task)
         return;
+    task_transfer_free(STEAL(task->transfer));
     ssh_task_abandon(task);
     if (task->host)
         ssh_host_leave(task->host, task);
     drop_sources(task);
     timer_free(task->limit);
+    echo_free(task->echo);
     buffer_free(&task->out.waiting);
     buffer_free(&task->err.waiting);
     buffer_free(&task->input);
@@ -87,6 +94,8 @@ static void finish(struct ssh_task *task)
                          : signalled       ? exit.signal
                          : exit.known      ? "exit"
                                            : "the target gave no exit status";
+    if (task->echo)
+        (void)!echo_end(task->echo);
     channel->exit_message = exit.message;
     channel->exit_core = exit.core;
     ssh_task_free(STEAL(channel->ssh_task));
@@ -96,8 +105,9 @@ static void finish(struct ssh_task *task)
 /* Once the target has closed and the client has everything. */
 static void finish_when_done(struct ssh_task *task)
 {
-    if (task->over &&
-        (task->client_gone || (buffer_size(&task->out.waiting) == 0 && buffer_size(&task->err.waiting) == 0)))
+    bool empty = buffer_size(&task->out.waiting) == 0 && buffer_size(&task->err.waiting) == 0 &&
+                 (!task->transfer || task_transfer_is_empty(task->transfer));
+    if (task->over && (task->client_gone || empty))
         finish(task);
 }
 
@@ -105,7 +115,11 @@ static void finish_when_done(struct ssh_task *task)
 
 static bool wants_input(struct ssh_task *task)
 {
-    return task->running && !task->over && !task->input_over && upstream_channel_room(task->session) > 0;
+    if (!task->running || task->over || task->input_over)
+        return false;
+    if (task->transfer)
+        return task_transfer_wants_input(task->transfer);
+    return upstream_channel_room(task->session) > 0;
 }
 
 /* A client that hangs up is always heard; when it has, nothing else comes. */
@@ -116,11 +130,16 @@ static void watch_stream(const struct task_stream *stream, bool reads)
                                             (buffer_size(&stream->waiting) > 0 ? LOOP_WRITE : 0));
 }
 
+void ssh_task_watch(struct ssh_task *task)
+{
+    watch_stream(&task->out, task->reads);
+    watch_stream(&task->err, false);
+}
+
 static void set_interest(struct ssh_task *task)
 {
     task->reads = wants_input(task);
-    watch_stream(&task->out, task->reads);
-    watch_stream(&task->err, false);
+    ssh_task_watch(task);
 }
 
 /* ---- from the target ---- */
@@ -130,8 +149,7 @@ static const char *form_of(bool is_error)
     return is_error ? "stderr" : "terminal";
 }
 
-/* What the client's side takes at once; the rest waits. */
-static int give(struct task_stream *stream, const uint8_t *bytes, size_t n)
+int ssh_task_give(struct task_stream *stream, const uint8_t *bytes, size_t n)
 {
     ssize_t taken = 0;
     if (stream->deaf)
@@ -153,11 +171,14 @@ static enum upstream_taken output(void *owner, bool is_error, const uint8_t *byt
     struct task_stream *stream = is_error ? &task->err : &task->out;
     if (task->client_gone)
         return UPSTREAM_GO_ON;
-    if (recorder_output(task->channel->recorder, 0, form_of(is_error), bytes, n)) {
+    if (task->transfer && !is_error)
+        return task_transfer_output(task->transfer, bytes, n);
+    if ((task->echo && !is_error && echo_output(task->echo, bytes, n)) ||
+        recorder_output(task->channel->recorder, 0, form_of(is_error), bytes, n)) {
         task->unrecorded = true;
         return UPSTREAM_NO_MORE;
     }
-    int r = give(stream, bytes, n);
+    int r = ssh_task_give(stream, bytes, n);
     if (r == -EPIPE && is_error)
         return UPSTREAM_GO_ON;
     if (r)
@@ -176,6 +197,10 @@ static void given_up(void *owner)
         ssh_task_stop(task, &unrecorded);
         return;
     }
+    if (task->transfer && task_transfer_failed(task->transfer)) {
+        ssh_task_stop(task, task_transfer_fault(task->transfer));
+        return;
+    }
     task->exit = (struct upstream_exit){ .known = true, .signal = "PIPE" };
     finish(task);
 }
@@ -185,7 +210,7 @@ static void end_streams(struct ssh_task *task)
 {
     if (!task->target_ended)
         return;
-    if (buffer_size(&task->out.waiting) == 0)
+    if (buffer_size(&task->out.waiting) == 0 && (!task->transfer || task_transfer_is_empty(task->transfer)))
         task->out_shut = shutdown(task->out.fd, SHUT_WR) == 0;
     if (buffer_size(&task->err.waiting) == 0)
         (void)shutdown(task->err.fd, SHUT_WR);
@@ -195,6 +220,11 @@ static void output_ended(void *owner)
 {
     struct ssh_task *task = owner;
     task->target_ended = true;
+    if (task->transfer) {
+        task_transfer_target_ended(task->transfer);
+        (void)!task_transfer_move(task->transfer);
+        return;
+    }
     end_streams(task);
     set_interest(task);
 }
@@ -220,12 +250,26 @@ static void flush(struct ssh_task *task, struct task_stream *stream)
     if (buffer_size(&stream->waiting) > 0)
         return;
     buffer_shrink(&stream->waiting, 0);
-    if (task->session)
+    if (task->session && (!task->transfer || stream == &task->err))
         upstream_channel_more(task->session, stream == &task->err);
     end_streams(task);
 }
 
 /* ---- from the client ---- */
+
+static int typed(void *owner, const uint8_t *bytes, size_t n)
+{
+    const struct ssh_task *task = owner;
+    return recorder_input(task->channel->recorder, 0, "terminal", bytes, n);
+}
+
+static int typed_hidden(void *owner)
+{
+    const struct ssh_task *task = owner;
+    return recorder_hidden(task->channel->recorder);
+}
+
+static const struct echo_calls echo_calls = { typed, typed_hidden };
 
 static void end_input(struct ssh_task *task)
 {
@@ -240,7 +284,7 @@ static bool pass_input(struct ssh_task *task)
     struct recorder *recorder = task->channel->recorder;
     const uint8_t *bytes = buffer_head(&task->input);
     size_t n = buffer_size(&task->input);
-    if (!task->terminal && recorder_input(recorder, 0, "stdin", bytes, n)) {
+    if (task->echo ? echo_typed(task->echo, bytes, n) : recorder_input(recorder, 0, "stdin", bytes, n)) {
         ssh_task_stop(task, &unrecorded);
         return false;
     }
@@ -254,6 +298,8 @@ static bool pass_input(struct ssh_task *task)
 /* One chunk at most, for others want their turn; false: the task is gone. */
 static bool read_input(struct ssh_task *task)
 {
+    if (task->transfer)
+        return !wants_input(task) || task_transfer_read(task->transfer);
     size_t room = wants_input(task) ? upstream_channel_room(task->session) : 0, n = 0;
     if (room == 0)
         return true;
@@ -284,6 +330,8 @@ static bool read_rest(struct ssh_task *task)
 static void input_wanted(void *owner)
 {
     struct ssh_task *task = owner;
+    if (task->transfer && !task_transfer_move(task->transfer))
+        return;
     if (read_rest(task))
         set_interest(task);
 }
@@ -296,7 +344,7 @@ static void client_left(struct ssh_task *task)
     buffer_free(&task->out.waiting);
     buffer_free(&task->err.waiting);
     timer_set(task->limit, TASK_LINGER_MS);
-    if (!task->running || task->over || task->input_over) {
+    if (!task->running || task->over || task->input_over || task->transfer) {
         finish(task);
     } else if (read_rest(task)) {
         upstream_channel_more(task->session, false);
@@ -313,6 +361,9 @@ static bool hang_up(struct ssh_task *task)
     if (!task->out_shut) {
         task->out.deaf = true;
         buffer_free(&task->out.waiting);
+        if (task->session)
+            upstream_channel_more(task->session,
+                                  false); /* the next output tells the target that nobody reads */
     }
     return read_rest(task);
 }
@@ -324,6 +375,8 @@ static void client_ready(void *owner, uint32_t ready)
     bool there = (ready & LOOP_HANGUP) ? hang_up(task) : true;
     if (there)
         flush(task, &task->out);
+    if (there && task->transfer && buffer_size(&task->out.waiting) == 0)
+        there = task_transfer_move(task->transfer);
     if (there && task->over)
         finish_when_done(task);
     else if (there && read_input(task))
@@ -370,11 +423,15 @@ static void started(void *owner, bool terminal)
 {
     struct ssh_task *task = owner;
     timer_stop(task->limit);
+    if (terminal && echo_new(&echo_calls, task, &task->echo)) {
+        ssh_task_stop(task, &no_memory);
+        return;
+    }
     task->running = true;
     task->terminal = terminal;
     static const char note[] = "gatehouse: the target gave no terminal\r\n";
     if (task->channel->pty && !terminal)
-        (void)give(&task->err, (const uint8_t *)note, sizeof note - 1);
+        (void)!ssh_task_give(&task->err, (const uint8_t *)note, sizeof note - 1);
     if (task->resized)
         upstream_channel_window(task->session, task->columns, task->rows);
     set_interest(task);
@@ -402,7 +459,8 @@ static const struct upstream_channel_calls calls = {
     .ended = session_ended,
 };
 
-void ssh_task_ready(struct ssh_task *task)
+/* False: it could not be begun, and is gone. */
+static bool run_it(struct ssh_task *task)
 {
     const struct upstream_run run = {
         .what = task->kind == SSH_EXEC    ? UPSTREAM_EXEC
@@ -416,36 +474,42 @@ void ssh_task_ready(struct ssh_task *task)
     struct upstream *upstream = ssh_host_upstream(task->host);
     if (upstream_channel_new(upstream, &run, &calls, task, &task->session)) {
         ssh_task_stop(task, &no_memory);
-        return;
+        return false;
     }
     timer_set(task->limit, TASK_START_LIMIT_MS);
     upstream_settle_later(upstream);
+    return true;
 }
 
-/* ---- beginning ---- */
-
-static bool is_passed_on(const char *name)
+void ssh_task_ready(struct ssh_task *task)
 {
-    static const char *const names[] = { "LANG", "LANGUAGE", "COLORTERM", "GIT_PROTOCOL", "TZ" };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(names[i], name) == 0)
-            return true;
-    }
-    return strncmp(name, "LC_", 3) == 0;
+    if (!task->transfer || task_transfer_ready(task->transfer))
+        (void)run_it(task);
 }
 
-static int take_environment(struct ssh_task *task)
+/* ---- for task_transfer.c ---- */
+
+bool ssh_task_decided(struct ssh_task *task, const char *refusal)
 {
-    const Ipc__Open *open = task->channel->open;
-    task->environment = calloc(open->n_environment + 1, sizeof *task->environment);
-    for (size_t i = 0; task->environment && i < open->n_environment; i++) {
-        if (is_passed_on(open->environment[i]->name))
-            task->environment[task->n_environment++] = open->environment[i];
-    }
-    return task->environment ? 0 : -ENOMEM;
+    if (!refusal)
+        return run_it(task);
+    ssh_task_stop(task, &(struct refusal){ .code = "denied", .reason = refusal });
+    return false;
 }
 
-static int prepare(struct ssh_task *task)
+bool ssh_task_moved(struct ssh_task *task)
+{
+    end_streams(task);
+    set_interest(task);
+    if (!task->over)
+        return true;
+    bool done = buffer_size(&task->out.waiting) == 0 && buffer_size(&task->err.waiting) == 0 &&
+                task_transfer_is_empty(task->transfer);
+    finish_when_done(task);
+    return !done;
+}
+
+int ssh_task_prepare(struct ssh_task *task)
 {
     struct channel *channel = task->channel;
     struct loop *loop = channel->gate->loop;
@@ -460,82 +524,7 @@ static int prepare(struct ssh_task *task)
         r = source_new(loop, task->err.fd, LOOP_HANGUP, error_ready, task, &task->err.source);
     if (r == 0)
         r = timer_new(loop, took_too_long, task, &task->limit);
-    return r ? r : take_environment(task);
-}
-
-static int record_verdict(struct ssh_task *task, struct ssh_verdict *v)
-{
-    Ipc__Request request = IPC__REQUEST__INIT;
-    request.what = (char *)(uintptr_t)(task->kind == SSH_EXEC ? "command" : ssh_kind_name(task->kind));
-    request.verdict = (char *)(uintptr_t)action_name(v->verdict.action);
-    request.code = (char *)(uintptr_t)v->verdict.code;
-    request.rule = (char *)(uintptr_t)v->verdict.rule;
-    request.reason = v->reason;
-    request.effects = v->effects;
-    request.n_effects = v->n_effects;
-    return recorder_request(task->channel->recorder, &request, task->text, strlen(task->text));
-}
-
-/* The recording is there: nothing has gone to the target yet. */
-static void judge(struct channel *channel)
-{
-    struct ssh_task *task = channel->ssh_task;
-    struct ssh_verdict v;
-    if (ssh_verdict_of(channel->gate, channel->target, task->kind, task->text, &v)) {
-        ssh_task_stop(task, &no_memory);
-        return;
-    }
-    int r = record_verdict(task, &v);
-    const struct refusal denied = {
-        .code = v.verdict.code, .reason = v.reason, .rule = v.verdict.rule, .next = v.next[0] ? v.next : NULL
-    };
-    if (r)
-        ssh_task_stop(task, &unrecorded);
-    else if (v.verdict.action != ACTION_ALLOW)
-        ssh_task_stop(task, &denied);
-    else if (prepare(task) || ssh_host_join(channel->gate, channel->target, task->login, task))
-        ssh_task_stop(task, &no_memory);
-    ssh_verdict_clear(&v);
-}
-
-static bool has_login(const Ipc__Target *target, const char *login)
-{
-    for (size_t i = 0; i < target->n_logins; i++) {
-        if (strcmp(target->logins[i], login) == 0)
-            return true;
-    }
-    return strcmp(target->login, login) == 0;
-}
-
-void ssh_task_begin(struct channel *channel, const Ipc__Target *target, const char *login, enum ssh_kind kind,
-                    const char *text)
-{
-    char reason[DETAIL_MAX];
-    channel->target = target;
-    if (login[0] && !has_login(target, login)) {
-        (void)snprintf(reason, sizeof reason, "target \"%s\" has no login \"%.100s\" for you", target->name,
-                       login);
-        channel_refuse(channel, &(struct refusal){ .code = "denied", .reason = reason });
-        return;
-    }
-    struct ssh_task *task = calloc(1, sizeof *task);
-    if (!task) {
-        channel_refuse(channel, &no_memory);
-        return;
-    }
-    *task = (struct ssh_task){ .channel = channel, .kind = kind, .out.fd = -1, .err.fd = -1 };
-    buffer_init(&task->out.waiting, TASK_WAITING_MAX);
-    buffer_init(&task->err.waiting, TASK_WAITING_MAX);
-    buffer_init(&task->input, UPSTREAM_INPUT_MAX);
-    task->login = strdup(strcmp(login, target->login) == 0 ? "" : login);
-    task->text = strdup(text);
-    channel->ssh_task = task;
-    if (!task->login || !task->text) {
-        ssh_task_stop(task, &no_memory);
-        return;
-    }
-    channel_record_as(channel, ssh_kind_name(kind), task->login[0] ? task->login : target->login, task->text,
-                      judge);
+    return r;
 }
 
 /* ---- window and signals ---- */

@@ -7,13 +7,14 @@
 #include "channels/ssh/verdict.h"
 
 enum {
-    TASK_WAITING_MAX =
-        512 * 1024, /* bytes of one stream that the client has not taken: a packet, or a chunk */
+    TASK_WAITING_MAX = UPSTREAM_OUTPUT_MAX, /* bytes of one stream that the client has not taken */
     TASK_START_LIMIT_MS = 20 * 1000,
     TASK_LINGER_MS = 10 * 1000, /* for the target to take what a client that went had sent */
 };
 
+struct echo;
 struct ssh_host;
+struct task_transfer;
 
 /* A stream of output on its way to the client. */
 struct task_stream {
@@ -34,11 +35,13 @@ struct ssh_task {
     size_t n_environment;
 
     struct upstream_channel *session;
+    struct task_transfer *transfer; /* of a session that moves files; or NULL */
     struct timer *limit;
     struct task_stream out, err;
     struct buffer input;
     struct upstream_exit exit;
-    bool terminal; /* the target gave one */
+    struct echo *echo; /* of a terminal */
+    bool terminal;     /* the target gave one */
     bool running, input_over;
     bool out_shut;     /* our EOF was sent */
     bool hung_up;      /* nothing more comes from the client, nor is taken by it, but its standard error */

@@ -16,6 +16,8 @@
 
 enum { PULLS_PER_ROUND = 16 };
 
+static const char too_much[] = "the target sends more than its window allows";
+
 /* ---- from libssh ---- */
 
 static void touch(struct upstream_channel *c)
@@ -42,8 +44,8 @@ static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t n,
     (void)channel;
     if (stream->stalled || stream->draining) {
         stream->draining = true;
-        if (n > UPSTREAM_FLOOD_MAX) /* libssh lets a target send beyond its window */
-            c->upstream->broken = "the target sends more than its window allows";
+        if (n > UPSTREAM_OUTPUT_MAX) /* libssh lets a target send beyond its window */
+            c->upstream->broken = too_much;
         return 0;
     }
     hand_on(c, is_stderr != 0, data, n);
@@ -232,18 +234,32 @@ static bool advance(struct upstream_channel *c)
 
 /* ---- moving bytes ---- */
 
+/* Each read renews the window, however much is left (libssh 0.10 to 0.12): reading by pieces would let the
+ * target send a window's worth for every piece. So all that is there is read at once, and then nothing until
+ * the owner wants more. */
+static int read_all(struct upstream_channel *c, bool is_error)
+{
+    int there = ssh_channel_poll(c->ssh, is_error);
+    if (there <= 0 || there > UPSTREAM_OUTPUT_MAX) {
+        c->upstream->broken = there > 0 ? too_much : c->upstream->broken;
+        return 0;
+    }
+    CLEANUP(free) uint8_t *large = there > UPSTREAM_CHUNK ? malloc((size_t)there) : NULL;
+    uint8_t *bytes = large ? large : c->upstream->chunk;
+    uint32_t room = large ? (uint32_t)there : there < UPSTREAM_CHUNK ? (uint32_t)there : UPSTREAM_CHUNK;
+    int n = ssh_channel_read_nonblocking(c->ssh, bytes, room, is_error);
+    c->upstream->wrote = true; /* the window is renewed */
+    if (n > 0)
+        hand_on(c, is_error, bytes, (size_t)n);
+    return n;
+}
+
 /* Hands on what libssh has kept. */
 static void pull(struct upstream_channel *c, bool is_error)
 {
     struct upstream_stream *stream = &c->streams[is_error ? 1 : 0];
-    for (int i = 0; i < PULLS_PER_ROUND && stream->draining && !stream->stalled; i++) {
-        int n = ssh_channel_read_nonblocking(c->ssh, c->upstream->chunk, UPSTREAM_CHUNK, is_error);
-        c->upstream->wrote = true; /* the window is renewed */
-        if (n <= 0)
-            stream->draining = false;
-        else
-            hand_on(c, is_error, c->upstream->chunk, (size_t)n);
-    }
+    for (int i = 0; i < PULLS_PER_ROUND && stream->draining && !stream->stalled; i++)
+        stream->draining = read_all(c, is_error) > 0;
     if (stream->draining && !stream->stalled)
         c->upstream->touched = true; /* goes on in the next round */
 }

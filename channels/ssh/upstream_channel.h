@@ -5,6 +5,10 @@
 
 struct upstream_channel;
 
+/* Bytes of one stream that are given at once, and that libssh may hold: windows are at most 2 MB, and may be
+ * renewed while one is full. */
+enum { UPSTREAM_OUTPUT_MAX = 8 * 1024 * 1024 };
+
 /* What to run; borrowed until started() or refused(). */
 struct upstream_run {
     enum { UPSTREAM_EXEC, UPSTREAM_SHELL, UPSTREAM_SUBSYSTEM, UPSTREAM_FORWARD } what;

@@ -6,9 +6,8 @@
 #include "channels/ssh/upstream_channel.h"
 
 enum {
-    UPSTREAM_CHUNK = UPSTREAM_INPUT_MAX,  /* bytes moved at once, either way */
-    UPSTREAM_FLOOD_MAX = 8 * 1024 * 1024, /* that a channel may hold: windows of libssh are at most 2 MB */
-    UPSTREAM_ROUNDS_MAX = 64,             /* polls before others get their turn */
+    UPSTREAM_CHUNK = UPSTREAM_INPUT_MAX, /* bytes moved at once, either way */
+    UPSTREAM_ROUNDS_MAX = 64,            /* polls before others get their turn */
 };
 
 enum upstream_phase {

@@ -33,6 +33,8 @@ static int find_effects(enum ssh_kind kind, const char *text, struct effects *ef
     case SSH_FORWARD:
         return ssh_effect_channel(effects, ssh_kind_name(kind));
     default:
+        if (strcmp(text, "sftp") == 0)
+            return 0; /* each of its requests is judged */
         return effects_add_opaque(effects, EFFECT_UNKNOWN, "a subsystem that is not looked into");
     }
 }
@@ -59,6 +61,13 @@ static void put_words(const struct effects *effects, struct ssh_verdict *v)
                    about[0] ? " (" : "", about, about[0] ? ")" : "");
 }
 
+static const char *channel_of(enum ssh_kind kind, const char *text)
+{
+    if (kind == SSH_SUBSYSTEM)
+        return strcmp(text, "sftp") == 0 ? "sftp" : "exec";
+    return ssh_kind_name(kind);
+}
+
 int ssh_verdict_of(const struct gate *gate, const Ipc__Target *target, enum ssh_kind kind, const char *text,
                    struct ssh_verdict *ret)
 {
@@ -66,7 +75,7 @@ int ssh_verdict_of(const struct gate *gate, const Ipc__Target *target, enum ssh_
     const struct circumstances who = { .roles = gate->identity->roles,
                                        .n_roles = gate->identity->n_roles,
                                        .target = target->name,
-                                       .channel = kind == SSH_SUBSYSTEM ? "exec" : ssh_kind_name(kind) };
+                                       .channel = channel_of(kind, text) };
     *ret = (struct ssh_verdict){ .n_effects = 0 };
     int r = find_effects(kind, text, &effects);
     if (r == 0) {

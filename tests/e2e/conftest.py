@@ -9,6 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from harness import hosts, keys  # noqa: E402
 from harness.bastion import Bastion, settings  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
 from harness.system import GATEHOUSE, must  # noqa: E402
@@ -135,3 +136,60 @@ def forward(bastion, agent):
         yield made
 
 
+# -- SSH targets
+
+
+@pytest.fixture(scope="session")
+def host_place(tmp_path_factory):
+    """A directory with the vault's key for hosts, and the CA that they trust."""
+    place = tmp_path_factory.mktemp("hosts")
+    keys.new_key(place / "vault_key")
+    keys.new_key(place / "target_ca")
+    return place
+
+
+@pytest.fixture(scope="session")
+def sshd(orphans, host_place):
+    made = hosts.Sshd(host_place / "sshd", trusts=host_place / "target_ca.pub", kinds=("ed25519", "rsa", "ecdsa"),
+                      authorized=[(host_place / "vault_key.pub").read_text()])
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_host_bastion(postgres, sshd, host_place):
+    by_ca = {"certificate_authority": "target-ca"}
+    made = Bastion(postgres, settings(postgres, targets=[
+        sshd.target("web1", credential="web1-key"),
+        sshd.target("web2", **by_ca),
+        sshd.target("rsa", **{**by_ca, "host_key": sshd.host_keys(["rsa"])}),
+        sshd.target("other", **{**by_ca, "host_key": [(host_place / "vault_key.pub").read_text().strip()]}),
+    ], rules=hosts.RULES, roles=[{"name": "agent"}, {"name": "ops"}, {"name": "guard", "may": ["replay"]}]))
+    made.put_secret("web1-key", (host_place / "vault_key").read_text(), "ssh-key")
+    made.put_secret("target-ca", (host_place / "target_ca").read_text(), "ssh-key")
+    made.start()
+    yield made
+    try:
+        made.stop()
+        assert made.leaks() == []
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def host_bastion(shared_host_bastion, request):
+    known = len(shared_host_bastion.trouble())
+    yield shared_host_bastion
+    shared_host_bastion.wait_idle()
+    if not request.node.get_closest_marker("kills"):
+        assert shared_host_bastion.trouble()[known:] == []
+
+
+@pytest.fixture(scope="session")
+def host_ops(shared_host_bastion):
+    return shared_host_bastion.client("olga", principals=["ops"])
+
+
+@pytest.fixture(scope="session")
+def host_agent(shared_host_bastion):
+    return shared_host_bastion.client("agent-7", principals=["agent"])

@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 
@@ -26,7 +27,10 @@ def place(tmp_path_factory):
 def sshd(place):
     keys.new_key(place / "vault_key")
     keys.new_key(place / "target_ca")
-    made = hosts.Sshd(place / "sshd", trusts=place / "target_ca.pub", authorized=[(place / "vault_key.pub").read_text()])
+    keys.new_key(place / "rsa_key", "rsa")
+    keys.new_key(place / "ecdsa_key", "ecdsa")
+    made = hosts.Sshd(place / "sshd", trusts=place / "target_ca.pub",
+                      authorized=[(place / f"{name}.pub").read_text() for name in ("vault_key", "rsa_key", "ecdsa_key")])
     yield made
     made.stop()
 
@@ -36,9 +40,13 @@ def shared(postgres, place, sshd):
     made = Bastion(postgres, settings(postgres, targets=[
         sshd.target("web1", credential="web1-key", logins=["nobody-here"]),
         sshd.target("web2", certificate_authority="target-ca"),
+        sshd.target("web3", credential="rsa-key"),
+        sshd.target("web4", credential="ecdsa-key"),
         *settings(postgres)["targets"],
     ], rules=RULES + settings(postgres)["rules"]))
     made.put_secret("web1-key", (place / "vault_key").read_text(), "ssh-key")
+    made.put_secret("rsa-key", (place / "rsa_key").read_text(), "ssh-key")
+    made.put_secret("ecdsa-key", (place / "ecdsa_key").read_text(), "ssh-key")
     made.put_secret("target-ca", (place / "target_ca").read_text(), "ssh-key")
     made.configuration["identity"]["revoked"] = "withdrawn"
     (made.state / "withdrawn").write_text("")
@@ -68,10 +76,10 @@ class Jumper:
         self.client = client
         host_key = must("ssh-keygen", "-y", "-f", client.bastion.state / "host_ed25519").strip()
         known = client.bastion.home / f"known-{os.urandom(3).hex()}"
-        known.write_text(f"bastion {host_key}\nweb1 {host_key}\nweb2 {host_key}\nhidden {host_key}\n")
+        known.write_text(f"bastion {host_key}\nweb1,web2,web3,web4 {host_key}\n")
         self.config = client.bastion.home / f"jump-{os.urandom(3).hex()}"
         self.config.write_text(client.config.read_text().replace(str(client.known_hosts), str(known)) + "\n".join([
-            "Host web1 web2 orders nowhere 127.0.0.1", f"  IdentityFile {client.key}", "  IdentitiesOnly yes", "  IdentityAgent none",
+            "Host web1 web2 web3 web4 orders nowhere 127.0.0.1", f"  IdentityFile {client.key}", "  IdentitiesOnly yes", "  IdentityAgent none",
             f"  CertificateFile {client.certificate}", f"  UserKnownHostsFile {known}", "  GlobalKnownHostsFile /dev/null",
             "  StrictHostKeyChecking yes", "  ConnectTimeout 20", *([f"  User {user}"] if user else [])]) + "\n")
 
@@ -95,7 +103,7 @@ def agent(shared):
 
 
 @pytest.mark.asan
-@pytest.mark.parametrize("target", ["web1", "web2"])
+@pytest.mark.parametrize("target", ["web1", "web2", "web3", "web4"])
 def test_a_command_runs_with_its_output_errors_and_status(bastion, ops, target):
     done = ops.ssh(target, "echo out; echo err >&2; exit 3")
     assert (done.stdout, done.stderr, done.returncode) == ("out\n", "err\n", 3), done.stderr + bastion.log()[-3000:]
@@ -221,6 +229,25 @@ def test_a_revoked_certificate_ends_both(bastion, shared):
         (shared.state / "withdrawn").write_text("")
 
 
+@pytest.mark.kills
+@pytest.mark.slow
+def test_whoever_of_both_is_killed_the_inner_session_ends(bastion, ops):
+    """Each front and gate in turn: the command at the host goes, and the client hears of it."""
+    for kind, which in (("front", 0), ("front", 1), ("gate", 0), ("gate", 1)):
+        process = subprocess.Popen(ops.argv("web1", "echo begun; sleep 600"), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        try:
+            assert process.stdout.readline() == "begun\n"
+            parts = sorted(bastion.children(kind), key=lambda part: part.pid)
+            assert len(parts) == 2
+            parts[which].kill(signal.SIGKILL)
+            assert process.wait(30) != 0
+            bastion.wait_idle(30)
+        finally:
+            stop(process)
+            process.stdout.close()
+
+
 def test_connections_inside_of_one_are_bounded(bastion, ops):
     """64 at a time; one more is refused, and when they end there is room again."""
     local = free_port()
@@ -297,11 +324,11 @@ class TestConfig:
     def test_json_says_the_same(self, bastion, client):
         whole = json.loads(client.must("config", "--json", "--bastion", "gate.example.com"))
         assert [(host["host"], host["user"], host["proxy_jump"]) for host in whole["hosts"]] == [
-            (name, hosts.LOGIN, "gate.example.com") for name in ("web1", "web2")]
+            (name, hosts.LOGIN, "gate.example.com") for name in ("web1", "web2", "web3", "web4")]
         assert whole["hosts"][0]["logins"] == [hosts.LOGIN, "nobody-here"]
         assert whole["ssh_config"] == client.must("config", "--bastion", "gate.example.com")
         assert "".join(f"{line}\n" for line in whole["known_hosts"]) == client.must("config", "--known-hosts", "--bastion", "gate.example.com")
-        assert whole["known_hosts"][0].startswith("gate.example.com,web1,web2 ssh-ed25519 ")
+        assert whole["known_hosts"][0].startswith("gate.example.com,web1,web2,web3,web4 ssh-ed25519 ")
 
     def test_a_wrong_use_is_status_64(self, bastion, client):
         for words in (["--bastion"], ["--bastion", "a,b"], ["--bastion", "-x"], ["--bastion", "*"], ["--json", "--known-hosts"], ["web1"]):

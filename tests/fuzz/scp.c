@@ -17,7 +17,8 @@ struct run {
 static int decide(void *owner, const struct file_request *request, struct file_verdict *ret)
 {
     struct run *run = owner;
-    *ret = (struct file_verdict){ .allowed = true, .number = ++run->count, .message = "denied" };
+    *ret =
+        (struct file_verdict){ .allowed = true, .look = true, .number = ++run->count, .message = "denied" };
     for (size_t i = 0; i < request->n_effects; i++)
         if (strstr(request->effects[i].path, "deny"))
             ret->allowed = false;
@@ -92,8 +93,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         abort();
     if (command.program == PROGRAM_OTHER)
         return 0;
-    int r = command.program == PROGRAM_SCP ? scp_new(&host, &command, &run.transfer)
-                                           : opaque_new(&host, &command, line, &run.transfer);
+    int r = command.program == PROGRAM_SCP ? scp_transfer_new(&host, &command, &run.transfer)
+                                           : opaque_transfer_new(&host, &command, line, &run.transfer);
     if (r)
         abort();
     if (transfer_run(run.transfer) == 0 && run.transfer->stage == TRANSFER_GOES)

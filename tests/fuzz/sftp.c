@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 static int decide(void *owner, const struct file_request *request, struct file_verdict *ret)
 {
     uint64_t *count = owner;
-    *ret = (struct file_verdict){ .allowed = true, .number = ++*count, .message = "denied" };
+    *ret = (struct file_verdict){ .allowed = true, .look = true, .number = ++*count, .message = "denied" };
     for (size_t i = 0; i < request->n_effects; i++)
         if (strstr(request->effects[i].path, "deny"))
             ret->allowed = false;
@@ -102,7 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     host.asks_paths = data[0] & 1;
     host.detectors = data[0] & 2 ? detectors : NULL;
     struct transfer *t = NULL;
-    if (sftp_new(&host, &t))
+    if (sftp_transfer_new(&host, &t))
         abort();
     if (!(data[0] & 4)) {
         if (buffer_append(&t->from_client, init, sizeof init) || transfer_run(t) ||

@@ -1,4 +1,5 @@
 unit_test(words channels-words)
+unit_test(ssh_echo channels-ssh)
 unit_test(ssh_route channels-ssh)
 unit_test(ssh_host_key channels-ssh)
 unit_test(decision_words channels-operators)

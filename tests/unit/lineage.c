@@ -42,6 +42,11 @@ static const struct catalog_column refers[] = { COLUMN(1, "id"), COLUMN(2, "x") 
 static const struct catalog_tie refers_ties[] = { { 'f', "x", "public", "accounts", "email" } };
 static const struct catalog_column routed[] = { COLUMN(1, "id"), COLUMN(2, "email") };
 static const struct catalog_tie routed_ties[] = { { 'p', "email", "", "", "email" } };
+/* made is generated from email and a. */
+static const struct catalog_column mixed[] = { COLUMN(1, "id"), COLUMN(2, "email"), COLUMN(3, "a"),
+                                               COLUMN(4, "made") };
+static const struct catalog_tie mixed_ties[] = { { 'g', "made", "", "", "email" },
+                                                 { 'g', "made", "", "", "a" } };
 static const struct catalog_column odd[] = { COLUMN(1, "id"),
                                              { .name = "email", .number = 2, .type = 1186, .class = 'a' },
                                              { .name = "ssn", .number = 3, .type = 1009, .class = 'd' } };
@@ -100,6 +105,7 @@ static const struct catalog_relation relations[] = {
     TABLE(20010, "public", "accounts", accounts, account_ties, 9),
     TABLE(20011, "public", "refers", refers, refers_ties, 1),
     TABLE(20012, "public", "routed", routed, routed_ties, 1),
+    TABLE(20014, "public", "mixed", mixed, mixed_ties, 2),
     TABLE(20013, "public", "odd", odd, NULL, 0),
     TABLE(12003, "pg_catalog", "pg_stat_user_tables", tables, NULL, 0),
     { .oid = 20006,
@@ -196,10 +202,10 @@ static void answer_wants(struct catalog *catalog)
 
 static struct mask_set *masks_new(Ipc__Config *config)
 {
-    static char *redact[] = { "public.users.email", "accounts.email", "accounts.salary", "routed.email",
-                              "odd.email" },
+    static char *redact[] = { "public.users.email", "accounts.email", "accounts.salary",
+                              "routed.email",       "odd.email",      "mixed.email" },
                 *partial[] = { "users.ssn", "accounts.ssn", "odd.ssn" }, *hash[] = { "*.token" };
-    static const size_t counts[] = { 5, 3, 1 };
+    static const size_t counts[] = { 6, 3, 1 };
     static Ipc__Mask masks[3], *list[3] = { &masks[0], &masks[1], &masks[2] };
     static char *words[] = { "redact", "partial", "hash" };
     char **columns[] = { redact, partial, hash };

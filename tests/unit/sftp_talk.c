@@ -36,7 +36,7 @@ void talk_begin(struct talk *talk, bool asks_paths)
 {
     *talk = (struct talk){ 0 };
     struct transfer_host host = { .owner = talk, .decide = decide, .ended = ended, .asks_paths = asks_paths };
-    assert_int_equal(sftp_new(&host, &talk->transfer), 0);
+    assert_int_equal(sftp_transfer_new(&host, &talk->transfer), 0);
 }
 
 void talk_greet(struct talk *talk, bool asks_paths, bool openssh)

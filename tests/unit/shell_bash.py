@@ -168,7 +168,10 @@ def check(place, lines):
 def corpus():
     for text in (HERE / "shell_cases/lines.txt").read_text().split("\n"):
         if text and not text.startswith(("= ", "## ", "# Command lines", '# "=')):
-            yield text.replace("⏎", "\n")
+            line = text.replace("⏎", "\n")
+            yield line
+            if "/tmp/" in line:  # which nobody may not write in, perhaps
+                yield line.replace("/tmp/", "")
 
 
 def test_nothing_of_the_corpus_is_done_unsaid(place):

@@ -35,6 +35,7 @@ struct harness {
     char *rules;
     const char *race;
     uint64_t requests;
+    bool looks;
     int to_target, from_target;
     bool told_target, target_deaf;
     size_t chunk;
@@ -72,7 +73,9 @@ static int decide(void *owner, const struct file_request *request, struct file_v
         all = all && one;
         any = any || one;
     }
-    *ret = (struct file_verdict){ .allowed = request->any ? any : all, .number = ++h->requests };
+    *ret = (struct file_verdict){ .allowed = request->any ? any : all,
+                                  .look = h->looks,
+                                  .number = ++h->requests };
     (void)snprintf(ret->message, sizeof ret->message, "denied: it is forbidden (rule test, code denied)");
     if (h->events)
         (void)fprintf(h->events, "%s %s\n", ret->allowed ? "allow" : "deny", request->text);
@@ -225,12 +228,12 @@ static int begin(const struct transfer_host *host, const char *line, struct tran
 {
     CLEANUP(transfer_command_clear) struct transfer_command command = { .program = PROGRAM_OTHER };
     if (!line)
-        return sftp_new(host, ret);
+        return sftp_transfer_new(host, ret);
     int r = transfer_command_read(line, &command);
     if (r || command.program == PROGRAM_OTHER)
         return r ? r : -EINVAL;
-    return command.program == PROGRAM_SCP ? scp_new(host, &command, ret)
-                                          : opaque_new(host, &command, line, ret);
+    return command.program == PROGRAM_SCP ? scp_transfer_new(host, &command, ret)
+                                          : opaque_transfer_new(host, &command, line, ret);
 }
 
 static size_t number(const char *text, size_t otherwise)
@@ -243,6 +246,7 @@ int main(int argc, char **argv)
     static struct detect_how how;
     struct harness h = { .rules = getenv("HARNESS_RULES"), .race = getenv("HARNESS_RACE") };
     const char *events = getenv("HARNESS_EVENTS");
+    h.looks = getenv("HARNESS_DETECT") != NULL;
     struct transfer_host host = { .owner = &h,
                                   .decide = decide,
                                   .ended = ended,

@@ -1,5 +1,6 @@
 """SSH servers to be targets: OpenSSH's sshd and dropbear, each on a port of its own, and what the configuration says of them."""
 import getpass
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -8,6 +9,24 @@ from . import keys
 from .system import free_port, is_listening, must, run, stop, wait_until
 
 LOGIN = getpass.getuser()
+
+RULES = [{"name": "all", "roles": ["ops"], "targets": ["*"], "match": "anything", "action": "allow"},
+         {"name": "no-reboot", "roles": ["agent"], "targets": ["*"], "match": {"commands": ["reboot*"]}, "action": "deny",
+          "reason": "hosts stay up"},
+         {"name": "agents", "roles": ["agent"], "targets": ["web1"], "match": {"channels": ["exec"]}, "action": "allow"}]
+
+
+def at(target):
+    """Options of ssh: the user name that leads to this target."""
+    return ["-l", target]
+
+
+def last_recording(client, target="web1"):
+    return json.loads(client.must("sessions", "--json", "--target", target).splitlines()[-1])["id"]
+
+
+def events(client, recording):
+    return [json.loads(line) for line in client.must("replay", recording, "--events").splitlines()]
 
 
 class Sshd:

@@ -63,5 +63,7 @@ create operator || (leftarg = int4, rightarg = int4, function = int4pl);
 create index leak_text_index on leak (m_text); create index leak_number_index on leak (m_int4);
 create unique index leak_lower_index on leak_made (lower(m_text));
 create statistics leak_statistics on m_int4, grp from leak;
+create table leak_added (id int primary key, m_int4 int, bonus int, other int); insert into leak_added values (1, 1739462851, 0, 0);
+create index leak_added_index on leak_added ((m_int4 + bonus)); create index leak_added_where on leak_added (id) where m_int4 + other > 0;
 create procedure leak_proc(inout x text) language plpgsql as $$ begin x := (select m_text from leak where id = 1); end $$;
 analyze leak;

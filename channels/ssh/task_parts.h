@@ -1,0 +1,16 @@
+/* What task.c does for the parts of a task: task_begin.c, task_transfer.c. */
+#pragma once
+#include "channels/ssh/task.h"
+
+/* Takes over the client's descriptors. */
+MUST_USE int ssh_task_prepare(struct ssh_task *task);
+/* Sends what the client's side takes at once; the rest waits. -EPIPE: nobody reads it. */
+MUST_USE int ssh_task_give(struct task_stream *stream, const uint8_t *bytes, size_t n);
+/* Waits for what the streams are ready for. */
+void ssh_task_watch(struct ssh_task *task);
+/* Bytes have moved: the end is passed on, or the session over. False: the task is gone. */
+MUST_USE bool ssh_task_moved(struct ssh_task *task);
+/* What the command line names was decided on: it runs now, or (refusal is not NULL) is refused. False: the
+ * task is gone.
+ */
+MUST_USE bool ssh_task_decided(struct ssh_task *task, const char *refusal);
