@@ -7,7 +7,7 @@
 
 static const char *state_name(Ipc__ApprovalState state)
 {
-    static const char *const names[] = { "none",   "open",    "approved",  "used",
+    static const char *const names[] = { "none",   "open",    "approved",  "consumed",
                                          "denied", "expired", "withdrawn", "lapsed" };
     return (size_t)state < sizeof names / sizeof *names ? names[state] : "unknown";
 }

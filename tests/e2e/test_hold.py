@@ -525,7 +525,7 @@ def test_the_recording_and_the_audit_chain_tell_who_let_it_run(held, link, anna,
     path = next((held.state / "recordings").rglob(f'{request["recording"]}.ghrec'))
     events = held.gatehouse("play", path, "--events").stdout
     steps = [line for line in events.splitlines() if '"event":"approval"' in line]
-    assert ['"state":"open"' in steps[0], '"state":"approved"' in steps[1], '"state":"used"' in steps[2]] == [True] * 3, steps
+    assert ['"state":"open"' in steps[0], '"state":"approved"' in steps[1], '"state":"consumed"' in steps[2]] == [True] * 3, steps
     assert '"verdict":"approve"' in events and '"by":"local/anna"' in steps[1] and "seen by two" in steps[1]
     text = held.gatehouse("play", path, "--text").stdout
     assert f'[approval {request["id"]}: approved, by local/anna: seen by two]' in text and "DELETE 1" in text
