@@ -228,7 +228,7 @@ static void keys_move_and_what_is_selected_stays_in_sight(void **state)
     char ids[40][8];
     view_open(&view, 80, 12);
     for (int i = 0; i < 40; i++) {
-        (void)snprintf(ids[i], sizeof ids[i], "R%05d", i);
+        (void)snprintf(ids[i], sizeof ids[i], "R%05u", (unsigned)i % 100000U);
         add(&view, &(struct some){ .id = ids[i] });
     }
     for (int i = 1; i < 40; i++) {
@@ -496,7 +496,7 @@ static void requests_have_a_limit(void **state)
     view_open(&view, 80, 24);
     for (int i = 0; i < BOARD_ITEMS_MAX + 7; i++) {
         char id[8];
-        (void)snprintf(id, sizeof id, "R%05d", i);
+        (void)snprintf(id, sizeof id, "R%05u", (unsigned)i % 100000U);
         add(&view, &(struct some){ .id = id });
     }
     assert_true(has(&view, " Approvals: 519 wait"));
