@@ -227,11 +227,17 @@ int recorder_transfer(struct recorder *r, Ipc__Transfer *transfer)
     return append(r, &event, NULL, 0);
 }
 
+/* Who agreed first was recorded when it happened: where all of them don't fit, the last ones do. */
 int recorder_approval(struct recorder *r, Ipc__ApprovalNews *news)
 {
+    Ipc__ApprovalNews kept = *news;
+    while (kept.n_decisions > 1 && ipc__approval_news__get_packed_size(&kept) > RECORDER_APPROVAL_MAX) {
+        kept.decisions++;
+        kept.n_decisions--;
+    }
     Ipc__Event event = IPC__EVENT__INIT;
     event.what_case = IPC__EVENT__WHAT_APPROVAL;
-    event.approval = news;
+    event.approval = &kept;
     return append(r, &event, NULL, 0);
 }
 

@@ -5,7 +5,11 @@
 #include <stdint.h>
 #include "base/ipc.h"
 
-enum { RECORDER_TEXT_MAX = 64 * 1024 }; /* bytes of one statement that are kept */
+enum {
+    RECORDER_TEXT_MAX = 64 * 1024, /* bytes of one statement that are kept */
+    RECORDER_APPROVAL_MAX =
+        48 * 1024, /* bytes of one approval event; older decisions beyond it are left out */
+};
 
 struct recorder;
 

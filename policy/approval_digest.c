@@ -4,10 +4,7 @@
 #include "policy/approval_digest.h"
 
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
-
-#include "base/text.h"
 
 _Static_assert(APPROVAL_DIGEST == crypto_hash_sha256_BYTES, "the digest is SHA-256");
 
@@ -69,15 +66,4 @@ void approval_digest(const struct approval_subject *subject, const Ipc__Approval
 char *approval_digest_text(const uint8_t digest[APPROVAL_DIGEST], char out[2 * APPROVAL_DIGEST + 1])
 {
     return sodium_bin2hex(out, 2 * APPROVAL_DIGEST + 1, digest, APPROVAL_DIGEST);
-}
-
-/* The digest alone would be that of the next request for the same, too. */
-char *approval_message(const char *id, const uint8_t digest[APPROVAL_DIGEST], uint64_t for_ms,
-                       char out[APPROVAL_MESSAGE_MAX])
-{
-    char hex[2 * APPROVAL_DIGEST + 1], time[24];
-    int n = snprintf(out, APPROVAL_MESSAGE_MAX, "%s\nrequest %.16s\n", approval_digest_text(digest, hex), id);
-    if (for_ms > 0 && n > 0)
-        (void)snprintf(out + n, APPROVAL_MESSAGE_MAX - (size_t)n, "for %s\n", text_duration(time, for_ms));
-    return out;
 }

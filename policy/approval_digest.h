@@ -3,15 +3,11 @@
 #pragma once
 #include <stdint.h>
 #include "base/ipc.h"
+#include "policy/approval_message.h"
 
 enum {
-    APPROVAL_DIGEST = 32,
-    APPROVAL_MESSAGE_MAX = 160,             /* bytes of what is signed, its NUL included */
     APPROVAL_CONTENT_MAX = 8 * 1024 * 1024, /* bytes of a packed ApprovalContent: larger can't be approved */
 };
-
-/* The namespace of approvers' signatures (ssh-keygen -Y sign -n). */
-#define APPROVAL_NAMESPACE "approval@gatehouse"
 
 /* For whom, where, under which rules. Borrowed, none NULL. */
 struct approval_subject {
@@ -28,7 +24,3 @@ void approval_digest(const struct approval_subject *subject, const Ipc__Approval
                      uint8_t ret[APPROVAL_DIGEST]);
 /* In lower-case hexadecimal digits; returns out. */
 char *approval_digest_text(const uint8_t digest[APPROVAL_DIGEST], char out[2 * APPROVAL_DIGEST + 1]);
-/* What an approver signs: that this one request may run, and with for_ms, for how long others like it;
- * returns out. The id is of at most 16 bytes. */
-char *approval_message(const char *id, const uint8_t digest[APPROVAL_DIGEST], uint64_t for_ms,
-                       char out[APPROVAL_MESSAGE_MAX]);

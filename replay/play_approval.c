@@ -2,14 +2,28 @@
 #include "replay/play_approval.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/text.h"
+#include "policy/approval_message.h"
+#include "policy/sshsig_form.h"
 
 static const char *state_name(Ipc__ApprovalState state)
 {
     static const char *const names[] = { "none",   "open",    "approved",  "consumed",
                                          "denied", "expired", "withdrawn", "lapsed" };
     return (size_t)state < sizeof names / sizeof *names ? names[state] : "unknown";
+}
+
+/* What `ssh-keygen -Y verify` wants. */
+static void put_signature(struct json *j, const char *id, const Ipc__ApprovalDecision *decision)
+{
+    char message[APPROVAL_MESSAGE_MAX];
+    if (!decision->signature.len || decision->digest.len != APPROVAL_DIGEST)
+        return;
+    CLEANUP(free) char *armour = sshsig_armour(decision->signature.data, decision->signature.len);
+    json_text(j, "signed_message", approval_message(id, decision->digest.data, decision->for_ms, message));
+    json_text(j, "signature", armour);
 }
 
 void play_approval_json(struct json *j, const Ipc__ApprovalNews *news)
@@ -32,6 +46,9 @@ void play_approval_json(struct json *j, const Ipc__ApprovalNews *news)
         json_text(j, "verdict", d->approve ? "approve" : "deny");
         json_text(j, "reason", d->reason);
         json_text(j, "at", text_time(time, d->at_ms));
+        if (d->for_ms)
+            json_u64(j, "for_ms", d->for_ms);
+        put_signature(j, news->id, d);
         json_close_object(j);
     }
     json_close_array(j);

@@ -109,9 +109,9 @@ static int put_head(struct buffer *out, const Ipc__Approval *a, uint64_t now_ms)
 static int put_terms(struct buffer *out, const Ipc__Approval *a)
 {
     char by[2048], terms[2200], digest[2 * APPROVAL_DIGEST + 1], times[96], one[32], two[32], recording[128];
-    char people[32];
-    (void)snprintf(people, sizeof people, a->approve->quorum > 1 ? ", %u people" : "",
-                   (unsigned)a->approve->quorum);
+    char people[32] = "";
+    if (a->approve->quorum > 1)
+        (void)snprintf(people, sizeof people, ", %u people", (unsigned)a->approve->quorum);
     (void)snprintf(terms, sizeof terms, "%s%s%s%s", approval_by(by, sizeof by, a), people,
                    a->approve->touch ? ", with a security key" : "", a->approve->must_sign ? ", signed" : "");
     (void)snprintf(times, sizeof times, "%s, until %s", text_time(one, a->created_ms),

@@ -141,11 +141,11 @@ static void put_fact(struct pen *pen, const char *label, enum style style, const
 
 static void put_rule(struct pen *pen, const Ipc__Approval *a)
 {
-    char text[1200], by[600], people[32];
+    char text[1200], by[600], people[32] = "";
     (void)snprintf(text, sizeof text, "%s%s%s", a->rule, a->reason[0] ? ": " : "", a->reason);
     put_fact(pen, "rule ", STYLE_PLAIN, text, 3);
-    (void)snprintf(people, sizeof people, a->approve->quorum > 1 ? ", %u people" : "",
-                   (unsigned)a->approve->quorum);
+    if (a->approve->quorum > 1)
+        (void)snprintf(people, sizeof people, ", %u people", (unsigned)a->approve->quorum);
     (void)snprintf(text, sizeof text, "%s%s%s%s", approval_by(by, sizeof by, a), people,
                    a->approve->touch ? ", security key" : "", a->approve->must_sign ? ", signed" : "");
     put_fact(pen, "decided by ", STYLE_PLAIN, text, 3);

@@ -1,4 +1,5 @@
 """Operators and real requests: following, programs, signatures, the live screen."""
+import contextlib
 import json
 import os
 import re
@@ -242,6 +243,7 @@ def test_a_program_decides(link, anna):
 
 @pytest.mark.parametrize("form", ["key", "certificate"])
 def test_a_signed_decision_can_be_checked_by_anybody_with_ssh_keygen_alone(link, desk, anna, tmp_path, form):
+    agent = desk.client("local/agent-7", principals=["agent"])
     asked = ask(link, "delete from desk_sealed where id = " + ("1" if form == "key" else "2"))
     request = anna.open("delete from desk_sealed")
     assert request["signed"] is True
@@ -263,6 +265,9 @@ def test_a_signed_decision_can_be_checked_by_anybody_with_ssh_keygen_alone(link,
         allowed, who, options = f'dba cert-authority {signing.public_of(desk.user_ca)}', "dba", ()
     good = signing.verify(tmp_path, message, decision["signature"], allowed, who, *options)
     assert good.returncode == 0 and 'Good "approval@gatehouse" signature' in good.stdout, good.stderr
+    events = [json.loads(line) for line in agent.must("replay", request["recording"], "--events").splitlines()]
+    recorded = [d for event in events if event["event"] == "approval" and event["request"] == request["id"] for d in event["decisions"]]
+    assert recorded and all((d["signed_message"], d["signature"]) == (message, decision["signature"]) for d in recorded)
     assert signing.verify(tmp_path, message.replace("request", "Request"), decision["signature"], allowed, who).returncode != 0
 
 
@@ -418,6 +423,27 @@ def test_the_session_is_looked_at_and_followed(link, anna, ben):
         assert screen.wait() == 0 and screen.is_restored
     refused = anna.client.ssh("replay", request["recording"], "--text")
     assert refused.returncode == 77  # by its id alone only whoever may replay
+
+
+def test_a_recording_is_followed_until_the_session_ends(forward, desk, anna):
+    agent = desk.client("local/agent-7", principals=["agent"])
+    with contextlib.ExitStack() as session:
+        other = session.enter_context(log_in(forward))
+        other.ask(wire.query("select 'from the begin' || 'ning'"))
+        asked = ask(other, "delete from desk_things where id = 30")
+        request = anna.open("id = 30")
+        with agent.running("replay", request["recording"], "--events", "--follow") as process:
+            events = lines_of(process)
+            while (event := next(events))["event"] != "approval":
+                pass
+            assert event["request"] == request["id"] and event["state"] == "open"
+            anna.approve(request["id"])
+            asked.answer()
+            while (event := next(events))["event"] != "approval" or event["state"] != "used":
+                pass
+            session.close()
+            assert [event["event"] for event in events][-1] == "end"
+            assert process.wait(20) == 0
 
 
 def test_colour_is_left_out_where_it_is_not_wanted(link, desk, anna):

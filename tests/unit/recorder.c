@@ -163,6 +163,38 @@ static void values_of_every_size_are_kept_up_to_what_a_head_holds(void **state)
     fd_close(fd);
 }
 
+/* Each signed, with a long reason: more than one entry's head holds. */
+static void of_many_decisions_the_last_are_kept(void **state)
+{
+    enum { MANY = 24, SIGNATURE = 4096 };
+    static uint8_t signature[SIGNATURE];
+    static Ipc__ApprovalDecision decisions[MANY], *list[MANY];
+    int fd = new_file(), copy = dup(fd);
+    struct recorder *r = recorder_on(copy, 0);
+    (void)state;
+    for (size_t i = 0; i < MANY; i++) {
+        ipc__approval_decision__init(&decisions[i]);
+        decisions[i].at_ms = i;
+        decisions[i].signature = (ProtobufCBinaryData){ .len = SIGNATURE, .data = signature };
+        list[i] = &decisions[i];
+    }
+    Ipc__ApprovalNews news = IPC__APPROVAL_NEWS__INIT;
+    news.decisions = list;
+    for (news.n_decisions = 0; news.n_decisions <= MANY; news.n_decisions += 12)
+        assert_int_equal(recorder_approval(r, &news), 0);
+    struct found f = read_all(fd);
+    static const size_t kept[] = { 0, 11, 11 };
+    for (size_t i = 0; i < 3; i++) {
+        const Ipc__ApprovalNews *found = next_event(&f, IPC__EVENT__WHAT_APPROVAL)->approval;
+        assert_int_equal(found->n_decisions, kept[i]);
+        if (kept[i])
+            assert_int_equal(found->decisions[kept[i] - 1]->at_ms, 12 * i - 1);
+    }
+    assert_over(&f);
+    recorder_free(r);
+    fd_close(fd);
+}
+
 static void output_beyond_the_limit_is_counted_and_requests_are_kept(void **state)
 {
     int fd = new_file(), copy = dup(fd);
@@ -386,6 +418,7 @@ int main(void)
         cmocka_unit_test(events_stand_in_order_under_the_chain),
         cmocka_unit_test(a_long_statement_is_cut_and_says_by_how_much),
         cmocka_unit_test(values_of_every_size_are_kept_up_to_what_a_head_holds),
+        cmocka_unit_test(of_many_decisions_the_last_are_kept),
         cmocka_unit_test(output_beyond_the_limit_is_counted_and_requests_are_kept),
         cmocka_unit_test(output_larger_than_an_entry_is_split),
         cmocka_unit_test(after_a_failure_nothing_is_written_any_more),

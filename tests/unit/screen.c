@@ -225,14 +225,14 @@ static void keys_move_and_what_is_selected_stays_in_sight(void **state)
 {
     (void)state;
     struct view view;
-    char ids[40][8];
+    char ids[40][16];
     view_open(&view, 80, 12);
     for (int i = 0; i < 40; i++) {
-        (void)snprintf(ids[i], sizeof ids[i], "R%05u", (unsigned)i % 100000U);
+        (void)snprintf(ids[i], sizeof ids[i], "R%05d", i);
         add(&view, &(struct some){ .id = ids[i] });
     }
     for (int i = 1; i < 40; i++) {
-        char head[16];
+        char head[24];
         (void)board_key(view.board, i % 2 ? (uint32_t)'j' : (uint32_t)KEY_DOWN);
         (void)snprintf(head, sizeof head, "\n>R%05d", i);
         assert_true(has(&view, head));
@@ -495,8 +495,8 @@ static void requests_have_a_limit(void **state)
     struct view view;
     view_open(&view, 80, 24);
     for (int i = 0; i < BOARD_ITEMS_MAX + 7; i++) {
-        char id[8];
-        (void)snprintf(id, sizeof id, "R%05u", (unsigned)i % 100000U);
+        char id[16];
+        (void)snprintf(id, sizeof id, "R%05d", i);
         add(&view, &(struct some){ .id = id });
     }
     assert_true(has(&view, " Approvals: 519 wait"));
@@ -560,7 +560,7 @@ static void whatever_is_typed_is_drawn_within_the_screen(void **state)
     for (int i = 0; i < 3000; i++) {
         seed = seed * 1664525 + 1013904223;
         if (seed >> 28 == 0) {
-            char id[8];
+            char id[16];
             (void)snprintf(id, sizeof id, "R%05u", (unsigned)(seed >> 8) % 40);
             add(&view, &(struct some){ .id = id,
                                        .state = (seed >> 20 & 3) == 1 ? IPC__APPROVAL_STATE__APPROVAL_DENIED
