@@ -9,6 +9,7 @@ static const struct config_key KEYS[] = {
     { "name", CONFIG_REQUIRED },   { "roles", CONFIG_OPTIONAL },   { "targets", CONFIG_REQUIRED },
     { "match", CONFIG_OPTIONAL },  { "action", CONFIG_REQUIRED },  { "reason", CONFIG_OPTIONAL },
     { "limits", CONFIG_OPTIONAL }, { "approve", CONFIG_OPTIONAL }, { "sensitive", CONFIG_OPTIONAL },
+    { "guarded", CONFIG_LATER },
 };
 static const char *const ACTIONS[] = { "allow", "deny", "approve", NULL };
 

@@ -4,7 +4,9 @@
 #include "policy/effect.h"
 
 enum {
-    SHELL_LINE_MAX = 128 * 1024, /* bytes of a command line; longer ones are unparsable */
+    /* Bytes of a command line; longer ones are unparsable. libtree-sitter 0.20 corrupts its memory when a
+     * node has more than 65535 children (tokens, of which some have no bytes): this stays well below. */
+    SHELL_LINE_MAX = 24 * 1024,
 };
 
 /* Adds the effects of an exec line (what the target's login shell is given after -c) to *ret. What cannot be

@@ -30,8 +30,8 @@ void parse_heredoc_start(struct parser *p, bool strips_tabs)
     char next = parser_peek(p, 0);
     if (n == 0 || (next && !strchr(" \t\n;&|)", next)) || p->backquote)
         shell_refuse(p->shell, "an unusual delimiter of a here-document");
-    else if (p->n_heredocs == SHELL_HEREDOCS_MAX)
-        shell_refuse(p->shell, "too many here-documents in a line");
+    else if (p->n_heredocs == SHELL_HEREDOCS_MAX || ++p->shell->heredocs > SHELL_HEREDOCS_ALL_MAX)
+        shell_refuse(p->shell, "it has too many here-documents");
     else
         p->heredocs[p->n_heredocs++] = (struct heredoc){ delimiter, n, quoted, strips_tabs };
 }

@@ -152,9 +152,9 @@ static void add_word(struct parser *p, const struct shell_word *word)
 static size_t assigned_name(struct parser *p, const char **ret_value)
 {
     const char *at = p->at;
-    while (at < p->end && shell_is_name(p->at, at + 1))
+    while (at < p->end && (shell_is_name(at, at + 1) || (*at >= '0' && *at <= '9')))
         at++;
-    if (at == p->at || at == p->end)
+    if (at == p->end || !shell_is_name(p->at, at))
         return 0;
     size_t n = (size_t)(at - p->at);
     if (*at == '[') {

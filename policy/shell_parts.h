@@ -13,6 +13,7 @@ enum {
     SHELL_COMMANDS_MAX = 2048,           /* simple commands of a line, with those inside of others */
     SHELL_MEMORY_MAX = 16 * 1024 * 1024, /* bytes, for one line */
     SHELL_HEREDOCS_MAX = 16,             /* that begin in one line of the text */
+    SHELL_HEREDOCS_ALL_MAX = 128,        /* in the whole line: tree-sitter's time grows with their square */
     SHELL_TEXTS_MAX = 64,                /* of strings that are command lines themselves */
 };
 
@@ -33,7 +34,7 @@ struct shell {
     struct effects *effects;
     struct chunk *chunks;
     size_t used; /* bytes of memory */
-    unsigned depth, commands, texts;
+    unsigned depth, commands, texts, heredocs;
     int error;       /* negative errno */
     const char *why; /* static; why it is not understood */
 };

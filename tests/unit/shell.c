@@ -115,7 +115,27 @@ static void a_line_that_is_too_long_is_not_understood(void **state)
     text[SHELL_LINE_MAX] = '\0';
     is_understood(text);
     memset(text, 'a', SHELL_LINE_MAX);
-    is_refused(text, SHELL_LINE_MAX, "it does too much");
+    is_understood(text);
+}
+
+/* The longest lines of one piece, over and over: the second reader has to live through them, too. */
+static void the_longest_lines_are_survived(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = { "``",          "`a`",   "$(a)",     "'a'",
+                                          "\"a\"",       "a|",    "a&&",      "a;",
+                                          "a\n",         "$x",    "{a,b}",    "> a ",
+                                          "x=1 ",        "((",    "$((1))",   "${x}",
+                                          "<<E\n\nE\n",  "<(a) ", "[[ a ]];", "case a in a) b;; esac;",
+                                          "f() { a; };", "! a;",  "\\a",      "$",
+                                          "~",           "[" };
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        size_t n = SHELL_LINE_MAX / strlen(pieces[i]);
+        CLEANUP(free) char *text = nested(pieces[i], "", "", n);
+        struct effects effects = { 0 };
+        assert_int_equal(shell_effects(text, strlen(text), &effects), 0);
+        effects_free(&effects);
+    }
 }
 
 static void what_is_nested_too_deeply_is_not_understood(void **state)
@@ -150,9 +170,11 @@ static void *run_deepest(void *unused)
     (void)unused;
     for (size_t n = 1; n <= SHELL_DEPTH_MAX + 1; n++) {
         CLEANUP(free) char *groups = nested("{ ls $(", "ls", "); }", n);
+        CLEANUP(free) char *pipes = nested("a|", "a", "", n == 1 ? SHELL_COMMANDS_MAX - 1 : 1);
         CLEANUP(free) char *wrappers = nested("nice ", "ls", "", n);
         struct effects effects = { 0 };
         assert_int_equal(shell_effects(groups, strlen(groups), &effects), 0);
+        assert_int_equal(shell_effects(pipes, strlen(pipes), &effects), 0);
         assert_int_equal(shell_effects(wrappers, strlen(wrappers), &effects), 0);
         effects_free(&effects);
     }
@@ -181,7 +203,11 @@ static void too_many_of_anything_are_not_understood(void **state)
     CLEANUP(free) char *texts = nested("sh -c ls\n", "", "", SHELL_TEXTS_MAX);
     is_refused(texts, strlen(texts), "it has too many command lines in it");
     CLEANUP(free) char *heredocs = nested("<<E ", "", "", SHELL_HEREDOCS_MAX + 1);
-    is_refused(heredocs, strlen(heredocs), "too many here-documents in a line");
+    is_refused(heredocs, strlen(heredocs), "it has too many here-documents");
+    CLEANUP(free) char *more = nested("cat <<E\n\nE\n", "", "", SHELL_HEREDOCS_ALL_MAX + 1);
+    is_refused(more, strlen(more), "it has too many here-documents");
+    CLEANUP(free) char *most = nested("cat <<E\n\nE\n", "", "", SHELL_HEREDOCS_ALL_MAX);
+    is_understood(most);
 }
 
 static void bytes_that_are_no_text_are_not_understood(void **state)
@@ -224,6 +250,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_line_has_the_effects_that_the_file_says),
         cmocka_unit_test(a_line_that_is_too_long_is_not_understood),
+        cmocka_unit_test(the_longest_lines_are_survived),
         cmocka_unit_test(what_is_nested_too_deeply_is_not_understood),
         cmocka_unit_test(the_deepest_line_fits_on_a_small_stack),
         cmocka_unit_test(too_many_of_anything_are_not_understood),
