@@ -308,6 +308,18 @@ int channel_answer_revoke(void *owner, const Ipc__Message *message, int *fds, si
     return 0;
 }
 
+int channel_answer_kill(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    (void)fds;
+    (void)n_fds;
+    struct channel *channel = find_request(owner, message->answer_kill->request);
+    if (!channel)
+        return 0;
+    channel->request = 0;
+    kill_answered(channel, message->answer_kill->refusal, message->answer_kill->whose);
+    return 0;
+}
+
 /* ---- printing and ending ---- */
 
 /* Once nothing waits to be printed, a closing channel is finished. */
@@ -385,22 +397,27 @@ void channel_finish(struct channel *channel, uint32_t status, const char *signal
     channel_free(channel);
 }
 
+void channel_stop(struct channel *channel, const struct refusal *why)
+{
+    if (channel->stream)
+        stream_stop(channel->stream, why);
+    else if (channel->desk && !channel->closing)
+        desk_stop(channel, why);
+    else if (channel->tool)
+        tool_stop(channel->tool, why);
+    else if (channel->ssh_task)
+        ssh_task_stop(channel->ssh_task, why);
+    else if (channel->ssh_flow)
+        ssh_flow_stop(channel->ssh_flow, why);
+    else if (!channel->closing)
+        channel_refuse(channel, why); /* it waits for an answer of somebody */
+}
+
 void channels_stop(struct gate *gate, const struct refusal *why)
 {
     for (struct channel *channel = gate->channels, *next; channel; channel = next) {
         next = channel->next;
-        if (channel->stream)
-            stream_stop(channel->stream, why);
-        else if (channel->desk && !channel->closing)
-            desk_stop(channel, why);
-        else if (channel->tool)
-            tool_stop(channel->tool, why);
-        else if (channel->ssh_task)
-            ssh_task_stop(channel->ssh_task, why);
-        else if (channel->ssh_flow)
-            ssh_flow_stop(channel->ssh_flow, why);
-        else if (!channel->closing)
-            channel_refuse(channel, why); /* it waits for an answer of somebody */
+        channel_stop(channel, why);
     }
 }
 

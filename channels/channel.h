@@ -56,9 +56,12 @@ int channel_answer_recording(void *gate, const Ipc__Message *message, int *fds, 
 int channel_answer_sessions(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 int channel_answer_replay(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 int channel_answer_revoke(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
+int channel_answer_kill(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 
 /* NULL when there is none of that number. */
 struct channel *channel_by_number(struct gate *gate, uint32_t number);
+/* Fails closed: its client is told why, nothing more goes to its target. May free it. */
+void channel_stop(struct channel *channel, const struct refusal *why);
 /* Fails closed: every channel tells its client why, nothing more goes to its target. */
 void channels_stop(struct gate *gate, const struct refusal *why);
 /* The connection is gone: recordings are ended, the ledger is told, everything is freed. */

@@ -18,6 +18,7 @@
 #include "base/zygote.h"
 #include "channels/approval.h"
 #include "channels/channel.h"
+#include "channels/commands/commands.h"
 #include "channels/commands/desk.h"
 #include "channels/enrol.h"
 #include "channels/jump.h"
@@ -221,6 +222,8 @@ static const struct ipc_rule ledger_rules[] = {
     { IPC__MESSAGE__BODY_ANSWER_SESSIONS, ADMITTED, false, 0, 1, channel_answer_sessions },
     { IPC__MESSAGE__BODY_ANSWER_REPLAY, ADMITTED, false, 0, 1, channel_answer_replay },
     { IPC__MESSAGE__BODY_ANSWER_REVOKE, ADMITTED, false, 0, 0, channel_answer_revoke },
+    { IPC__MESSAGE__BODY_ANSWER_KILL, ADMITTED, false, 0, 0, channel_answer_kill },
+    { IPC__MESSAGE__BODY_KILL, ADMITTED | ENDING, false, 0, 0, kill_told },
     { IPC__MESSAGE__BODY_ANSWER_STATEMENTS, ADMITTED, false, 0, 0, stream_answer_count },
     { IPC__MESSAGE__BODY_APPROVAL_NEWS, ADMITTED, false, 0, 0, on_approval_news },
     { IPC__MESSAGE__BODY_ANSWER_APPROVALS, ADMITTED, false, 0, 1, desk_answer_approvals },

@@ -20,6 +20,7 @@ static const struct {
     { "decided", "refused", "`approvals ID` shows what became of it", 77 },
     { "usage", "usage", "`help` lists the commands", 64 },
     { "pending", "pending", "try again after approval", 75 },
+    { "killed", "ended", "ask whoever ended it", 77 },
     { "certificate_expired", "ended", "get a new certificate, then connect again", 77 },
     { "certificate_revoked", "ended", "ask those who run this bastion", 77 },
     { "malformed", "refused", "send an OIDC token on stdin: three parts with dots in between", 65 },

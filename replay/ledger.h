@@ -81,8 +81,9 @@ MUST_USE int audit_report(struct ledger *ledger, const char *by, const Ipc__Audi
 
 /* Who and what a gate is, for the other parts of the ledger. */
 struct ledger *gate_ledger(const struct gate *gate);
-const Ipc__Identity *gate_identity(const struct gate *gate); /* NULL: not introduced */
-bool gate_records(const struct gate *gate, const char *id);  /* it has this recording open */
+const Ipc__Identity *gate_identity(const struct gate *gate);           /* NULL: not introduced */
+bool gate_records(const struct gate *gate, const char *id);            /* it has this recording open */
+struct gate *gate_by_recording(struct ledger *ledger, const char *id); /* the one that has it open, or NULL */
 /* Counts an event that the gate makes us enter; false when it has made us enter too many. */
 MUST_USE bool gate_may_audit(struct gate *gate);
 void gate_tell(struct gate *gate, const Ipc__Message *message, const int *fds, size_t n_fds);
@@ -101,6 +102,11 @@ void revokes_link(struct revokes *revokes, int fd);
 /* Somebody on this connection wants it, and gets gate_answer_revoke(): refused, or once the issuer has it on
  * disk. -EPROTO when it exceeds the limits. */
 MUST_USE int revokes_ask(struct revokes *revokes, const Ipc__Identity *who, const Ipc__AskRevoke *ask);
+
+/* ---- ledger_kill.c ---- */
+
+/* Handler: gate AskKill. */
+int kills_on_ask(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
 
 /* ---- ledger_open.c: new recordings ---- */
 

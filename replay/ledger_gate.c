@@ -92,8 +92,9 @@ static void enter_logout(struct gate *gate)
 
 static bool is_ours(const char *event)
 {
-    static const char *const names[] = { "ledger_start", "login",  "logout",  "session_start", "session_seal",
-                                         "expired",      "replay", "revoked", "revoke_refused" };
+    static const char *const names[] = { "ledger_start",   "login",         "logout", "session_start",
+                                         "session_seal",   "expired",       "replay", "revoked",
+                                         "revoke_refused", "session_killed" };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], event) == 0)
             return true;
@@ -347,6 +348,14 @@ bool gate_records(const struct gate *gate, const char *id)
     return false;
 }
 
+struct gate *gate_by_recording(struct ledger *ledger, const char *id)
+{
+    struct gate *gate = ledger->gates;
+    while (gate && !gate_records(gate, id))
+        gate = gate->next;
+    return gate;
+}
+
 bool gate_may_audit(struct gate *gate)
 {
     return gate->audits++ < LEDGER_AUDITS_MAX;
@@ -365,6 +374,7 @@ static const struct ipc_rule rules[] = {
     { IPC__MESSAGE__BODY_ASK_SESSIONS, INTRODUCED, false, 0, 0, on_ask_sessions },
     { IPC__MESSAGE__BODY_ASK_REPLAY, INTRODUCED, false, 0, 0, on_ask_replay },
     { IPC__MESSAGE__BODY_ASK_REVOKE, INTRODUCED, false, 0, 0, on_ask_revoke },
+    { IPC__MESSAGE__BODY_ASK_KILL, INTRODUCED, false, 0, 0, kills_on_ask },
     { IPC__MESSAGE__BODY_ASK_STATEMENTS, INTRODUCED, false, 0, 0, on_ask_statements },
     { IPC__MESSAGE__BODY_ASK_APPROVAL, INTRODUCED, false, 1, 1, approvals_on_ask },
     { IPC__MESSAGE__BODY_APPROVAL_PREVIEW, INTRODUCED, false, 0, 0, approvals_on_preview },

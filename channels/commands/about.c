@@ -191,6 +191,11 @@ void command_whoami(struct channel *channel)
 
 /* ---- targets ---- */
 
+static bool is_host(const Ipc__Target *target)
+{
+    return strcmp(target->kind, "ssh") == 0;
+}
+
 static void targets_text(struct channel *channel, struct buffer *out)
 {
     const struct gate *gate = channel->gate;
@@ -200,7 +205,7 @@ static void targets_text(struct channel *channel, struct buffer *out)
         if (!gate_target(gate, target->name))
             continue;
         shown++;
-        if (strcmp(target->kind, "ssh") == 0)
+        if (is_host(target))
             (void)!buffer_printf(out, "%-20s %-10s ssh %s@BASTION   |   ssh -J BASTION %s\n", target->name,
                                  target->kind, target->name, target->name);
         else
@@ -350,6 +355,18 @@ static bool may(const Ipc__Identity *who, const char *what)
     return false;
 }
 
+static void use_text(const Ipc__Target *target, struct buffer *out)
+{
+    if (is_host(target))
+        (void)!buffer_printf(out, "\ntarget %s (ssh, login %s)\n  use: ssh %s@BASTION 'COMMAND'\n",
+                             target->name, target->login, target->name);
+    else
+        (void)!buffer_printf(out,
+                             "\ntarget %s (%s, database %s)\n  use: ssh BASTION psql %s -c 'STATEMENT'\n",
+                             target->name, target->kind, target->database, target->name);
+    (void)!buffer_printf(out, "  the first rule that matches decides; nothing matches: deny\n");
+}
+
 static void describe_text(struct channel *channel, struct buffer *out)
 {
     const struct gate *gate = channel->gate;
@@ -360,14 +377,13 @@ static void describe_text(struct channel *channel, struct buffer *out)
             continue;
         const Ipc__Rule *rules[RULES_SHOWN];
         size_t n = rules_for(gate, target->name, rules);
-        (void)!buffer_printf(out,
-                             "\ntarget %s (%s, database %s)\n  use: ssh BASTION psql %s -c 'STATEMENT'\n"
-                             "  the first rule that matches decides; nothing matches: deny\n",
-                             target->name, target->kind, target->database, target->name);
+        use_text(target, out);
         for (size_t k = 0; k < n; k++)
             rule_text(out, rules[k]);
         about_masks_text(gate, target->name, out);
     }
+    if (may(gate->identity, "kill"))
+        (void)!buffer_printf(out, "\nYou may end others' sessions: ssh BASTION kill ID\n");
     if (may(gate->identity, "revoke"))
         (void)!buffer_printf(out, "\nYou may end others' access: ssh BASTION revoke IDENTITY|serial:N\n");
     (void)!buffer_printf(
@@ -436,7 +452,8 @@ static void describe_json(struct channel *channel, struct json *j)
         json_open_object(j, NULL);
         json_text(j, "name", target->name);
         json_text(j, "kind", target->kind);
-        json_text(j, "database", target->database);
+        if (!is_host(target))
+            json_text(j, "database", target->database);
         json_open_array(j, "rules");
         for (size_t k = 0; k < n; k++)
             rule_json(j, rules[k]);

@@ -29,6 +29,7 @@ const struct command commands[] = {
     { "deny", "deny ID [--reason TEXT]", "refuses it", command_deny },
     { "revoke-grant", "revoke-grant ID [--reason TEXT]", "ends what approve --for has made",
       command_revoke_grant },
+    { "kill", "kill ID [--reason TEXT]", "ends a session, whoever's; for roles that may", command_kill },
     { "revoke", "revoke IDENTITY|serial:N [--reason TEXT]",
       "ends an identity's, or one certificate's, sessions and logins; for roles that may", command_revoke },
     { NULL, NULL, NULL, NULL },
@@ -92,6 +93,24 @@ bool command_wants_json(const struct channel *channel, bool *ret_ok)
     bool json = channel->words.count == 2 && strcmp(channel->words.items[1], "--json") == 0;
     *ret_ok = json || channel->words.count <= 1;
     return json;
+}
+
+bool command_reason(const struct channel *channel, char *ret, size_t size)
+{
+    const struct words *words = &channel->words;
+    size_t at = 0;
+    ret[0] = 0;
+    if (words->count == 2)
+        return true;
+    if (words->count < 4 || strcmp(words->items[2], "--reason") != 0)
+        return false;
+    for (size_t i = 3; i < words->count; i++) {
+        int n = snprintf(ret + at, size - at, "%s%s", i > 3 ? " " : "", words->items[i]);
+        if (n < 0 || (size_t)n >= size - at)
+            return false;
+        at += (size_t)n;
+    }
+    return true;
 }
 
 void command_usage(struct channel *channel, const char *reason)

@@ -27,6 +27,7 @@ void command_shell(struct channel *channel);
 void command_sessions(struct channel *channel);
 void command_replay(struct channel *channel);
 void command_revoke(struct channel *channel);
+void command_kill(struct channel *channel);
 void command_approvals(struct channel *channel);
 void command_approve(struct channel *channel);
 void command_deny(struct channel *channel);
@@ -39,7 +40,16 @@ void replay_answered(struct channel *channel, const Ipc__Refusal *refusal, int f
 /* The same of revoke; done: what was revoked. */
 void revoke_answered(struct channel *channel, const Ipc__Refusal *refusal, const char *done);
 
+/* The same of kill; whose: who had the session. */
+void kill_answered(struct channel *channel, const Ipc__Refusal *refusal, const char *whose);
+/* Handler: ledger Kill. */
+int kill_told(void *gate, const Ipc__Message *message, int *fds, size_t n_fds);
+
 /* ---- for the commands ---- */
+
+/* The words behind `COMMAND ARGUMENT --reason`, joined by blanks, since the quotes around them are often gone
+ * by here; "" when there are none. False for anything else. */
+bool command_reason(const struct channel *channel, char *ret, size_t size);
 
 /* True when the only argument is --json; otherwise *ret_ok tells whether there was none at all. */
 bool command_wants_json(const struct channel *channel, bool *ret_ok);

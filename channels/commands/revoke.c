@@ -29,31 +29,11 @@ static const char *why_not(const char *what)
     return what[0] ? NULL : usage;
 }
 
-/* ssh joins words with blanks, and the quotes around a reason are often gone by here: it is the rest of the
- * line. */
-static bool read_reason(const struct channel *channel, char reason[REASON_MAX])
-{
-    const struct words *words = &channel->words;
-    size_t at = 0;
-    reason[0] = 0;
-    if (words->count == 2)
-        return true;
-    if (words->count < 4 || strcmp(words->items[2], "--reason") != 0)
-        return false;
-    for (size_t i = 3; i < words->count; i++) {
-        int n = snprintf(reason + at, REASON_MAX - at, "%s%s", i > 3 ? " " : "", words->items[i]);
-        if (n < 0 || (size_t)n >= REASON_MAX - at)
-            return false;
-        at += (size_t)n;
-    }
-    return true;
-}
-
 void command_revoke(struct channel *channel)
 {
     struct gate *gate = channel->gate;
     char reason[REASON_MAX];
-    if (channel->words.count < 2 || !read_reason(channel, reason)) {
+    if (channel->words.count < 2 || !command_reason(channel, reason, sizeof reason)) {
         command_usage(channel, usage);
         return;
     }

@@ -164,7 +164,7 @@ def shared_host_bastion(postgres, sshd, host_place):
         sshd.target("web2", **by_ca),
         sshd.target("rsa", **{**by_ca, "host_key": sshd.host_keys(["rsa"])}),
         sshd.target("other", **{**by_ca, "host_key": [(host_place / "vault_key.pub").read_text().strip()]}),
-    ], rules=hosts.RULES, roles=[{"name": "agent"}, {"name": "ops"}, {"name": "guard", "may": ["replay"]}]))
+    ], rules=hosts.RULES, roles=[{"name": "agent"}, {"name": "ops"}, {"name": "guard", "may": ["replay", "kill"]}]))
     made.put_secret("web1-key", (host_place / "vault_key").read_text(), "ssh-key")
     made.put_secret("target-ca", (host_place / "target_ca").read_text(), "ssh-key")
     made.start()

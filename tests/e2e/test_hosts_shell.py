@@ -4,7 +4,7 @@ import json
 import pytest
 
 from harness.hosts import at, events, last_recording
-from harness.system import wait_until
+from harness.system import GATEHOUSE, must, wait_until
 from harness.terminal import Terminal
 
 PROMPT = r"ready> "
@@ -81,3 +81,21 @@ def test_a_shell_by_command_and_as_subsystem(host_bastion, host_ops):
         terminal.line("tty; exit 4")
         terminal.expect("/dev/pts/")
         assert terminal.wait() == 4
+
+
+@pytest.mark.asan
+def test_a_session_is_ended_by_whoever_may(shell, host_bastion, host_ops):
+    guard = host_bastion.client("gina", principals=["guard"])
+    recording = last_recording(guard)
+    refused = host_ops.ssh("kill", recording)
+    assert refused.returncode == 77 and "code denied" in refused.stderr
+    shell.line("echo still he''re")
+    shell.expect("still here")
+    assert "olga" in guard.must("kill", recording, "--reason", "it got out of hand")
+    shell.expect("ended: this session was ended by gina: it got out of hand")
+    assert shell.wait() == 77
+    host_bastion.wait_log(rf"session_killed recording={recording} by=gina")
+    assert any("ended by gina" in event.get("text", "") for event in events(guard, recording))
+    again = guard.ssh("kill", recording)
+    assert again.returncode == 64 and "no live session" in again.stderr
+    must(GATEHOUSE, "verify", "-c", host_bastion.file)
