@@ -439,7 +439,7 @@ def test_a_recording_is_followed_until_the_session_ends(forward, desk, anna):
             assert event["request"] == request["id"] and event["state"] == "open"
             anna.approve(request["id"])
             asked.answer()
-            while (event := next(events))["event"] != "approval" or event["state"] != "used":
+            while (event := next(events))["event"] != "approval" or event["state"] != "consumed":
                 pass
             session.close()
             assert [event["event"] for event in events][-1] == "end"
