@@ -69,6 +69,14 @@ MUST_USE int detect_block(struct detectors *detectors, const struct detect_how *
 MUST_USE int detect_fires(struct detectors *detectors, const struct detect_how *how, const void *bytes,
                           size_t n, struct detect_tally *tally);
 
+/* Where the matches are, from the left to the right: start and length. An open one (docs/masking.md) is told
+ * with what of it is there. */
+typedef void detect_visit(void *visitor, size_t start, size_t n);
+/* For who masks by himself. *ret_hold: the first byte that may become part of a match with what follows; n
+ * when there is none. Matches in what is held are told as if nothing followed. */
+MUST_USE int detect_look(struct detectors *detectors, const struct detect_how *how, const void *bytes,
+                         size_t n, detect_visit *visit, void *visitor, size_t *ret_hold);
+
 struct detect_stream;
 /* Both are borrowed, and outlive the stream. */
 MUST_USE int detect_stream_new(struct detectors *detectors, const struct detect_how *how,

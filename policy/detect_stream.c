@@ -29,6 +29,8 @@ struct decision {
     struct detect_tally *tally; /* or NULL */
     bool quiet;                 /* no output before the first match */
     bool fired;
+    detect_visit *visit; /* is told of matches; or NULL */
+    void *visitor;
 };
 
 struct detect_stream {
@@ -74,6 +76,8 @@ static int put_mask(struct decision *s, const struct detect_view *v, const struc
     if (s->tally)
         s->tally->fired[span->detector]++;
     s->fired = true;
+    if (s->visit)
+        s->visit(s->visitor, span->start, n);
     return out ? mask_text(&mask, value, n, out) : 0;
 }
 
@@ -263,6 +267,24 @@ int detect_fires(struct detectors *detectors, const struct detect_how *how, cons
                  struct detect_tally *tally)
 {
     return detect_block(detectors, how, bytes, n, NULL, tally);
+}
+
+int detect_look(struct detectors *detectors, const struct detect_how *how, const void *bytes, size_t n,
+                detect_visit *visit, void *visitor, size_t *ret_hold)
+{
+    struct decision s = { .detectors = detectors, .how = how, .visit = visit, .visitor = visitor };
+    int r = 0;
+    for (size_t end = 0; end < n && r == 0;) {
+        end = n - end < DETECT_PIECE ? n : end + DETECT_PIECE;
+        r = run(&s, (struct detect_view){ .bytes = bytes, .n = end }, NULL);
+    }
+    if (r)
+        return r;
+    *ret_hold = s.decided;
+    if (s.decided == n)
+        return 0;
+    /* What is held may be a match as it stands: nothing has to follow. */
+    return run(&s, (struct detect_view){ .bytes = bytes, .n = n, .ended = true }, NULL);
 }
 
 int detect_stream_new(struct detectors *detectors, const struct detect_how *how, struct detect_stream **ret)

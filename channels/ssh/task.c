@@ -21,6 +21,7 @@
 #include "channels/ssh/host.h"
 #include "channels/ssh/task_parts.h"
 #include "channels/ssh/task_transfer.h"
+#include "channels/ssh/task_veil.h"
 
 enum { STATUS_NONE = 255 }; /* of a session that ended without one, as with ssh itself */
 
@@ -57,6 +58,7 @@ void ssh_task_free(struct ssh_task *task)
         ssh_host_leave(task->host, task);
     drop_sources(task);
     timer_free(task->limit);
+    task_veil_free(task->veil);
     echo_free(task->echo);
     buffer_free(&task->out.waiting);
     buffer_free(&task->err.waiting);
@@ -165,25 +167,31 @@ int ssh_task_give(struct task_stream *stream, const uint8_t *bytes, size_t n)
     return buffer_append(&stream->waiting, bytes + taken, n - (size_t)taken);
 }
 
+int ssh_task_show(struct ssh_task *task, bool is_error, const uint8_t *bytes, size_t n)
+{
+    struct task_stream *stream = is_error ? &task->err : &task->out;
+    if ((task->echo && !is_error && echo_output(task->echo, bytes, n)) ||
+        recorder_output(task->channel->recorder, 0, form_of(is_error), bytes, n)) {
+        task->unrecorded = true;
+        return -EIO;
+    }
+    int r = ssh_task_give(stream, bytes, n);
+    watch_stream(stream, !is_error && task->reads);
+    return r == -EPIPE && is_error ? 0 : r;
+}
+
 static enum upstream_taken output(void *owner, bool is_error, const uint8_t *bytes, size_t n)
 {
     struct ssh_task *task = owner;
-    struct task_stream *stream = is_error ? &task->err : &task->out;
+    const struct task_stream *stream = is_error ? &task->err : &task->out;
     if (task->client_gone)
         return UPSTREAM_GO_ON;
     if (task->transfer && !is_error)
         return task_transfer_output(task->transfer, bytes, n);
-    if ((task->echo && !is_error && echo_output(task->echo, bytes, n)) ||
-        recorder_output(task->channel->recorder, 0, form_of(is_error), bytes, n)) {
-        task->unrecorded = true;
-        return UPSTREAM_NO_MORE;
-    }
-    int r = ssh_task_give(stream, bytes, n);
-    if (r == -EPIPE && is_error)
-        return UPSTREAM_GO_ON;
+    int r = task->veil ? task_veil_output(task->veil, is_error, bytes, n)
+                       : ssh_task_show(task, is_error, bytes, n);
     if (r)
         return UPSTREAM_NO_MORE;
-    watch_stream(stream, !is_error && task->reads);
     return buffer_size(&stream->waiting) > 0 ? UPSTREAM_PAUSE : UPSTREAM_GO_ON;
 }
 
@@ -205,6 +213,31 @@ static void given_up(void *owner)
     finish(task);
 }
 
+static void unshown(struct ssh_task *task, int error)
+{
+    if (error == -EPIPE || task->unrecorded)
+        given_up(task);
+    else
+        ssh_task_stop(task, &no_memory);
+}
+
+void ssh_task_unshown(struct ssh_task *task, int error)
+{
+    struct upstream *upstream = ssh_host_upstream(task->host);
+    unshown(task, error);
+    if (upstream)
+        upstream_settle(upstream);
+}
+
+/* False: the task is gone. */
+static bool end_veil(struct ssh_task *task)
+{
+    int r = task->veil && !task->client_gone ? task_veil_end(task->veil) : 0;
+    if (r)
+        unshown(task, r);
+    return r == 0;
+}
+
 /* What of the target's end the client may hear now. */
 static void end_streams(struct ssh_task *task)
 {
@@ -219,6 +252,8 @@ static void end_streams(struct ssh_task *task)
 static void output_ended(void *owner)
 {
     struct ssh_task *task = owner;
+    if (!end_veil(task))
+        return;
     task->target_ended = true;
     if (task->transfer) {
         task_transfer_target_ended(task->transfer);
@@ -232,6 +267,8 @@ static void output_ended(void *owner)
 static void session_ended(void *owner, const struct upstream_exit *exit)
 {
     struct ssh_task *task = owner;
+    if (!end_veil(task))
+        return;
     task->exit = *exit;
     task->over = true;
     ssh_task_abandon(task);
@@ -423,12 +460,12 @@ static void started(void *owner, bool terminal)
 {
     struct ssh_task *task = owner;
     timer_stop(task->limit);
-    if (terminal && echo_new(&echo_calls, task, &task->echo)) {
+    task->terminal = terminal;
+    if ((terminal && echo_new(&echo_calls, task, &task->echo)) || task_veil_new(task, &task->veil)) {
         ssh_task_stop(task, &no_memory);
         return;
     }
     task->running = true;
-    task->terminal = terminal;
     static const char note[] = "gatehouse: the target gave no terminal\r\n";
     if (task->channel->pty && !terminal)
         (void)!ssh_task_give(&task->err, (const uint8_t *)note, sizeof note - 1);
@@ -538,6 +575,10 @@ void ssh_task_window(struct ssh_task *task, const Ipc__Window *window)
         task->resized = true;
         task->columns = window->columns;
         task->rows = window->rows;
+        return;
+    }
+    if (task->veil && task_veil_resize(task->veil, window->columns, window->rows)) {
+        ssh_task_stop(task, &no_memory);
         return;
     }
     upstream_channel_window(task->session, window->columns, window->rows);

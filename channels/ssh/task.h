@@ -15,6 +15,7 @@ enum {
 struct echo;
 struct ssh_host;
 struct task_transfer;
+struct task_veil;
 
 /* A stream of output on its way to the client. */
 struct task_stream {
@@ -36,6 +37,7 @@ struct ssh_task {
 
     struct upstream_channel *session;
     struct task_transfer *transfer; /* of a session that moves files; or NULL */
+    struct task_veil *veil;         /* where output is masked; or NULL */
     struct timer *limit;
     struct task_stream out, err;
     struct buffer input;

@@ -14,3 +14,8 @@ MUST_USE bool ssh_task_moved(struct ssh_task *task);
  * task is gone.
  */
 MUST_USE bool ssh_task_decided(struct ssh_task *task, const char *refusal);
+/* What may be seen: recorded, then given to the client. -EPIPE: nobody reads it; others: it can't be
+ * recorded. */
+MUST_USE int ssh_task_show(struct ssh_task *task, bool is_error, const uint8_t *bytes, size_t n);
+/* Outside of libssh: it could not be shown. The task may be gone. */
+void ssh_task_unshown(struct ssh_task *task, int error);
