@@ -30,8 +30,6 @@ struct task_transfer {
     bool paused;     /* output() takes nothing */
     bool end_passed; /* the client's EOF */
     int fault;       /* of the transfer, or 0 */
-    char reason[DETAIL_MAX];
-    struct refusal why;
 };
 
 /* ---- what the transfer wants of us ---- */
@@ -163,19 +161,22 @@ bool task_transfer_failed(const struct task_transfer *t)
     return t->fault != 0;
 }
 
-const struct refusal *task_transfer_fault(struct task_transfer *t)
+/* What is said outlives the transfer, which goes first. */
+void task_transfer_stop(struct task_transfer *t)
 {
-    static const struct refusal unrecorded = { .code = "recording_unavailable",
-                                               .reason = "the session can't be recorded, so it ends here" };
+    char reason[DETAIL_MAX];
+    struct refusal why = { .code = "limit", .reason = reason };
+    (void)snprintf(reason, sizeof reason, "%s", t->transfer->why.text);
     if (t->fault == TRANSFER_UNRECORDED)
-        return &unrecorded;
-    (void)snprintf(t->reason, sizeof t->reason, "%s",
-                   t->fault < 0 ? "out of memory or descriptors" : t->transfer->why.text);
-    t->why = (struct refusal){ .code = t->fault < 0                  ? "limit"
-                                       : t->fault == TRANSFER_CLIENT ? "protocol"
-                                                                     : "target_unavailable",
-                               .reason = t->reason };
-    return &t->why;
+        why = (struct refusal){ .code = "recording_unavailable",
+                                .reason = "the session can't be recorded, so it ends here" };
+    else if (t->fault == TRANSFER_CLIENT)
+        why.code = "protocol";
+    else if (t->fault == TRANSFER_TARGET)
+        why.code = "target_unavailable";
+    else
+        (void)snprintf(reason, sizeof reason, "out of memory or descriptors");
+    ssh_task_stop(t->task, &why);
 }
 
 /* What the client takes at once, and no more than that on top. True: some of it went. */
@@ -241,7 +242,7 @@ bool task_transfer_move(struct task_transfer *t)
         moved = give_down(t) | write_up(t);
     }
     if (t->fault) {
-        ssh_task_stop(task, task_transfer_fault(t));
+        task_transfer_stop(t);
         return false;
     }
     if (before == TRANSFER_WAITS && t->transfer->stage != TRANSFER_WAITS)

@@ -27,6 +27,7 @@ void task_transfer_target_ended(struct task_transfer *transfer);
 bool task_transfer_is_empty(const struct task_transfer *transfer);
 /* The connection to the target goes: it is not used any more. */
 void task_transfer_abandon(struct task_transfer *transfer);
-/* Somebody broke the protocol, or it can't be recorded; and what is said of that. */
+/* Somebody broke the protocol, or it can't be recorded. */
 bool task_transfer_failed(const struct task_transfer *transfer);
-const struct refusal *task_transfer_fault(struct task_transfer *transfer);
+/* Then: ends the task, saying which. */
+void task_transfer_stop(struct task_transfer *transfer);
