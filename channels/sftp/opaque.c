@@ -55,9 +55,9 @@ static int decide(struct opaque *o)
         look = look || verdict.look;
     }
     if (look)
-        return refuse(o,
-                      "denied: files can't be looked through on their way by rsync or git: use sftp or scp "
-                      "(sensitive: deny, code denied)");
+        return refuse(
+            o, "denied: sensitive: deny has files looked through, which can't be done with rsync and git: "
+               "use sftp or scp (code denied)");
     o->transfer.stage = TRANSFER_GOES;
     return 0;
 }
