@@ -528,16 +528,9 @@ void ssh_task_ready(struct ssh_task *task)
 
 bool ssh_task_decided(struct ssh_task *task, const char *refusal)
 {
-    static const char prefix[] = "denied: ";
-    char reason[DETAIL_MAX]; /* refusal goes with the transfer; it has been said with rule and code already */
     if (!refusal)
         return run_it(task);
-    bool prefixed = strncmp(refusal, prefix, sizeof prefix - 1) == 0;
-    (void)snprintf(reason, sizeof reason, "%s", prefixed ? refusal + sizeof prefix - 1 : refusal);
-    char *bracket = strrchr(reason, '(');
-    if (bracket && bracket > reason)
-        bracket[-1] = 0;
-    ssh_task_stop(task, &(struct refusal){ .code = "denied", .reason = reason });
+    ssh_task_stop(task, &(struct refusal){ .code = "denied", .reason = refusal });
     return false;
 }
 

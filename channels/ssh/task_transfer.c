@@ -232,6 +232,22 @@ static void take_more(struct task_transfer *t)
     }
 }
 
+/* The refusal goes with the transfer, and has been said with rule and code already: those are left out. */
+static bool decided(struct task_transfer *t)
+{
+    static const char prefix[] = "denied: ";
+    const char *refusal = t->transfer->refusal;
+    char reason[DETAIL_MAX];
+    if (t->transfer->stage == TRANSFER_GOES)
+        return ssh_task_decided(t->task, NULL);
+    bool prefixed = strncmp(refusal, prefix, sizeof prefix - 1) == 0;
+    (void)snprintf(reason, sizeof reason, "%s", prefixed ? refusal + sizeof prefix - 1 : refusal);
+    char *bracket = strrchr(reason, '(');
+    if (bracket && bracket > reason)
+        bracket[-1] = 0;
+    return ssh_task_decided(t->task, reason);
+}
+
 bool task_transfer_move(struct task_transfer *t)
 {
     struct ssh_task *task = t->task;
@@ -246,7 +262,7 @@ bool task_transfer_move(struct task_transfer *t)
         return false;
     }
     if (before == TRANSFER_WAITS && t->transfer->stage != TRANSFER_WAITS)
-        return ssh_task_decided(task, t->transfer->stage == TRANSFER_GOES ? NULL : t->transfer->refusal);
+        return decided(t);
     pass_end(t);
     take_more(t);
     return ssh_task_moved(task);
