@@ -20,6 +20,7 @@
 #include "channels/ssh/echo.h"
 #include "channels/ssh/host.h"
 #include "channels/ssh/task_parts.h"
+#include "channels/ssh/task_hold.h"
 #include "channels/ssh/task_transfer.h"
 #include "channels/ssh/task_veil.h"
 
@@ -58,6 +59,7 @@ void ssh_task_free(struct ssh_task *task)
         ssh_host_leave(task->host, task);
     drop_sources(task);
     timer_free(task->limit);
+    task_hold_free(STEAL(task->hold));
     task_veil_free(task->veil);
     echo_free(task->echo);
     buffer_free(&task->out.waiting);
@@ -410,6 +412,11 @@ static void client_ready(void *owner, uint32_t ready)
     struct ssh_task *task = owner;
     struct upstream *upstream = ssh_host_upstream(task->host);
     bool there = (ready & LOOP_HANGUP) ? hang_up(task) : true;
+    if (there && task->hold) {
+        if (task_hold_heard(task->hold))
+            ssh_task_cancel(task);
+        return;
+    }
     if (there)
         flush(task, &task->out);
     if (there && task->transfer && buffer_size(&task->out.waiting) == 0)
@@ -562,34 +569,4 @@ int ssh_task_prepare(struct ssh_task *task)
     if (r == 0)
         r = timer_new(loop, took_too_long, task, &task->limit);
     return r;
-}
-
-/* ---- window and signals ---- */
-
-void ssh_task_window(struct ssh_task *task, const Ipc__Window *window)
-{
-    struct upstream *upstream = ssh_host_upstream(task->host);
-    if (task->channel->recorder)
-        (void)!recorder_resize(task->channel->recorder, window->columns, window->rows);
-    if (!task->session || !task->running) {
-        task->resized = true;
-        task->columns = window->columns;
-        task->rows = window->rows;
-        return;
-    }
-    if (task->veil && task_veil_resize(task->veil, window->columns, window->rows)) {
-        ssh_task_stop(task, &no_memory);
-        return;
-    }
-    upstream_channel_window(task->session, window->columns, window->rows);
-    upstream_settle(upstream);
-}
-
-void ssh_task_signal(struct ssh_task *task, const char *name)
-{
-    struct upstream *upstream = ssh_host_upstream(task->host);
-    if (!task->session || !task->running)
-        return;
-    upstream_channel_signal(task->session, name);
-    upstream_settle(upstream);
 }

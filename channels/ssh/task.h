@@ -14,6 +14,7 @@ enum {
 
 struct echo;
 struct ssh_host;
+struct task_hold;
 struct task_transfer;
 struct task_veil;
 
@@ -37,6 +38,7 @@ struct ssh_task {
 
     struct upstream_channel *session;
     struct task_transfer *transfer; /* of a session that moves files; or NULL */
+    struct task_hold *hold;         /* while people decide; or NULL */
     struct task_veil *veil;         /* where output is masked; or NULL */
     struct timer *limit;
     struct task_stream out, err;

@@ -7,6 +7,7 @@
 
 #include "channels/recorder.h"
 #include "channels/ssh/host.h"
+#include "channels/ssh/task_hold.h"
 #include "channels/ssh/task_parts.h"
 #include "channels/ssh/task_transfer.h"
 
@@ -48,6 +49,30 @@ static int record_verdict(struct ssh_task *task, struct ssh_verdict *v)
     return recorder_request(task->channel->recorder, &request, task->text, strlen(task->text));
 }
 
+void ssh_task_allowed(struct ssh_task *task)
+{
+    task_hold_free(STEAL(task->hold));
+    task->reads = false;
+    ssh_task_watch(task);
+    if (ssh_host_join(task->channel->gate, task->channel->target, task->login, task))
+        ssh_task_stop(task, &no_memory);
+}
+
+static void go_on(struct ssh_task *task, const struct ssh_verdict *v, uint64_t number)
+{
+    if (task_transfer_new(task, &task->transfer) || take_environment(task) || ssh_task_prepare(task)) {
+        ssh_task_stop(task, &no_memory);
+        return;
+    }
+    int r = v->verdict.action == ACTION_HOLD ? task_hold_new(task, v, number, &task->hold) : 0;
+    if (r == -E2BIG)
+        ssh_task_stop(task, &(struct refusal){ .code = "limit", .reason = "it is too large to be approved" });
+    else if (r)
+        ssh_task_stop(task, &no_memory);
+    else if (!task->hold)
+        ssh_task_allowed(task);
+}
+
 /* The recording is there: nothing has gone to the target yet. */
 static void judge(struct channel *channel)
 {
@@ -57,17 +82,17 @@ static void judge(struct channel *channel)
         ssh_task_stop(task, &no_memory);
         return;
     }
+    uint64_t number = recorder_next(channel->recorder);
     int r = record_verdict(task, &v);
     const struct refusal denied = {
         .code = v.verdict.code, .reason = v.reason, .rule = v.verdict.rule, .next = v.next[0] ? v.next : NULL
     };
     if (r)
         ssh_task_stop(task, &unrecorded);
-    else if (v.verdict.action != ACTION_ALLOW)
+    else if (v.verdict.action == ACTION_DENY)
         ssh_task_stop(task, &denied);
-    else if (task_transfer_new(task, &task->transfer) || take_environment(task) || ssh_task_prepare(task) ||
-             ssh_host_join(channel->gate, channel->target, task->login, task))
-        ssh_task_stop(task, &no_memory);
+    else
+        go_on(task, &v, number);
     ssh_verdict_clear(&v);
 }
 

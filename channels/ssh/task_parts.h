@@ -19,3 +19,7 @@ MUST_USE bool ssh_task_decided(struct ssh_task *task, const char *refusal);
 MUST_USE int ssh_task_show(struct ssh_task *task, bool is_error, const uint8_t *bytes, size_t n);
 /* Outside of libssh: it could not be shown. The task may be gone. */
 void ssh_task_unshown(struct ssh_task *task, int error);
+/* Nothing stands in its way any more: the host is connected to, and it runs. */
+void ssh_task_allowed(struct ssh_task *task);
+/* While people decide: what is asked of them is withdrawn, and the session refused. */
+void ssh_task_cancel(struct ssh_task *task);

@@ -1,6 +1,7 @@
 /* What the rules say to a session at an SSH target, in the form that recordings and refusals need. */
 #pragma once
 #include "channels/gate.h"
+#include "policy/holders.h"
 #include "policy/rules.h"
 
 enum ssh_kind { SSH_EXEC, SSH_SHELL, SSH_SUBSYSTEM, SSH_FORWARD };
@@ -11,6 +12,7 @@ struct ssh_verdict {
     struct verdict verdict;
     char *effects[SSH_EFFECTS_SHOWN]; /* in words */
     size_t n_effects;
+    struct holders holders;         /* who has to agree, when it is held */
     char reason[2 * SSH_WORDS_MAX]; /* the rule's, and what it is about */
     char next[SSH_WORDS_MAX];
 };
