@@ -14,7 +14,7 @@ static const struct config_key MATCH_KEYS[] = {
     { "ca", CONFIG_OPTIONAL },     { "principals", CONFIG_OPTIONAL }, { "issuer", CONFIG_OPTIONAL },
     { "groups", CONFIG_OPTIONAL }, { "claims", CONFIG_OPTIONAL },
 };
-static const char *const MAY_WORDS[] = { "kill", "replay", "revoke", NULL };
+static const char *const MAY_WORDS[] = { "kill", "replay", "revoke", "watch", NULL };
 static const char *const EXTENSIONS[] = { "permit-pty", "permit-port-forwarding", NULL };
 
 /* The name under which the CA is known, whichever way this place writes its path. */

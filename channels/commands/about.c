@@ -382,6 +382,8 @@ static void describe_text(struct channel *channel, struct buffer *out)
             rule_text(out, rules[k]);
         about_masks_text(gate, target->name, out);
     }
+    if (may(gate->identity, "watch"))
+        (void)!buffer_printf(out, "\nYou may watch others' sessions: ssh BASTION watch ID\n");
     if (may(gate->identity, "kill"))
         (void)!buffer_printf(out, "\nYou may end others' sessions: ssh BASTION kill ID\n");
     if (may(gate->identity, "revoke"))

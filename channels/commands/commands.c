@@ -29,6 +29,8 @@ const struct command commands[] = {
     { "deny", "deny ID [--reason TEXT]", "refuses it", command_deny },
     { "revoke-grant", "revoke-grant ID [--reason TEXT]", "ends what approve --for has made",
       command_revoke_grant },
+    { "watch", "watch ID", "follows a session that is under way, whoever's; for roles that may",
+      command_watch },
     { "kill", "kill ID [--reason TEXT]", "ends a session, whoever's; for roles that may", command_kill },
     { "revoke", "revoke IDENTITY|serial:N [--reason TEXT]",
       "ends an identity's, or one certificate's, sessions and logins; for roles that may", command_revoke },

@@ -28,6 +28,7 @@ void command_sessions(struct channel *channel);
 void command_replay(struct channel *channel);
 void command_revoke(struct channel *channel);
 void command_kill(struct channel *channel);
+void command_watch(struct channel *channel);
 void command_approvals(struct channel *channel);
 void command_approve(struct channel *channel);
 void command_deny(struct channel *channel);

@@ -71,13 +71,9 @@ void sessions_answered(struct channel *channel, const Ipc__Refusal *refusal, int
 
 /* ---- replay ---- */
 
-void command_replay(struct channel *channel)
+static void ask_recording(struct channel *channel, bool watch)
 {
     struct gate *gate = channel->gate;
-    if (channel->words.count < 2) {
-        command_usage(channel, "replay needs an id: `sessions` lists them");
-        return;
-    }
     if (!gate->ledger) {
         channel_refuse(channel, &ledger_lost);
         return;
@@ -85,8 +81,35 @@ void command_replay(struct channel *channel)
     Ipc__AskReplay ask = IPC__ASK_REPLAY__INIT;
     ask.request = channel->request = gate_request(gate);
     ask.id = channel->words.items[1];
+    ask.watch = watch;
     Ipc__Message message = IPC_MESSAGE(ASK_REPLAY, ask_replay, &ask);
     (void)ipc_peer_send(gate->ledger, &message, NULL, 0);
+}
+
+void command_replay(struct channel *channel)
+{
+    if (channel->words.count < 2)
+        command_usage(channel, "replay needs an id: `sessions` lists them");
+    else
+        ask_recording(channel, false);
+}
+
+/* What has been so far at once, then as it comes. */
+void command_watch(struct channel *channel)
+{
+    if (channel->words.count != 2)
+        command_usage(channel, "watch ID");
+    else
+        ask_recording(channel, true);
+}
+
+static void play(struct channel *channel, int fd)
+{
+    static char follow[] = "--follow", at_once[] = "--at-once";
+    char *live[] = { follow, at_once };
+    bool watch = strcmp(channel->words.items[0], "watch") == 0;
+    tool_start(channel, IPC__TOOL__TOOL_PLAYER, watch ? live : channel->words.items + 2,
+               watch ? 2 : channel->words.count - 2, &fd, 1);
 }
 
 void replay_answered(struct channel *channel, const Ipc__Refusal *refusal, int fd)
@@ -96,8 +119,7 @@ void replay_answered(struct channel *channel, const Ipc__Refusal *refusal, int f
         why.next = "`sessions` lists the recordings that you may see";
         channel_refuse(channel, &why);
     } else {
-        tool_start(channel, IPC__TOOL__TOOL_PLAYER, channel->words.items + 2, channel->words.count - 2, &fd,
-                   1);
+        play(channel, fd);
     }
     fd_close(fd);
 }
