@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from harness.bastion import Bastion, settings
+from harness import hosts
 from harness.holding import Operator
 from harness.hosts import at, events, last_recording
 from harness.system import wait_until
@@ -26,16 +26,9 @@ RULES = [approve("quick", {"commands": ["mkdir *"]}, wait="1s"),
 
 @pytest.fixture(scope="module")
 def held(postgres, sshd, host_place):
-    made = Bastion(postgres, settings(postgres, targets=[sshd.target("web1", credential="web1-key")], rules=RULES,
-                                      roles=[{"name": "agent"}, {"name": "dba", "may": ["replay"]}]))
-    made.put_secret("web1-key", (host_place / "vault_key").read_text(), "ssh-key")
-    made.start()
-    yield made
-    try:
-        made.stop()
-        assert made.trouble() == []
-    finally:
-        made.remove()
+    with hosts.bastion_with(postgres, sshd, host_place, rules=RULES,
+                            roles=[{"name": "agent"}, {"name": "dba", "may": ["replay"]}]) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

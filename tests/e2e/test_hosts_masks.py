@@ -5,7 +5,6 @@ import subprocess
 import pytest
 
 from harness import hosts
-from harness.bastion import Bastion, settings
 from harness.hosts import at, last_recording
 from harness.terminal import Terminal
 
@@ -16,18 +15,10 @@ MASKS = [{"name": "secrets", "roles": ["agent"], "targets": ["web*"], "detect": 
 
 @pytest.fixture(scope="module")
 def masked(postgres, sshd, host_place):
-    made = Bastion(postgres, settings(
-        postgres, targets=[sshd.target("web1", credential="web1-key"), sshd.target("db1", credential="web1-key")],
-        rules=[{"name": "all", "targets": ["*"], "match": "anything", "action": "allow"}], masks=MASKS,
-        roles=[{"name": "agent"}, {"name": "ops"}, {"name": "guard", "may": ["replay"]}]))
-    made.put_secret("web1-key", (host_place / "vault_key").read_text(), "ssh-key")
-    made.start()
-    yield made
-    try:
-        made.stop()
-        assert made.trouble() == []
-    finally:
-        made.remove()
+    with hosts.bastion_with(postgres, sshd, host_place, targets=("web1", "db1"), masks=MASKS,
+                            rules=[{"name": "all", "targets": ["*"], "match": "anything", "action": "allow"}],
+                            roles=[{"name": "agent"}, {"name": "ops"}, {"name": "guard", "may": ["replay"]}]) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -4,25 +4,17 @@ import threading
 
 import pytest
 
-from harness.bastion import Bastion, settings
+from harness import hosts
 from harness.hosts import at
 from harness.system import wait_until
 
 
 @pytest.fixture(scope="module")
 def watched(postgres, sshd, host_place):
-    made = Bastion(postgres, settings(
-        postgres, targets=[sshd.target("web1", credential="web1-key")],
-        rules=[{"name": "all", "targets": ["*"], "match": "anything", "action": "allow"}],
-        roles=[{"name": "agent"}, {"name": "guard", "may": ["watch"]}, {"name": "auditor", "may": ["replay"]}]))
-    made.put_secret("web1-key", (host_place / "vault_key").read_text(), "ssh-key")
-    made.start()
-    yield made
-    try:
-        made.stop()
-        assert made.trouble() == []
-    finally:
-        made.remove()
+    with hosts.bastion_with(postgres, sshd, host_place,
+                            rules=[{"name": "all", "targets": ["*"], "match": "anything", "action": "allow"}],
+                            roles=[{"name": "agent"}, {"name": "guard", "may": ["watch"]}, {"name": "auditor", "may": ["replay"]}]) as made:
+        yield made
 
 
 def read_until(stream, word, seconds=20):

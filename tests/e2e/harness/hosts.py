@@ -3,9 +3,11 @@ import getpass
 import json
 import os
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import keys
+from .bastion import Bastion, settings
 from .system import free_port, is_listening, must, run, stop, wait_until
 
 LOGIN = getpass.getuser()
@@ -27,6 +29,20 @@ def last_recording(client, target="web1"):
 
 def events(client, recording):
     return [json.loads(line) for line in client.must("replay", recording, "--events").splitlines()]
+
+
+@contextmanager
+def bastion_with(postgres, sshd, place, targets=("web1",), **changes):
+    """A bastion of its own whose targets are this sshd, by the vault's key in `place`."""
+    made = Bastion(postgres, settings(postgres, targets=[sshd.target(name, credential="web1-key") for name in targets], **changes))
+    made.put_secret("web1-key", (place / "vault_key").read_text(), "ssh-key")
+    made.start()
+    try:
+        yield made
+        made.stop()
+        assert made.trouble() == []
+    finally:
+        made.remove()
 
 
 class Sshd:
