@@ -2,6 +2,8 @@
  * so no two requests have the same bytes; nothing is left out when it is empty. The ABNF is in
  * docs/approvals.md. */
 #include "policy/approval_digest.h"
+#include <errno.h>
+#include <stdlib.h>
 
 #include <sodium.h>
 #include <string.h>
@@ -66,4 +68,18 @@ void approval_digest(const struct approval_subject *subject, const Ipc__Approval
 char *approval_digest_text(const uint8_t digest[APPROVAL_DIGEST], char out[2 * APPROVAL_DIGEST + 1])
 {
     return sodium_bin2hex(out, 2 * APPROVAL_DIGEST + 1, digest, APPROVAL_DIGEST);
+}
+
+int approval_pack(const Ipc__ApprovalContent *content, uint8_t **ret, size_t *ret_n)
+{
+    size_t n = ipc__approval_content__get_packed_size(content);
+    if (n > APPROVAL_CONTENT_MAX)
+        return APPROVAL_TOO_LARGE;
+    uint8_t *bytes = malloc(n ? n : 1);
+    if (!bytes)
+        return -ENOMEM;
+    (void)ipc__approval_content__pack(content, bytes);
+    *ret = bytes;
+    *ret_n = n;
+    return 0;
 }

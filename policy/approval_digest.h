@@ -2,12 +2,17 @@
  * that asks, the people who agree and the gate that runs it name the same one (docs/approvals.md). */
 #pragma once
 #include <stdint.h>
+#include "base/error.h"
 #include "base/ipc.h"
 #include "policy/approval_message.h"
 
 enum {
     APPROVAL_CONTENT_MAX = 8 * 1024 * 1024, /* bytes of a packed ApprovalContent: larger can't be approved */
 };
+
+enum { APPROVAL_TOO_LARGE = 1 };
+/* What the ledger is given, freed by the caller. APPROVAL_TOO_LARGE, -ENOMEM. */
+MUST_USE int approval_pack(const Ipc__ApprovalContent *content, uint8_t **ret, size_t *ret_n);
 
 /* For whom, where, under which rules. Borrowed, none NULL. */
 struct approval_subject {

@@ -80,14 +80,3 @@ int kube_effect_field(struct effect *effect, const char *path, const char *value
     (void)snprintf(text, sizeof text, "%s=%s", path, value);
     return effect_add_also(effect, text);
 }
-
-char *kube_effect_part(const struct effect *effect, enum kube_part part, char *out, size_t size)
-{
-    const char *at = effect->exact ? effect->exact : "";
-    for (int i = 0; i < (int)part && *at; i++) {
-        at += strcspn(at, "\x1f");
-        at += *at != '\0';
-    }
-    (void)snprintf(out, size, "%.*s", (int)strcspn(at, "\x1f"), at);
-    return out;
-}

@@ -10,7 +10,7 @@ enum {
 
 /* The parts of such an effect's `exact`, as rules look at them: verb, resource ("pods/exec.GROUP"; "" of what
  * is none), namespace, name (or the path), KUBE_* flags. */
-enum kube_part { KUBE_VERB, KUBE_RESOURCE, KUBE_SPACE, KUBE_NAME, KUBE_FLAGS, KUBE_PARTS };
+enum { KUBE_PARTS = 5 };
 enum {
     KUBE_CONNECTS = 'c', /* a stream: what is done in it is judged by itself */
     KUBE_OPEN_BODY = 'o' /* what the body sets is not known whole */
@@ -25,5 +25,3 @@ MUST_USE int kube_effect(struct effects *effects, const struct kube_request *req
  * any to rules that refuse, and is none to those that allow. -ENOBUFS beyond EFFECT_ALSO_MAX.
  */
 MUST_USE int kube_effect_field(struct effect *effect, const char *path, const char *value);
-/* A part of exact; returns out, which has room for EFFECT_TEXT_MAX at most. */
-char *kube_effect_part(const struct effect *effect, enum kube_part part, char *out, size_t size);

@@ -85,6 +85,15 @@ static bool any_glob(char *const *patterns, size_t n, const char *text)
     return false;
 }
 
+/* All namespaces are meant by "*" alone: "?*" and the like are globs over the names of some. */
+static bool names_all(char *const *patterns, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(patterns[i], "*") == 0)
+            return true;
+    return false;
+}
+
 /* ---- the conditions ---- */
 
 static bool verbs_hold(const Ipc__Match *match, const struct asked *asked)
@@ -129,7 +138,7 @@ static bool spaces_hold(const Ipc__Match *match, const struct asked *asked, enum
     if (*asked->space)
         return any_glob(match->namespaces, match->n_namespaces, asked->space);
     return *asked->resource && !has_no_space(asked) &&
-           (certainty == PERHAPS || any_glob(match->namespaces, match->n_namespaces, "*"));
+           (certainty == PERHAPS || names_all(match->namespaces, match->n_namespaces));
 }
 
 static bool names_hold(const Ipc__Match *match, const struct asked *asked, enum certainty certainty)

@@ -140,10 +140,10 @@ int front_hold(struct front *f, const char *what, const struct held *held, struc
     if (r || verdict->action == ACTION_DENY)
         return r;
     r = hold_content(h, held, &content, &n, digest);
-    if (r == HOLD_TOO_LARGE)
+    if (r == APPROVAL_TOO_LARGE)
         *verdict = deny_by(&holders.items[0], "limit", "more than 8 MiB can't be approved");
     if (r)
-        return r == HOLD_TOO_LARGE ? 0 : r;
+        return r == APPROVAL_TOO_LARGE ? 0 : r;
     if (h->state <= HOLD_SETTLES || memcmp(digest, h->digest, APPROVAL_DIGEST) != 0)
         return ask(f, what, held, &holders, verdict, content, n, digest);
     free(content);

@@ -238,20 +238,6 @@ static void add_executed(struct content *c, const struct held *held)
     }
 }
 
-static int pack(const Ipc__ApprovalContent *whole, uint8_t **ret, size_t *ret_n)
-{
-    size_t n = ipc__approval_content__get_packed_size(whole);
-    if (n > APPROVAL_CONTENT_MAX)
-        return HOLD_TOO_LARGE;
-    uint8_t *bytes = malloc(n ? n : 1);
-    if (!bytes)
-        return -ENOMEM;
-    (void)ipc__approval_content__pack(whole, bytes);
-    *ret = bytes;
-    *ret_n = n;
-    return 0;
-}
-
 int hold_content(const struct hold *hold, const struct held *held, uint8_t **ret, size_t *ret_n,
                  uint8_t digest[APPROVAL_DIGEST])
 {
@@ -266,7 +252,7 @@ int hold_content(const struct hold *hold, const struct held *held, uint8_t **ret
     add_executed(c, held);
     int r = add_values(c, held);
     r = r ? r : add_effects(c, held);
-    r = r ? r : pack(&c->whole, ret, ret_n);
+    r = r ? r : approval_pack(&c->whole, ret, ret_n);
     if (r == 0)
         approval_digest(hold->subject, &c->whole, digest);
     return r;

@@ -82,7 +82,6 @@ struct held {
     bool overflow; /* it executes more than that */
 };
 
-enum { HOLD_TOO_LARGE = 1 };
-/* All that is approved, packed and freed by the caller, and its digest. HOLD_TOO_LARGE, -ENOMEM. */
+/* All that is approved, packed and freed by the caller, and its digest. APPROVAL_TOO_LARGE, -ENOMEM. */
 MUST_USE int hold_content(const struct hold *hold, const struct held *held, uint8_t **ret, size_t *ret_n,
                           uint8_t digest[APPROVAL_DIGEST]);

@@ -10,6 +10,7 @@
 #include "channels/ssh/task_hold.h"
 #include "channels/ssh/task_parts.h"
 #include "channels/ssh/task_transfer.h"
+#include "policy/approval_digest.h"
 
 static const struct refusal no_memory = { .code = "limit", .reason = "out of memory or descriptors" };
 static const struct refusal unrecorded = { .code = "recording_unavailable",
@@ -65,7 +66,7 @@ static void go_on(struct ssh_task *task, const struct ssh_verdict *v, uint64_t n
         return;
     }
     int r = v->verdict.action == ACTION_HOLD ? task_hold_new(task, v, number, &task->hold) : 0;
-    if (r == -E2BIG)
+    if (r == APPROVAL_TOO_LARGE)
         ssh_task_stop(task, &(struct refusal){ .code = "limit", .reason = "it is too large to be approved" });
     else if (r)
         ssh_task_stop(task, &no_memory);

@@ -89,7 +89,7 @@ struct context {
 static int add(struct context *context, const char *name, const char *value)
 {
     if (context->n == CONTEXT_MAX)
-        return -E2BIG;
+        return APPROVAL_TOO_LARGE;
     Ipc__Variable *item = &context->items[context->n];
     *item = (Ipc__Variable)IPC__VARIABLE__INIT;
     item->name = (char *)(uintptr_t)name;
@@ -105,20 +105,6 @@ static int fill(const struct ssh_task *task, struct context *context)
     for (size_t i = 0; r == 0 && i < task->n_environment; i++)
         r = add(context, task->environment[i]->name, task->environment[i]->value);
     return r;
-}
-
-static int pack(const Ipc__ApprovalContent *content, uint8_t **ret, size_t *ret_n)
-{
-    size_t n = ipc__approval_content__get_packed_size(content);
-    if (n > APPROVAL_CONTENT_MAX)
-        return -E2BIG;
-    uint8_t *bytes = malloc(n ? n : 1);
-    if (!bytes)
-        return -ENOMEM;
-    (void)ipc__approval_content__pack(content, bytes);
-    *ret = bytes;
-    *ret_n = n;
-    return 0;
 }
 
 static const char *kind_of(const struct ssh_task *task)
@@ -140,7 +126,7 @@ static int ask(struct task_hold *hold, const struct ssh_verdict *verdict, uint64
     content.n_effects = verdict->n_effects;
     content.context = context.list;
     content.n_context = context.n;
-    r = r ? r : pack(&content, &packed, &n);
+    r = r ? r : approval_pack(&content, &packed, &n);
     if (r)
         return r;
     const struct approval_subject subject =
@@ -165,7 +151,7 @@ int task_hold_new(struct ssh_task *task, const struct ssh_verdict *verdict, uint
         return -ENOMEM;
     hold->task = task;
     if (verdict->holders.overflow)
-        return -E2BIG;
+        return APPROVAL_TOO_LARGE;
     int r = ask(hold, verdict, number);
     if (r)
         return r;

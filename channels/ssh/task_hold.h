@@ -5,7 +5,7 @@
 struct task_hold;
 
 /* Asks; number: of the request in the recording. ssh_task_allowed() or ssh_task_stop() follows, not from
- * inside of this. Negative errno: nobody could be asked. */
+ * inside of this. APPROVAL_TOO_LARGE, negative errno: nobody could be asked. */
 MUST_USE int task_hold_new(struct ssh_task *task, const struct ssh_verdict *verdict, uint64_t number,
                            struct task_hold **ret);
 /* What is still open is withdrawn. */

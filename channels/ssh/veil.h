@@ -10,9 +10,6 @@ enum {
     VEIL_HOLD_MAX = 4 * 1024, /* bytes that a terminal's veil holds back at most */
     VEIL_FLUSH_MS = 150,      /* after which what is held of a terminal is let go: somebody is typing */
     VEIL_SIDE_MAX = 512,      /* columns, and rows, of a terminal; of a larger one the rest is not followed */
-    VEIL_EXPANDS =
-        4096, /* bytes that come out for a chunk at most, beside what was held, and VEIL_GROWS × the chunk */
-    VEIL_GROWS = 16,
 };
 
 struct ssh_veil;

@@ -164,6 +164,8 @@ static void conditions_hold_for_what_they_name(void **state)
         { "namespaces:dev", "GET", "/api/v1/pods", NULL, false, true },
         { "namespaces:*", "GET", "/api/v1/pods", NULL, true, true },
         { "namespaces:dev", "GET", "/api/v1/nodes", NULL, false, false },
+        { "namespaces:?", "GET", "/api/v1/pods", NULL, false, true },
+        { "namespaces:[*]", "GET", "/api/v1/pods", NULL, false, true },
         { "namespaces:*", "GET", "/api/v1/nodes", NULL, false, false },
         { "namespaces:dev", "GET", "/apis/example.com/v1/widgets", NULL, false, true },
         { "namespaces:dev", "GET", "/apis/example.com/v1/widgets/w", NULL, false, false },
