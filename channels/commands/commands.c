@@ -37,7 +37,13 @@ const struct command commands[] = {
     { NULL, NULL, NULL, NULL },
 };
 
-static const char *const not_yet[] = { "kubectl", "sftp" };
+/* What people type that is no command, and what to say of it. */
+static const struct {
+    const char *name, *words;
+} others[] = {
+    { "kubectl", "kubectl is not supported in this version" },
+    { "sftp", "sftp goes to a host: sftp TARGET@BASTION (`targets` lists yours)" },
+};
 
 static const struct command *find(const char *name, size_t n)
 {
@@ -57,11 +63,10 @@ static bool is_verbatim(const struct command *command)
 static void unknown(struct channel *channel, const char *name)
 {
     char reason[DETAIL_MAX];
-    bool later = false;
-    for (size_t i = 0; i < sizeof not_yet / sizeof not_yet[0]; i++)
-        later = later || strcmp(not_yet[i], name) == 0;
-    (void)snprintf(reason, sizeof reason,
-                   later ? "%.100s is not supported in this version" : "no command \"%.100s\"", name);
+    (void)snprintf(reason, sizeof reason, "no command \"%.100s\"", name);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (strcmp(others[i].name, name) == 0)
+            (void)snprintf(reason, sizeof reason, "%s", others[i].words);
     command_usage(channel, reason);
 }
 

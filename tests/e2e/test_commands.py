@@ -86,6 +86,11 @@ def test_what_is_not_there_yet_says_so(bastion, agent):
     assert done.returncode != 0 and "not supported in this version" in done.stderr
 
 
+def test_sftp_without_a_host_is_told_where_to_go(agent):
+    done = agent.ssh("sftp", options=["-s"])
+    assert done.returncode == 64 and "sftp TARGET@BASTION" in done.stderr
+
+
 def test_a_key_id_with_control_characters_cannot_draw_on_the_terminal(bastion):
     evil = bastion.client(name="agent\x1b[2Jred")
     assert "\x1b" not in evil.must("whoami")
