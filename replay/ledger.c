@@ -16,6 +16,7 @@
 #include "base/start.h"
 #include "base/text.h"
 #include "replay/init.h"
+#include "replay/ledger_lock.h"
 #include "replay/place.h"
 
 enum { EXIT_CONFIG = 78, EXIT_FAILED = 70 };
@@ -254,6 +255,8 @@ static int begin(struct ledger *ledger, const Ipc__Start *start, int config_fd, 
         return detail_fail(detail, r, "the configuration can't be read: %s", strerror(-r));
     r = replay_directories(start->state, detail);
     if (r == 0)
+        r = ledger_lock(start->state, &ledger->lock_fd, detail);
+    if (r == 0)
         r = keys_load(start->state, &ledger->keys, detail);
     if (r == 0)
         r = enter_jail(start->state, detail);
@@ -300,6 +303,7 @@ static void end(struct ledger *ledger)
     explicit_bzero(ledger->ticket_key, sizeof ledger->ticket_key);
     fd_close(ledger->recordings_fd);
     fd_close(ledger->audit_fd);
+    fd_close(ledger->lock_fd);
 }
 
 int main(void)
@@ -307,7 +311,7 @@ int main(void)
     CLEANUP(ipc_message_free) Ipc__Message *start = NULL;
     int fds[IPC_FDS_MAX];
     struct detail detail = { "" };
-    struct ledger ledger = { .recordings_fd = -1, .audit_fd = -1 };
+    struct ledger ledger = { .recordings_fd = -1, .audit_fd = -1, .lock_fd = -1 };
     int r = process_begin(PROCESS_LEDGER, &start, fds);
     if (r)
         return EXIT_CONFIG;

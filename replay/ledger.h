@@ -21,6 +21,7 @@ enum {
     LEDGER_RETRY_MS = 1000,  /* until a seal that could not be entered is tried again */
     LEDGER_SLICE = 4 * 1024 * 1024, /* bytes of a recording that are checked before others get their turn */
     LEDGER_DRAIN_MS = 10000,        /* for the last seals, after the listener is gone */
+    LEDGER_LOCK_MS = 15000,         /* for the ledger of an earlier start: its drain, and its last writes */
     LEDGER_REVOKES_MAX = 64,        /* revocations that wait for the issuer */
     LEDGER_REVOKE_MS = 10 * 1000,   /* for the issuer to have one on disk */
     LEDGER_REASON_MAX = 512,        /* bytes of a revocation's identity, or of its reason */
@@ -47,7 +48,7 @@ struct ledger {
     struct rates *rates;
     struct notifier *notifier;
     struct timer *retention, *drain;
-    int recordings_fd, audit_fd;
+    int recordings_fd, audit_fd, lock_fd;
     struct gate *gates;
     size_t n_gates;
     bool draining;

@@ -1,7 +1,9 @@
 """init, check, serve: as an operator meets them."""
+import fcntl
 import signal
 import socket
 import stat
+import threading
 import time
 
 import pytest
@@ -65,6 +67,33 @@ def test_serve_refuses_a_bad_configuration(new_bastion):
     bastion.write("listen: 7\n")
     done = bastion.gatehouse("serve", "-c", bastion.file, timeout=20)
     assert done.returncode == 78 and "error" in done.stderr
+
+
+@pytest.fixture
+def held_by_a_ledger(new_bastion):
+    """A bastion that is not started yet, and the lock that its ledger wants: as if one were still sealing."""
+    bastion = new_bastion(start=False)
+    with open(bastion.state / "audit" / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield bastion, lock
+
+
+def test_serve_waits_for_the_ledger_of_an_earlier_start(held_by_a_ledger):
+    bastion, lock = held_by_a_ledger
+    starting = threading.Thread(target=bastion.start)
+    starting.start()
+    bastion.wait_log("event=waiting for=\"the ledger of an earlier start\"", 30)
+    assert "READY" not in bastion.log()
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    starting.join(30)
+    assert "READY" in bastion.log()
+
+
+@pytest.mark.slow
+def test_serve_does_not_wait_for_ever_for_another_one(held_by_a_ledger):
+    bastion, _ = held_by_a_ledger
+    done = bastion.gatehouse("serve", "-c", bastion.file, timeout=60)
+    assert done.returncode == 78 and "is in use: stop the other 'gatehouse serve'" in done.stdout + done.stderr
 
 
 def test_serve_refuses_a_port_that_is_taken(new_bastion, bastion):
