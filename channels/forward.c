@@ -29,9 +29,21 @@ static bool is_host(const Ipc__Target *target)
     return strcmp(target->kind, "ssh") == 0;
 }
 
+static bool is_cluster(const Ipc__Target *target)
+{
+    return strcmp(target->kind, "kubernetes") == 0;
+}
+
 static void to_target(struct channel *channel, const Ipc__Target *target, uint32_t port)
 {
     char reason[DETAIL_MAX];
+    if (is_cluster(target)) {
+        (void)snprintf(reason, sizeof reason,
+                       "target \"%s\" is a Kubernetes cluster, which is not supported in this version",
+                       target->name);
+        channel_decline(channel, reason);
+        return;
+    }
     uint32_t usual = is_host(target) ? SSH_PORT : POSTGRES_PORT;
     channel->target = target;
     if (port != usual && port != target->port) {

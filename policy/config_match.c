@@ -5,6 +5,7 @@
 #include "policy/config_sections.h"
 #include "policy/effect.h"
 #include "policy/rules_host.h"
+#include "policy/rules_kube.h"
 
 enum {
     NOT_DEPTH_MAX = 8, /* `not` inside `not` */
@@ -12,32 +13,36 @@ enum {
 };
 
 static const struct config_key KEYS[] = {
-    { "statements", CONFIG_OPTIONAL },
-    { "tables", CONFIG_OPTIONAL },
-    { "columns", CONFIG_OPTIONAL },
-    { "functions", CONFIG_OPTIONAL },
-    { "databases", CONFIG_OPTIONAL },
-    { "unbounded_write", CONFIG_OPTIONAL },
-    { "not", CONFIG_OPTIONAL },
-    { "channels", CONFIG_OPTIONAL },
-    { "commands", CONFIG_OPTIONAL },
-    { "paths", CONFIG_OPTIONAL },
-    { "operations", CONFIG_OPTIONAL },
-    { "opaque", CONFIG_OPTIONAL },
-    /* of kubernetes targets */
-    { "verbs", CONFIG_LATER },
-    { "resources", CONFIG_LATER },
-    { "namespaces", CONFIG_LATER },
-    { "names", CONFIG_LATER },
+    { "statements", CONFIG_OPTIONAL }, { "tables", CONFIG_OPTIONAL },
+    { "columns", CONFIG_OPTIONAL },    { "functions", CONFIG_OPTIONAL },
+    { "databases", CONFIG_OPTIONAL },  { "unbounded_write", CONFIG_OPTIONAL },
+    { "not", CONFIG_OPTIONAL },        { "channels", CONFIG_OPTIONAL },
+    { "commands", CONFIG_OPTIONAL },   { "paths", CONFIG_OPTIONAL },
+    { "operations", CONFIG_OPTIONAL }, { "opaque", CONFIG_OPTIONAL },
+    { "verbs", CONFIG_OPTIONAL },      { "resources", CONFIG_OPTIONAL },
+    { "namespaces", CONFIG_OPTIONAL }, { "names", CONFIG_OPTIONAL },
+    { "fields", CONFIG_OPTIONAL },
 };
-/* The kind of target that a condition is about. */
+/* The kind of target that a condition is about; also: commands are run in pods, too. */
 static const struct {
-    const char *key, *kind;
+    const char *key, *kind, *also;
 } KINDS[] = {
-    { "statements", "postgres" }, { "tables", "postgres" },    { "columns", "postgres" },
-    { "functions", "postgres" },  { "databases", "postgres" }, { "unbounded_write", "postgres" },
-    { "channels", "ssh" },        { "commands", "ssh" },       { "paths", "ssh" },
-    { "operations", "ssh" },      { "opaque", "ssh" },
+    { "statements", "postgres", NULL },
+    { "tables", "postgres", NULL },
+    { "columns", "postgres", NULL },
+    { "functions", "postgres", NULL },
+    { "databases", "postgres", NULL },
+    { "unbounded_write", "postgres", NULL },
+    { "channels", "ssh", "kubernetes" },
+    { "commands", "ssh", "kubernetes" },
+    { "paths", "ssh", NULL },
+    { "operations", "ssh", NULL },
+    { "opaque", "ssh", "kubernetes" },
+    { "verbs", "kubernetes", NULL },
+    { "resources", "kubernetes", NULL },
+    { "namespaces", "kubernetes", NULL },
+    { "names", "kubernetes", NULL },
+    { "fields", "kubernetes", NULL },
 };
 static const char *const CHANNELS[] = { "shell", "exec", "sftp", "forward", NULL };
 static const char *const OPAQUE[] = { "unknown", "unparsable", NULL };
@@ -69,7 +74,7 @@ bool config_check_column(struct config_reader *reader, const struct config_node 
     return false;
 }
 
-static bool check_pattern(struct config_reader *reader, const struct config_node *item, const char *pattern)
+bool config_check_pattern(struct config_reader *reader, const struct config_node *item, const char *pattern)
 {
     if (strlen(pattern) <= CONDITION_MAX)
         return true;
@@ -99,7 +104,7 @@ static bool check_command(struct config_reader *reader, const struct config_node
 {
     size_t n = strlen(pattern);
     if (pattern[0] != ' ' && pattern[n - 1] != ' ' && !strstr(pattern, "  "))
-        return check_pattern(reader, item, pattern);
+        return config_check_pattern(reader, item, pattern);
     config_fault(reader, item, "\"%.80s\": the words of a command are separated by one blank each", pattern);
     return false;
 }
@@ -111,7 +116,7 @@ static bool check_path(struct config_reader *reader, const struct config_node *i
     size_t n = strlen(pattern);
     dots |= n >= 3 && !strcmp(pattern + n - 3, "/..");
     if ((pattern[0] == '/' || pattern[0] == '*') && !dots)
-        return check_pattern(reader, item, pattern);
+        return config_check_pattern(reader, item, pattern);
     config_fault(reader, item,
                  "\"%.80s\" is no pattern of a path: write it from the root (or with * in front), "
                  "without //, . and ..",
@@ -119,9 +124,7 @@ static bool check_path(struct config_reader *reader, const struct config_node *i
     return false;
 }
 
-typedef bool word_check(struct config_reader *reader, const struct config_node *item, const char *word);
-
-static void read_words(struct config_reader *reader, const struct config_node *node, word_check *check,
+void config_read_words(struct config_reader *reader, const struct config_node *node, config_word_check *check,
                        size_t *count, char ***list)
 {
     const struct config_node *item = config_list(reader, node, CONFIG_NOT_EMPTY);
@@ -133,8 +136,9 @@ static void read_words(struct config_reader *reader, const struct config_node *n
             config_push(reader, count, list, text);
 }
 
-/* Whether one of the rule's targets is of this kind. True where that can't be said. */
-static bool has_target(const struct config_reader *reader, const Ipc__Rule *rule, const char *kind)
+/* Whether one of the rule's targets is of one of these kinds. True where that can't be said. */
+static bool has_target(const struct config_reader *reader, const Ipc__Rule *rule, const char *kind,
+                       const char *also)
 {
     bool any = false;
     for (size_t i = 0; i < reader->config->n_targets; i++)
@@ -143,7 +147,7 @@ static bool has_target(const struct config_reader *reader, const Ipc__Rule *rule
             if (fnmatch(rule->targets[k], target->name, 0))
                 continue;
             any = true;
-            if (!*target->kind || !strcmp(target->kind, kind))
+            if (!*target->kind || !strcmp(target->kind, kind) || (also && !strcmp(target->kind, also)))
                 return true;
         }
     return !any;
@@ -153,7 +157,7 @@ static void check_kinds(struct config_reader *reader, const struct config_node *
 {
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
         const struct config_node *node = config_node_get(block, KINDS[i].key);
-        if (node && !has_target(reader, rule, KINDS[i].kind))
+        if (node && !has_target(reader, rule, KINDS[i].kind, KINDS[i].also))
             config_fault(reader, node->key, "\"%s\" is about %s targets, and this rule has none",
                          KINDS[i].key, KINDS[i].kind);
     }
@@ -163,13 +167,19 @@ static void check_kinds(struct config_reader *reader, const struct config_node *
 static void check_mixture(struct config_reader *reader, const struct config_node *block,
                           const Ipc__Match *match)
 {
-    bool statements = false, hosts = false;
+    bool statements = false, hosts = false, clusters = false;
     for (const Ipc__Match *m = match; m; m = m->not_) {
         statements |= match_is_about_statements(m);
         hosts |= match_is_about_hosts(m);
+        clusters |= match_is_about_clusters(m);
     }
     bool files = match->n_paths || match->n_operations;
-    if (statements && hosts)
+    if (clusters && (statements || hosts))
+        config_fault(reader, block,
+                     "conditions on requests to a Kubernetes API and on %s never hold together: write two "
+                     "blocks",
+                     statements ? "statements" : "what is run");
+    else if (statements && hosts)
         config_fault(reader, block,
                      "conditions on statements and on hosts never hold together: write two blocks");
     else if ((match->n_commands > 0) + files + (match->n_opaque > 0) > 1)
@@ -196,23 +206,26 @@ static void read_conditions(struct config_reader *reader, const struct config_no
 {
     bool unbounded = false;
 
-    read_words(reader, config_node_get(node, "statements"), check_statement, &match->n_statements,
-               &match->statements);
-    read_words(reader, config_node_get(node, "tables"), check_pattern, &match->n_tables, &match->tables);
-    read_words(reader, config_node_get(node, "columns"), config_check_column, &match->n_columns,
-               &match->columns);
-    read_words(reader, config_node_get(node, "functions"), check_pattern, &match->n_functions,
-               &match->functions);
-    read_words(reader, config_node_get(node, "databases"), check_pattern, &match->n_databases,
-               &match->databases);
-    read_words(reader, config_node_get(node, "channels"), check_channel, &match->n_channels,
-               &match->channels);
-    read_words(reader, config_node_get(node, "commands"), check_command, &match->n_commands,
-               &match->commands);
-    read_words(reader, config_node_get(node, "paths"), check_path, &match->n_paths, &match->paths);
-    read_words(reader, config_node_get(node, "operations"), check_operation, &match->n_operations,
-               &match->operations);
-    read_words(reader, config_node_get(node, "opaque"), check_opaque, &match->n_opaque, &match->opaque);
+    config_read_words(reader, config_node_get(node, "statements"), check_statement, &match->n_statements,
+                      &match->statements);
+    config_read_words(reader, config_node_get(node, "tables"), config_check_pattern, &match->n_tables,
+                      &match->tables);
+    config_read_words(reader, config_node_get(node, "columns"), config_check_column, &match->n_columns,
+                      &match->columns);
+    config_read_words(reader, config_node_get(node, "functions"), config_check_pattern, &match->n_functions,
+                      &match->functions);
+    config_read_words(reader, config_node_get(node, "databases"), config_check_pattern, &match->n_databases,
+                      &match->databases);
+    config_read_words(reader, config_node_get(node, "channels"), check_channel, &match->n_channels,
+                      &match->channels);
+    config_read_words(reader, config_node_get(node, "commands"), check_command, &match->n_commands,
+                      &match->commands);
+    config_read_words(reader, config_node_get(node, "paths"), check_path, &match->n_paths, &match->paths);
+    config_read_words(reader, config_node_get(node, "operations"), check_operation, &match->n_operations,
+                      &match->operations);
+    config_read_words(reader, config_node_get(node, "opaque"), check_opaque, &match->n_opaque,
+                      &match->opaque);
+    config_read_kube_match(reader, node, match);
     if (config_flag(reader, config_node_get(node, "unbounded_write"), &unbounded)) {
         match->has_unbounded_write = true;
         match->unbounded_write = unbounded;

@@ -31,3 +31,14 @@ void config_read_rule_roles(struct config_reader *reader, const struct config_no
                             char ***list);
 void config_read_rule_targets(struct config_reader *reader, const struct config_node *node, size_t *count,
                               char ***list);
+
+/* A list of words, each of which the check likes (or has reported), into a list of strings; none comes twice.
+ */
+typedef bool config_word_check(struct config_reader *reader, const struct config_node *item,
+                               const char *word);
+void config_read_words(struct config_reader *reader, const struct config_node *node, config_word_check *check,
+                       size_t *count, char ***list);
+/* Whether a glob of a condition is short enough. */
+bool config_check_pattern(struct config_reader *reader, const struct config_node *item, const char *pattern);
+/* The conditions of a block on requests to a Kubernetes API. */
+void config_read_kube_match(struct config_reader *reader, const struct config_node *node, Ipc__Match *match);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "policy/config_address.h"
 #include "policy/config_file.h"
+#include "policy/config_kube.h"
 #include "policy/config_sections.h"
 #include "policy/config_ssh.h"
 
@@ -12,15 +13,17 @@ static const struct config_key POSTGRES_KEYS[] = {
     { "database", CONFIG_REQUIRED }, { "login", CONFIG_REQUIRED },  { "credential", CONFIG_REQUIRED },
     { "tls", CONFIG_OPTIONAL },      { "tls_ca", CONFIG_OPTIONAL },
 };
-/* For a target whose kind is missing, wrong or not supported: only its spelling can be checked. */
+/* For a target whose kind is missing or wrong: only its spelling can be checked. */
 static const struct config_key ANY_KEYS[] = {
-    { "name", CONFIG_REQUIRED },     { "kind", CONFIG_REQUIRED },
-    { "address", CONFIG_OPTIONAL },  { "database", CONFIG_OPTIONAL },
-    { "login", CONFIG_OPTIONAL },    { "credential", CONFIG_OPTIONAL },
-    { "tls", CONFIG_OPTIONAL },      { "tls_ca", CONFIG_OPTIONAL },
-    { "host_key", CONFIG_OPTIONAL }, { "certificate_authority", CONFIG_OPTIONAL },
-    { "logins", CONFIG_OPTIONAL },   { "forwards", CONFIG_OPTIONAL },
-    { "host_ca", CONFIG_OPTIONAL },
+    { "name", CONFIG_REQUIRED },          { "kind", CONFIG_REQUIRED },
+    { "address", CONFIG_OPTIONAL },       { "database", CONFIG_OPTIONAL },
+    { "login", CONFIG_OPTIONAL },         { "credential", CONFIG_OPTIONAL },
+    { "tls", CONFIG_OPTIONAL },           { "tls_ca", CONFIG_OPTIONAL },
+    { "host_key", CONFIG_OPTIONAL },      { "certificate_authority", CONFIG_OPTIONAL },
+    { "logins", CONFIG_OPTIONAL },        { "forwards", CONFIG_OPTIONAL },
+    { "host_ca", CONFIG_OPTIONAL },       { "tls_server_name", CONFIG_OPTIONAL },
+    { "impersonate", CONFIG_OPTIONAL },   { "show_secrets", CONFIG_OPTIONAL },
+    { "token_request", CONFIG_OPTIONAL },
 };
 static const char *const KINDS[] = { "postgres", "ssh", "kubernetes", NULL };
 static const char *const TLS_MODES[] = { "disable", "require", "verify-ca", "verify-full", NULL };
@@ -161,9 +164,11 @@ static void read_target(struct config_reader *reader, const struct config_node *
         config_read_ssh(reader, node, what, target);
         return;
     }
+    if (!strcmp(word, "kubernetes")) {
+        config_read_kube(reader, node, what, target);
+        return;
+    }
     config_map(reader, node, CONFIG_KEYS(ANY_KEYS), what);
-    if (*word)
-        config_fault(reader, kind, "%s: kind \"%s\" " CONFIG_NOT_YET, what, word);
 }
 
 void config_read_targets(struct config_reader *reader, const struct config_node *node)

@@ -2,18 +2,17 @@
 #include "channels/commands/about_approve.h"
 #include "channels/commands/about_grants.h"
 #include "channels/commands/about_masks.h"
+#include "channels/commands/about_rules.h"
+#include "channels/commands/about_targets.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "policy/forward_range.h"
-#include "policy/rules.h"
 
-enum { ANSWER_MAX = 1024 * 1024, RULES_SHOWN = 256 };
+enum { ANSWER_MAX = 1024 * 1024 };
 
 static const uint64_t FOR_EVER = UINT64_MAX;
 
@@ -191,161 +190,12 @@ void command_whoami(struct channel *channel)
 
 /* ---- targets ---- */
 
-static bool is_host(const Ipc__Target *target)
-{
-    return strcmp(target->kind, "ssh") == 0;
-}
-
-static void targets_text(struct channel *channel, struct buffer *out)
-{
-    const struct gate *gate = channel->gate;
-    size_t shown = 0;
-    for (size_t i = 0; i < gate->config->n_targets; i++) {
-        const Ipc__Target *target = gate->config->targets[i];
-        if (!gate_target(gate, target->name))
-            continue;
-        shown++;
-        if (is_host(target))
-            (void)!buffer_printf(out, "%-20s %-10s ssh %s@BASTION   |   ssh -J BASTION %s\n", target->name,
-                                 target->kind, target->name, target->name);
-        else
-            (void)!buffer_printf(out,
-                                 "%-20s %-10s ssh BASTION psql %s   |   ssh -N -L 5432:%s:5432 BASTION\n",
-                                 target->name, target->kind, target->name, target->name);
-    }
-    if (shown == 0)
-        (void)!buffer_printf(out, "none: no rule allows your roles anything on any target\n");
-}
-
-static void host_json(struct json *j, const Ipc__Target *target)
-{
-    char text[FORWARD_RANGE_TEXT_MAX];
-    json_list(j, "logins", target->logins, target->n_logins);
-    json_open_array(j, "forwards");
-    for (size_t i = 0; i < target->n_forwards; i++)
-        json_text(j, NULL, forward_range_text(target->forwards[i], text));
-    json_close_array(j);
-}
-
-static void targets_json(struct channel *channel, struct json *j)
-{
-    const struct gate *gate = channel->gate;
-    json_open_array(j, "targets");
-    for (size_t i = 0; i < gate->config->n_targets; i++) {
-        const Ipc__Target *target = gate->config->targets[i];
-        if (!gate_target(gate, target->name))
-            continue;
-        json_open_object(j, NULL);
-        json_text(j, "name", target->name);
-        json_text(j, "kind", target->kind);
-        json_text(j, "database", target->database[0] ? target->database : NULL);
-        json_text(j, "login", target->login);
-        if (strcmp(target->kind, "ssh") == 0)
-            host_json(j, target);
-        json_close_object(j);
-    }
-    json_close_array(j);
-}
-
 void command_targets(struct channel *channel)
 {
-    answer(channel, targets_text, targets_json);
+    answer(channel, about_targets_text, about_targets_json);
 }
 
 /* ---- describe ---- */
-
-struct condition {
-    const char *name;
-    char *const *items;
-    size_t n;
-};
-
-enum { CONDITIONS = 14 };
-
-static void conditions_of(const Ipc__Match *match, struct condition ret[CONDITIONS])
-{
-    ret[0] = (struct condition){ "statements", match->statements, match->n_statements };
-    ret[1] = (struct condition){ "tables", match->tables, match->n_tables };
-    ret[2] = (struct condition){ "columns", match->columns, match->n_columns };
-    ret[3] = (struct condition){ "functions", match->functions, match->n_functions };
-    ret[4] = (struct condition){ "databases", match->databases, match->n_databases };
-    ret[5] = (struct condition){ "channels", match->channels, match->n_channels };
-    ret[6] = (struct condition){ "commands", match->commands, match->n_commands };
-    ret[7] = (struct condition){ "operations", match->operations, match->n_operations };
-    ret[8] = (struct condition){ "paths", match->paths, match->n_paths };
-    ret[9] = (struct condition){ "opaque", match->opaque, match->n_opaque };
-    ret[10] = (struct condition){ "verbs", match->verbs, match->n_verbs };
-    ret[11] = (struct condition){ "resources", match->resources, match->n_resources };
-    ret[12] = (struct condition){ "namespaces", match->namespaces, match->n_namespaces };
-    ret[13] = (struct condition){ "names", match->names, match->n_names };
-}
-
-static void match_text(struct buffer *out, const Ipc__Match *match)
-{
-    struct condition conditions[CONDITIONS];
-    const char *between = "";
-    conditions_of(match, conditions);
-    for (size_t i = 0; i < CONDITIONS; i++) {
-        if (conditions[i].n == 0)
-            continue;
-        (void)!buffer_printf(out, "%s%s ", between, conditions[i].name);
-        put_list(out, conditions[i].items, conditions[i].n);
-        between = " and ";
-    }
-    if (match->has_unbounded_write) {
-        (void)!buffer_printf(out, "%sunbounded_write %s", between, match->unbounded_write ? "true" : "false");
-        between = " and ";
-    }
-    if (match->not_) {
-        (void)!buffer_printf(out, "%snot (", between);
-        match_text(out, match->not_);
-        (void)!buffer_printf(out, ")");
-    }
-}
-
-static void limits_text(struct buffer *out, const Ipc__Limits *limits)
-{
-    const char *between = "; at most ";
-    if (!limits)
-        return;
-    if (limits->rows) {
-        (void)!buffer_printf(out, "%s%" PRIu64 " rows", between, limits->rows);
-        between = ", ";
-    }
-    if (limits->bytes) {
-        (void)!buffer_printf(out, "%s%" PRIu64 " bytes", between, limits->bytes);
-        between = ", ";
-    }
-    if (limits->rows || limits->bytes) {
-        (void)!buffer_printf(out, " of a result");
-        between = ", ";
-    }
-    if (limits->statements_per_minute)
-        (void)!buffer_printf(out, "%s%u statements a minute", between,
-                             (unsigned)limits->statements_per_minute);
-}
-
-static void rule_text(struct buffer *out, const Ipc__Rule *rule)
-{
-    (void)!buffer_printf(out, "    %-8s %-20s ", rule->action, rule->name);
-    if (rule->anything)
-        (void)!buffer_printf(out, "anything");
-    else if (rule->n_match == 0)
-        (void)!buffer_printf(out, "everything that is understood");
-    for (size_t i = 0; i < rule->n_match; i++) {
-        (void)!buffer_printf(out, "%s", i ? "; or " : "");
-        match_text(out, rule->match[i]);
-    }
-    limits_text(out, rule->limits);
-    about_approve_text(rule->approve, out);
-    (void)!buffer_printf(out, rule->reason[0] ? "  (%s)\n" : "%s\n", rule->reason);
-}
-
-static size_t rules_for(const struct gate *gate, const char *target, const Ipc__Rule **ret)
-{
-    return rulebook_applying(gate->rules, gate->identity->roles, gate->identity->n_roles, target, ret,
-                             RULES_SHOWN);
-}
 
 static bool may(const Ipc__Identity *who, const char *what)
 {
@@ -353,18 +203,6 @@ static bool may(const Ipc__Identity *who, const char *what)
         if (strcmp(who->may[i], what) == 0)
             return true;
     return false;
-}
-
-static void use_text(const Ipc__Target *target, struct buffer *out)
-{
-    if (is_host(target))
-        (void)!buffer_printf(out, "\ntarget %s (ssh, login %s)\n  use: ssh %s@BASTION 'COMMAND'\n",
-                             target->name, target->login, target->name);
-    else
-        (void)!buffer_printf(out,
-                             "\ntarget %s (%s, database %s)\n  use: ssh BASTION psql %s -c 'STATEMENT'\n",
-                             target->name, target->kind, target->database, target->name);
-    (void)!buffer_printf(out, "  the first rule that matches decides; nothing matches: deny\n");
 }
 
 static void describe_text(struct channel *channel, struct buffer *out)
@@ -375,11 +213,8 @@ static void describe_text(struct channel *channel, struct buffer *out)
         const Ipc__Target *target = gate->config->targets[i];
         if (!gate_target(gate, target->name))
             continue;
-        const Ipc__Rule *rules[RULES_SHOWN];
-        size_t n = rules_for(gate, target->name, rules);
-        use_text(target, out);
-        for (size_t k = 0; k < n; k++)
-            rule_text(out, rules[k]);
+        about_use_text(gate, target, out);
+        about_rules_text(gate, target->name, out);
         about_masks_text(gate, target->name, out);
     }
     if (may(gate->identity, "watch"))
@@ -390,51 +225,6 @@ static void describe_text(struct channel *channel, struct buffer *out)
         (void)!buffer_printf(out, "\nYou may end others' access: ssh BASTION revoke IDENTITY|serial:N\n");
     (void)!buffer_printf(
         out, "\nEverything is recorded. A refusal tells its code, its rule and what to do next.\n");
-}
-
-static void match_json(struct json *j, const char *key, const Ipc__Match *match)
-{
-    struct condition conditions[CONDITIONS];
-    conditions_of(match, conditions);
-    json_open_object(j, key);
-    for (size_t i = 0; i < CONDITIONS; i++) {
-        if (conditions[i].n > 0)
-            json_list(j, conditions[i].name, conditions[i].items, conditions[i].n);
-    }
-    if (match->has_unbounded_write)
-        json_bool(j, "unbounded_write", match->unbounded_write);
-    if (match->not_)
-        match_json(j, "not", match->not_);
-    json_close_object(j);
-}
-
-static void limits_json(struct json *j, const Ipc__Limits *limits)
-{
-    json_open_object(j, "limits");
-    if (limits->rows)
-        json_u64(j, "rows", limits->rows);
-    if (limits->bytes)
-        json_u64(j, "bytes", limits->bytes);
-    if (limits->statements_per_minute)
-        json_u64(j, "statements_per_minute", limits->statements_per_minute);
-    json_close_object(j);
-}
-
-static void rule_json(struct json *j, const Ipc__Rule *rule)
-{
-    json_open_object(j, NULL);
-    json_text(j, "name", rule->name);
-    json_text(j, "action", rule->action);
-    json_text(j, "reason", rule->reason[0] ? rule->reason : NULL);
-    json_bool(j, "anything", rule->anything);
-    if (rule->limits)
-        limits_json(j, rule->limits);
-    about_approve_json(rule->approve, j);
-    json_open_array(j, "match");
-    for (size_t i = 0; i < rule->n_match; i++)
-        match_json(j, NULL, rule->match[i]);
-    json_close_array(j);
-    json_close_object(j);
 }
 
 static void describe_json(struct channel *channel, struct json *j)
@@ -449,17 +239,11 @@ static void describe_json(struct channel *channel, struct json *j)
         const Ipc__Target *target = gate->config->targets[i];
         if (!gate_target(gate, target->name))
             continue;
-        const Ipc__Rule *rules[RULES_SHOWN];
-        size_t n = rules_for(gate, target->name, rules);
         json_open_object(j, NULL);
         json_text(j, "name", target->name);
         json_text(j, "kind", target->kind);
-        if (!is_host(target))
-            json_text(j, "database", target->database);
-        json_open_array(j, "rules");
-        for (size_t k = 0; k < n; k++)
-            rule_json(j, rules[k]);
-        json_close_array(j);
+        about_use_json(gate, target, j);
+        about_rules_json(gate, target->name, j);
         about_masks_json(gate, target->name, j);
         json_close_object(j);
     }

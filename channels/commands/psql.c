@@ -27,5 +27,12 @@ void command_psql(struct channel *channel)
                                                    .next = "`targets` lists what you may reach" });
         return;
     }
+    if (strcmp(channel->target->kind, "postgres") != 0) {
+        (void)snprintf(reason, sizeof reason, "target \"%s\" is no database", name);
+        channel_refuse(channel, &(struct refusal){ .code = "usage",
+                                                   .reason = reason,
+                                                   .next = "`targets` lists how each is reached" });
+        return;
+    }
     channel_record(channel, start);
 }

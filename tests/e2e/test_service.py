@@ -57,7 +57,7 @@ def test_check_reports_every_fault_with_its_place(new_bastion):
 
 
 def test_what_is_not_there_yet_is_refused_and_never_ignored(new_bastion, postgres):
-    bastion = new_bastion(start=False, credentials=False, targets=[{"name": "prod", "kind": "kubernetes"}], rules=[])
+    bastion = new_bastion(start=False, credentials=False, rules=[{"name": "r", "targets": ["*"], "action": "allow", "guarded": True}])
     done = bastion.gatehouse("check", "-c", bastion.file)
     assert done.returncode == 1 and "not supported in this version" in done.stdout + done.stderr
 

@@ -1,0 +1,51 @@
+"""Clusters in the configuration: what agents are told of them, and who asks for them wrongly."""
+import json
+import re
+
+import pytest
+
+from harness.system import wait_until
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n"
+TARGET = {"name": "prod", "kind": "kubernetes", "address": "https://127.0.0.1:1", "credential": "prod-token", "tls_ca": "ca.crt",
+          "impersonate": True, "show_secrets": ["ops"]}
+RULES = [
+    {"name": "no-host", "targets": ["*"], "action": "deny", "reason": "no pods on the host's network",
+     "match": {"verbs": ["create", "update", "patch"], "fields": {"spec.**.hostNetwork": True}}},
+    {"name": "read", "roles": ["agent"], "targets": ["prod"], "action": "allow",
+     "match": {"verbs": ["get", "list"], "resources": ["pods", "deployments.apps"], "namespaces": ["web"]}},
+    {"name": "ops-all", "roles": ["ops"], "targets": ["*"], "action": "allow"},
+]
+
+
+@pytest.fixture
+def cluster(new_bastion):
+    bastion = new_bastion(start=False, credentials=False, targets=[TARGET], rules=RULES)
+    (bastion.state / "ca.crt").write_text(CERTIFICATE)
+    return bastion.start()
+
+
+def test_describe_tells_of_a_cluster(cluster):
+    agent, ops = cluster.client("agent-7", principals=["agent"]), cluster.client("olga", principals=["ops"])
+    prod = json.loads(agent.must("describe", "--json"))["targets"][0]
+    assert (prod["kind"], prod["shows_secrets"], "database" in prod) == ("kubernetes", False, False)
+    assert [rule["name"] for rule in prod["rules"]] == ["no-host", "read"]
+    assert prod["rules"][0]["match"][0]["fields"] == {"spec.**.hostNetwork": ["true"]}
+    assert json.loads(ops.must("describe", "--json"))["targets"][0]["shows_secrets"] is True
+    text = agent.must("describe")
+    assert "spec.**.hostNetwork is true" in text and "data of Secrets is masked for you" in text
+    assert "127.0.0.1:1" not in text and "prod-token" not in text
+    listed = json.loads(agent.must("targets", "--json"))["targets"][0]
+    assert (listed["kind"], listed["database"], listed["login"]) == ("kubernetes", None, None)
+
+
+def test_psql_at_a_cluster_is_refused(cluster):
+    done = cluster.client("agent-7", principals=["agent"]).psql("-c", "select 1", target="prod")
+    assert done.returncode == 64 and 'target "prod" is no database' in done.stderr
+
+
+def test_a_forward_to_a_cluster_is_declined(cluster):
+    """Not served yet, and said so: until then nobody waits for an answer."""
+    done = cluster.client("agent-7", principals=["agent"]).ssh(options=["-W", "prod:443"], timeout=60)
+    assert done.returncode != 0 and "prohibited" in done.stderr
+    wait_until(lambda: re.search("forward_refused.*not supported in this version", cluster.log()), "it is in the log")
