@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from harness import hosts, keys  # noqa: E402
 from harness.bastion import Bastion, settings  # noqa: E402
+from harness.kube import Kube  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
 from harness.system import GATEHOUSE, must  # noqa: E402
 
@@ -23,6 +24,11 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: more than some seconds; left out by tests/run --quick")
     config.addinivalue_line("markers", "asan: also run on the sanitizer build")
     config.addinivalue_line("markers", "kills: processes die by signals in this test, and shall")
+
+
+def pytest_collection_modifyitems(items):
+    # Last, so that the API server may still be built while the others run.
+    items.sort(key=lambda item: item.path.name.startswith("test_kube"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,7 +45,8 @@ def orphans():
     from harness import processes
     left = [p for p in processes.below(os.getpid()) if p.kind in ("front", "gate", "vault", "ledger", "listener",
                                                                    "connector", "launcher", "issuer", "courier", "gatehouse", "postgres",
-                                                                   "ssh", "node")
+                                                                   "ssh", "node", "etcd", "kube-apiserver", "kube-controller-manager",
+                                                                   "minikubelet", "kubectl")
             and p.alive()]
     for process in left:
         process.kill(signal.SIGKILL)
@@ -193,3 +200,21 @@ def host_ops(shared_host_bastion):
 @pytest.fixture(scope="session")
 def host_agent(shared_host_bastion):
     return shared_host_bastion.client("agent-7", principals=["agent"])
+
+
+# -- Kubernetes targets
+
+
+@pytest.fixture(scope="session")
+def shared_kube(orphans):
+    made = Kube()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def kube(shared_kube):
+    """The API server that tests share, one namespace each; when a part of it died, that is said, and not taken for our fault."""
+    shared_kube.check()
+    yield shared_kube
+    shared_kube.check()
