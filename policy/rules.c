@@ -11,6 +11,7 @@
 #include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
+#include "policy/rules_host.h"
 #include "policy/rules_match.h"
 
 struct rule {
@@ -326,12 +327,36 @@ static bool names_paths(const Ipc__Match *match)
     return match && (match->n_paths > 0 || names_paths(match->not_));
 }
 
+/* Whether an operation on a file could be what the block is about. */
+static bool may_be_of_files(const Ipc__Match *match)
+{
+    bool channel = match->n_channels == 0;
+    for (size_t i = 0; i < match->n_channels; i++)
+        channel |= strcmp(match->channels[i], "sftp") == 0 || strcmp(match->channels[i], "exec") == 0;
+    return channel && !match->n_commands && !match->n_opaque && !match_is_about_statements(match);
+}
+
+/* What people agree to is a path: it has to be the one that is meant. */
+static bool may_hold_files(const struct rule *rule)
+{
+    if (!rule->text->approve)
+        return false;
+    for (size_t i = 0; i < rule->text->n_match; i++)
+        if (may_be_of_files(rule->text->match[i]))
+            return true;
+    return rule->text->n_match == 0;
+}
+
 bool rulebook_asks_paths(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                          const char *target)
 {
     for (size_t i = 0; i < rulebook->count; i++) {
         const struct rule *rule = &rulebook->rules[i];
-        for (size_t k = 0; applies(rule, roles, n_roles, target) && k < rule->text->n_match; k++)
+        if (!applies(rule, roles, n_roles, target))
+            continue;
+        if (may_hold_files(rule))
+            return true;
+        for (size_t k = 0; k < rule->text->n_match; k++)
             if (names_paths(rule->text->match[k]))
                 return true;
     }

@@ -63,7 +63,7 @@ bool roles_are_read_only(const Ipc__Config *config, char *const *roles, size_t n
 /* Whether what names mean may decide: false when one rule decides everything that has a name. */
 bool rulebook_asks_names(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                          const char *target);
-/* Whether some rule for them looks at paths of files. */
+/* Whether some rule for them looks at paths of files, or has people do so. */
 bool rulebook_asks_paths(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                          const char *target);
 /* The rules that apply to roles and target, in order; for `describe`. Returns how many were put into ret. */

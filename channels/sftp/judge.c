@@ -7,45 +7,61 @@
 
 enum { REASON_MAX = 300, DESCRIBED_MAX = 1024 };
 
-static int judge(struct file_judge *j, const struct file_effect *effect, struct verdict *ret)
+/* A request's verdict. */
+struct judged {
+    struct verdict verdict;
+    struct holders holders;
+    bool look;
+};
+
+static void deny(struct judged *d, const char *reason)
+{
+    d->verdict.action = ACTION_DENY;
+    d->verdict.code = "denied";
+    d->verdict.reason = reason;
+}
+
+static int judge(struct file_judge *j, const struct file_effect *effect, struct verdict *ret,
+                 struct holders *holders)
 {
     struct effects effects = { 0 };
     int r = ssh_effect_file(&effects, effect->operation, effect->path);
     if (r == 0)
         *ret = rulebook_decide(j->rulebook, &j->who, &effects);
+    if (r == 0 && ret->action == ACTION_HOLD)
+        holders_add_statement(holders, j->rulebook, &j->who, &effects);
     effects_free(&effects);
     return r;
 }
 
 /* Each effect by itself: every rule that allows one of them may want the file to be looked through. */
-static int verdict_of(struct file_judge *j, const struct file_request *request, struct verdict *ret,
-                      bool *ret_look)
+static int verdict_of(struct file_judge *j, const struct file_request *request, struct judged *d)
 {
-    struct verdict worst = { .action = ACTION_ALLOW, .code = "", .rule = "", .reason = "" }, one;
+    struct verdict one;
     int r = 0;
-    *ret_look = false;
+    *d = (struct judged){ .verdict = { .action = ACTION_ALLOW, .code = "", .rule = "", .reason = "" } };
     for (size_t i = 0; i < request->n_effects && r == 0; i++) {
-        r = judge(j, &request->effects[i], &one);
-        if (r == 0 && (i == 0 || (request->any ? one.action < worst.action : one.action > worst.action)))
-            worst = one;
-        *ret_look |= r == 0 && one.by && one.by->sensitive_deny;
+        r = judge(j, &request->effects[i], &one, &d->holders);
+        if (r == 0 &&
+            (i == 0 || (request->any ? one.action < d->verdict.action : one.action > d->verdict.action)))
+            d->verdict = one;
+        d->look |= r == 0 && one.by && one.by->sensitive_deny;
     }
-    /* Nobody can be asked in the middle of a transfer. */
-    if (worst.action == ACTION_HOLD) {
-        worst.action = ACTION_DENY;
-        worst.code = "denied";
-        worst.reason = "it needs an approval, which can't be asked for in the middle of a transfer";
+    /* Clients look at a file before they open it. Were that held too, each file would be asked for twice. */
+    if (d->verdict.action == ACTION_HOLD && (request->any || request->opened)) {
+        d->verdict.action = ACTION_ALLOW;
+        d->verdict.code = "";
+        d->verdict.reason = request->any ? "size, times and the like of what may be had with an approval"
+                                         : "its opening was approved";
     }
-    if (worst.action == ACTION_ALLOW && *ret_look && !j->has_detectors) {
-        worst.action = ACTION_DENY;
-        worst.code = "denied";
-        worst.reason = "it has to be looked through, and no mask names detectors for you on this target";
-    }
-    *ret = worst;
+    if (d->verdict.action == ACTION_HOLD && (!j->ask || d->holders.overflow))
+        deny(d, "it needs an approval, which nobody can be asked for here");
+    if (d->verdict.action != ACTION_DENY && d->look && !j->has_detectors)
+        deny(d, "it has to be looked through, and no mask names detectors for you on this target");
     return r;
 }
 
-static void complain(struct file_judge *j, const struct file_verdict *verdict, const char *subject)
+void file_judge_complain(struct file_judge *j, const struct file_verdict *verdict, const char *subject)
 {
     char line[2 * FILE_MESSAGE_MAX];
     if (!j->complain || j->complaints > FILE_COMPLAINTS_MAX)
@@ -57,17 +73,27 @@ static void complain(struct file_judge *j, const struct file_verdict *verdict, c
     j->complain(j->owner, line);
 }
 
-static int record(struct file_judge *j, const struct file_request *request, const struct verdict *verdict)
+/* Its effects in words. */
+struct described {
+    char words[FILE_EFFECTS_MAX][DESCRIBED_MAX];
+    char *list[FILE_EFFECTS_MAX];
+};
+
+static void describe(const struct file_request *request, struct described *ret)
 {
-    char described[FILE_EFFECTS_MAX][DESCRIBED_MAX], reason[REASON_MAX], rule[REASON_MAX];
-    char *effects[FILE_EFFECTS_MAX];
-    Ipc__Request event = IPC__REQUEST__INIT;
     for (size_t i = 0; i < request->n_effects; i++) {
         char text[2 * DESCRIBED_MAX];
         (void)snprintf(text, sizeof text, "%s %s", file_operation_name(request->effects[i].operation),
                        request->effects[i].path);
-        effects[i] = text_escape(described[i], DESCRIBED_MAX, text, strlen(text), false);
+        ret->list[i] = text_escape(ret->words[i], DESCRIBED_MAX, text, strlen(text), false);
     }
+}
+
+static int record(struct file_judge *j, const struct file_request *request, const struct verdict *verdict,
+                  struct described *described)
+{
+    char reason[REASON_MAX], rule[REASON_MAX];
+    Ipc__Request event = IPC__REQUEST__INIT;
     (void)snprintf(reason, sizeof reason, "%s", verdict->reason);
     (void)snprintf(rule, sizeof rule, "%s", verdict->rule);
     event.what = (char *)(uintptr_t)request->what;
@@ -75,28 +101,54 @@ static int record(struct file_judge *j, const struct file_request *request, cons
     event.code = (char *)(uintptr_t)verdict->code;
     event.rule = rule;
     event.reason = reason;
-    event.effects = effects;
+    event.effects = described->list;
     event.n_effects = request->n_effects;
     return recorder_request(j->recorder, &event, request->text, strlen(request->text));
+}
+
+void file_refusal(struct file_verdict *ret, const char *code, const char *reason, const char *rule)
+{
+    ret->allowed = ret->held = false;
+    (void)snprintf(ret->code, sizeof ret->code, "%s", code);
+    (void)snprintf(ret->message, sizeof ret->message, "%s: %.*s (rule %.100s, code %s)",
+                   strcmp(code, "pending") == 0 ? "pending" : "denied", REASON_MAX, reason, rule, code);
+}
+
+/* The recording has the request: people are asked. */
+static void hold(struct file_judge *j, const struct file_request *request, const struct judged *d,
+                 const struct described *described, struct file_verdict *result)
+{
+    const struct file_question question = { .text = request->text,
+                                            .effects = (const char *const *)described->list,
+                                            .n_effects = request->n_effects,
+                                            .number = result->number,
+                                            .holders = &d->holders };
+    result->held = j->ask(j->owner, &question) == 0;
+    if (!result->held)
+        file_refusal(result, "limit", "it needs an approval, and could not be asked for", d->verdict.rule);
 }
 
 static int decide(void *owner, const struct file_request *request, struct file_verdict *ret)
 {
     struct file_judge *j = owner;
-    struct verdict verdict;
+    struct judged d;
+    struct described described;
     char subject[FILE_MESSAGE_MAX];
     struct file_verdict result = { .number = recorder_next(j->recorder) };
-    int r = verdict_of(j, request, &verdict, &result.look);
-    r = r ? r : record(j, request, &verdict);
+    int r = verdict_of(j, request, &d);
+    describe(request, &described);
+    r = r ? r : record(j, request, &d.verdict, &described);
     if (r < 0)
         return r;
-    result.allowed = verdict.action == ACTION_ALLOW;
-    if (!result.allowed) {
-        (void)snprintf(result.message, sizeof result.message, "denied: %.*s (rule %.100s, code %s)",
-                       REASON_MAX, verdict.reason, verdict.rule, verdict.code);
-        complain(j, &result,
-                 text_escape(subject, sizeof subject, request->text, strlen(request->text), false));
-    }
+    result.look = d.look;
+    result.allowed = d.verdict.action == ACTION_ALLOW;
+    if (d.verdict.action == ACTION_HOLD)
+        hold(j, request, &d, &described, &result);
+    else if (!result.allowed)
+        file_refusal(&result, d.verdict.code, d.verdict.reason, d.verdict.rule);
+    if (!result.allowed && !result.held)
+        file_judge_complain(
+            j, &result, text_escape(subject, sizeof subject, request->text, strlen(request->text), false));
     *ret = result;
     return 0;
 }
@@ -130,7 +182,8 @@ static int ended(void *owner, const struct file_transfer *told)
         char path[FILE_MESSAGE_MAX];
         struct file_verdict verdict = { .allowed = false };
         (void)snprintf(verdict.message, sizeof verdict.message, "%s", told->note);
-        complain(j, &verdict, text_escape(path, sizeof path, told->path, strlen(told->path), false));
+        file_judge_complain(j, &verdict,
+                            text_escape(path, sizeof path, told->path, strlen(told->path), false));
     }
     return recorder_transfer(j->recorder, &t);
 }

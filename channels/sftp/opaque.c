@@ -16,6 +16,12 @@ struct opaque {
     char *line;
     char *resolved[COMMAND_FILES_MAX];
     size_t n_resolved;
+    size_t n_decided;            /* files that were decided on */
+    struct file_verdict verdict; /* of the request that is held, */
+    bool held;                   /* while it is; */
+    bool checks;                 /* then where everything leads is asked again, */
+    size_t n_checked;            /* so far */
+    bool look;                   /* some rule wants them looked through */
     bool asking;
     uint64_t number, started_us;
     struct digest *up, *down;
@@ -34,27 +40,52 @@ static int refuse(struct opaque *o, const char *why)
     return 0;
 }
 
+static int refuse_by(struct opaque *o, const struct file_verdict *verdict)
+{
+    memcpy(o->transfer.refusal_code, verdict->code, sizeof verdict->code);
+    return refuse(o, verdict->message);
+}
+
 /* ---- deciding ---- */
+
+static int decide_next(struct opaque *o)
+{
+    struct file_request request = { .what = transfer_program_name(o->command.program), .text = o->line };
+    struct file_verdict verdict;
+    for (; o->n_decided < o->command.n_files && request.n_effects < FILE_EFFECTS_MAX; o->n_decided++)
+        request.effects[request.n_effects++] =
+            (struct file_effect){ o->command.files[o->n_decided].operation, o->resolved[o->n_decided] };
+    int r = transfer_decide(&o->transfer, &request, &verdict);
+    if (r)
+        return r;
+    o->number = o->number ? o->number : verdict.number;
+    o->look = o->look || verdict.look;
+    o->held = verdict.held;
+    o->verdict = verdict;
+    return verdict.allowed || verdict.held ? 0 : refuse_by(o, &verdict);
+}
+
+static void decided(struct transfer *transfer, const struct file_verdict *verdict)
+{
+    struct opaque *o = opaque_of(transfer);
+    if (!o->held || o->verdict.number != verdict->number)
+        return;
+    o->held = false;
+    o->checks = transfer->host.asks_paths;
+    o->n_checked = 0;
+    if (!verdict->allowed)
+        (void)refuse_by(o, verdict);
+}
 
 /* Several requests, when there are more paths than one holds; the first is the one that transfers name. */
 static int decide(struct opaque *o)
 {
-    struct file_verdict verdict;
-    bool look = false;
-    for (size_t i = 0; i < o->command.n_files;) {
-        struct file_request request = { .what = transfer_program_name(o->command.program), .text = o->line };
-        for (; i < o->command.n_files && request.n_effects < FILE_EFFECTS_MAX; i++)
-            request.effects[request.n_effects++] =
-                (struct file_effect){ o->command.files[i].operation, o->resolved[i] };
-        int r = transfer_decide(&o->transfer, &request, &verdict);
-        if (r)
-            return r;
-        if (!verdict.allowed)
-            return refuse(o, verdict.message);
-        o->number = o->number ? o->number : verdict.number;
-        look = look || verdict.look;
-    }
-    if (look)
+    int r = 0;
+    while (r == 0 && o->transfer.stage == TRANSFER_WAITS && !o->held && o->n_decided < o->command.n_files)
+        r = decide_next(o);
+    if (r || o->held || o->transfer.stage != TRANSFER_WAITS || (o->checks && o->n_checked < o->n_resolved))
+        return r;
+    if (o->look)
         return refuse(
             o, "denied: sensitive: deny has files looked through, which can't be done with rsync and git: "
                "use sftp or scp (code denied)");
@@ -62,8 +93,20 @@ static int decide(struct opaque *o)
     return 0;
 }
 
+static void check(struct opaque *o, const char *path)
+{
+    if (strcmp(o->resolved[o->n_checked], path) == 0)
+        o->n_checked++;
+    else
+        (void)refuse(o, "denied: a path leads elsewhere by now: try again (code denied)");
+}
+
 static void keep(struct opaque *o, const char *path)
 {
+    if (o->checks) {
+        check(o, path);
+        return;
+    }
     o->resolved[o->n_resolved] = strdup(path);
     if (o->resolved[o->n_resolved])
         o->n_resolved++;
@@ -71,12 +114,20 @@ static void keep(struct opaque *o, const char *path)
         (void)refuse(o, "denied: out of memory (code limit)");
 }
 
+/* Everything is decided on before anything is asked again. */
+static bool may_ask(const struct opaque *o)
+{
+    return o->transfer.stage == TRANSFER_WAITS && !o->asking && !o->held &&
+           (!o->checks || o->n_decided == o->command.n_files);
+}
+
 /* What is not known is a hole for rules that look at paths, and of no interest to others. */
 static void resolve_next(struct opaque *o)
 {
     const struct transfer_host *host = &o->transfer.host;
-    while (o->transfer.stage == TRANSFER_WAITS && !o->asking && o->n_resolved < o->command.n_files) {
-        const char *path = o->command.files[o->n_resolved].path;
+    const size_t *at = o->checks ? &o->n_checked : &o->n_resolved;
+    while (may_ask(o) && *at < o->command.n_files) {
+        const char *path = o->command.files[*at].path;
         bool hole = strchr(path, EFFECT_HOLE) != NULL;
         if (!host->asks_paths) {
             keep(o, hole ? "." : path);
@@ -119,6 +170,10 @@ static int run(struct transfer *t)
     resolve_next(o);
     if (t->stage == TRANSFER_WAITS && o->n_resolved == o->command.n_files)
         r = decide(o);
+    if (r == 0 && o->checks) {
+        resolve_next(o); /* once more, now that people have agreed */
+        r = t->stage == TRANSFER_WAITS ? decide(o) : 0;
+    }
     if (r || t->stage != TRANSFER_GOES)
         return r;
     if (transfer_takes(&t->to_target))
@@ -181,7 +236,8 @@ static void opaque_free(struct transfer *t)
 int opaque_transfer_new(const struct transfer_host *host, struct transfer_command *command, const char *line,
                         struct transfer **ret)
 {
-    static const struct transfer_kind kind = { run, wants_client, wants_target, end, opaque_free, resolved };
+    static const struct transfer_kind kind = { run,         wants_client, wants_target, end,
+                                               opaque_free, resolved,     decided };
     struct opaque *o = calloc(1, sizeof *o);
     if (!o)
         return -ENOMEM;

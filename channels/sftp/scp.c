@@ -103,6 +103,10 @@ static int take_item(struct scp *s, size_t n)
     int r = scp_decide(s, &verdict);
     if (r)
         return r;
+    if (verdict.held) {
+        s->state = SCP_HELD;
+        return SHORT;
+    }
     if (!verdict.allowed)
         return refuse_line(s, n, verdict.message);
     r = scp_item_begin(s, &verdict);
@@ -118,6 +122,20 @@ static int take_resolved(struct scp *s)
     if (r == -ENAMETOOLONG)
         return refuse_line(s, n, "denied: the path is too long (code denied)");
     return r || !done ? r : take_item(s, n);
+}
+
+/* Once it was decided on; where it leads is asked again. */
+static int take_held(struct scp *s)
+{
+    size_t n = 0;
+    if (!s->item.decided)
+        return SHORT;
+    if (s->transfer.host.asks_paths && s->item.verdict.allowed) {
+        s->state = SCP_RESOLVE;
+        return 0;
+    }
+    int r = line_length(s, scp_from_sender(s), true, &n);
+    return r ? r : take_item(s, n);
 }
 
 static int take_named(struct scp *s, const char *line, size_t n)
@@ -281,6 +299,8 @@ static int step(struct scp *s)
         return take_line(s);
     case SCP_RESOLVE:
         return take_resolved(s);
+    case SCP_HELD:
+        return take_held(s);
     case SCP_ACK:
         return take_ack(s);
     case SCP_DATA:
@@ -326,7 +346,7 @@ static void scp_free(struct transfer *t)
 int scp_transfer_new(const struct transfer_host *host, struct transfer_command *command,
                      struct transfer **ret)
 {
-    static const struct transfer_kind kind = { run, wants, wants, end, scp_free, scp_resolved };
+    static const struct transfer_kind kind = { run, wants, wants, end, scp_free, scp_resolved, scp_decided };
     struct scp *s = calloc(1, sizeof *s);
     if (!s)
         return -ENOMEM;

@@ -112,18 +112,47 @@ static enum file_operation operation_of(const struct scp *s)
     return s->command.upload ? FILE_WRITE : FILE_READ;
 }
 
+/* What people agreed to is what it leads to now. */
+static int decide_held(const struct scp *s, const char *path, struct file_verdict *ret)
+{
+    *ret = s->item.verdict;
+    if (ret->allowed && strcmp(path, s->item.judged) != 0) {
+        ret->allowed = false;
+        (void)snprintf(ret->message, sizeof ret->message,
+                       "denied: the path leads elsewhere by now: try again (code denied)");
+    }
+    return 0;
+}
+
+void scp_decided(struct transfer *transfer, const struct file_verdict *verdict)
+{
+    struct scp_item *item = &scp_of(transfer)->item;
+    if (!item->held || item->decided || item->verdict.number != verdict->number)
+        return;
+    bool look = item->verdict.look;
+    item->verdict = *verdict;
+    item->verdict.look = look;
+    item->decided = true;
+}
+
 int scp_decide(struct scp *s, struct file_verdict *ret)
 {
     struct scp_item *item = &s->item;
     const struct transfer_host *host = &s->transfer.host;
     char text[2 * PATH_TEXT_MAX + 64];
     const char *path = host->asks_paths ? s->resolved : item->path;
+    if (item->decided && !item->verdict.allowed) {
+        *ret = item->verdict;
+        return 0;
+    }
     if (host->asks_paths && s->unknown) {
         *ret = (struct file_verdict){ .allowed = false };
         (void)snprintf(ret->message, sizeof ret->message,
                        "denied: the target can't tell where %.256s leads (code denied)", item->path);
         return 0;
     }
+    if (item->held)
+        return decide_held(s, path, ret);
     const char *direction = s->command.upload ? "to" : "from";
     int n = snprintf(text, sizeof text, item->kind == 'D' ? "copy directory %s %s" : "copy %s %s", direction,
                      path);
@@ -132,7 +161,13 @@ int scp_decide(struct scp *s, struct file_verdict *ret)
     const struct file_request request = {
         .what = "scp", .text = text, .effects = { { operation_of(s), path } }, .n_effects = 1
     };
-    return transfer_decide(&s->transfer, &request, ret);
+    int r = transfer_decide(&s->transfer, &request, ret);
+    item->held = r == 0 && ret->held;
+    if (item->held) {
+        item->verdict = *ret;
+        (void)snprintf(item->judged, sizeof item->judged, "%s", path);
+    }
+    return r;
 }
 
 static int begin_file(struct scp *s)

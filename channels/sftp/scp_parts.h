@@ -11,6 +11,7 @@ enum scp_state {
     SCP_HELLO,    /* the receiver's first acknowledgement */
     SCP_LINE,     /* the sender's next line */
     SCP_RESOLVE,  /* where it leads is asked */
+    SCP_HELD,     /* people decide on it */
     SCP_ACK,      /* the receiver's word on it */
     SCP_DATA,     /* the file's bytes */
     SCP_STATUS,   /* the sender's word on it */
@@ -28,6 +29,9 @@ struct scp_item {
     struct digest *digest;
     uint64_t left, put; /* bytes that still come from the sender; that went to the receiver */
     struct detect_stream *stream;
+    struct file_verdict verdict; /* once it was held: */
+    bool held, decided;
+    char judged[PATH_TEXT_MAX]; /* with this path */
     bool look, fired, failed;
     char note[FILE_MESSAGE_MAX];
 };
@@ -67,6 +71,8 @@ MUST_USE int scp_item_path(struct scp *s);
 MUST_USE int scp_resolve_item(struct scp *s, bool *ret_done);
 void scp_resolved(struct transfer *transfer, const struct resolved_path *path);
 MUST_USE int scp_decide(struct scp *s, struct file_verdict *ret);
+/* People have decided on the item: scp.c goes on. */
+void scp_decided(struct transfer *transfer, const struct file_verdict *verdict);
 /* It was allowed, and begins. */
 MUST_USE int scp_item_begin(struct scp *s, const struct file_verdict *verdict);
 void scp_leave_directory(struct scp *s);

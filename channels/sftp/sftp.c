@@ -127,10 +127,12 @@ int sftp_stream_down(struct sftp *s)
     return stream(&s->down, false, &s->transfer.from_target, &s->transfer.to_client);
 }
 
-/* Nothing is decided while where a path leads is asked, or too much is unanswered. */
+/* Nothing is decided while where a path leads is asked, too much is unanswered, or too much waits for people.
+ */
 static bool client_waits(const struct sftp *s)
 {
-    return (s->resolving.active && !s->resolving.done) ||
+    return (s->n_held >= FILE_HELD_MAX && !sftp_next_held(s)) ||
+           (s->resolving.active && !s->resolving.done) ||
            s->used_pending + PENDING_SPARE > SFTP_PENDING_MAX || (s->begun && !s->greeted);
 }
 
@@ -209,6 +211,8 @@ static void sftp_free(struct transfer *transfer)
     struct sftp *s = sftp_of(transfer);
     for (size_t i = 0; i < s->n_files; i++)
         file_free(s->files[i]);
+    while (s->held)
+        sftp_held_free(s, s->held);
     buffer_free(&s->up.aside);
     buffer_free(&s->down.aside);
     free(s->files);
@@ -218,7 +222,8 @@ static void sftp_free(struct transfer *transfer)
 
 int sftp_transfer_new(const struct transfer_host *host, struct transfer **ret)
 {
-    static const struct transfer_kind kind = { run, wants_client, wants_target, end, sftp_free, NULL };
+    static const struct transfer_kind kind = { run,       wants_client, wants_target, end,
+                                               sftp_free, NULL,         sftp_decided };
     struct sftp *s = calloc(1, sizeof *s);
     if (!s)
         return -ENOMEM;

@@ -10,9 +10,11 @@ struct taken {
     struct sftp *s;
     const struct sftp_request *q;
     const struct plan *plan;
-    size_t size;         /* bytes of it in from_client, a WRITE's data not among them */
-    const char *path[2]; /* what is judged */
-    const char *send[2]; /* what the target gets in place of what was asked; or NULL */
+    struct sftp_held *held; /* people have decided on it, and it is taken once more; else NULL */
+    size_t size;            /* bytes of it in from_client, a WRITE's data not among them */
+    const char *path[2];    /* what is judged */
+    const char *send[2];    /* what the target gets in place of what was asked; or NULL */
+    bool opened;            /* file_request.opened */
     struct file_verdict verdict;
 };
 
@@ -23,7 +25,8 @@ struct plan {
 
 static void consume(struct taken *t)
 {
-    buffer_consume(&t->s->transfer.from_client, t->size);
+    if (!t->held)
+        buffer_consume(&t->s->transfer.from_client, t->size);
 }
 
 static int refuse(struct taken *t, uint32_t code, const char *message)
@@ -137,16 +140,30 @@ static void effects_of(struct file_request *request, const struct taken *t)
     }
 }
 
-/* Decided, and recorded; a refusal is answered. *ret_go: it may go on. */
+/* What people have agreed to is what it says now, with the paths that it leads to now. */
+static int decide_held(struct taken *t, const char *text, bool *ret_go)
+{
+    *ret_go = strcmp(text, t->held->text) == 0;
+    t->verdict = t->held->verdict;
+    return *ret_go ? 0
+                   : refuse(t, SFTP_PERMISSION_DENIED,
+                            "denied: the path leads elsewhere by now: try again (code denied)");
+}
+
+/* Decided, and recorded; a refusal is answered, what is held stands aside. *ret_go: it may go on. */
 static int decide(struct taken *t, bool *ret_go)
 {
     char text[SFTP_WORDS_MAX];
-    struct file_request request = { .what = t->q->kind->name, .text = text };
+    struct file_request request = { .what = t->q->kind->name, .text = text, .opened = t->opened };
     effects_of(&request, t);
     sftp_words(text, t->q, t->path);
+    if (t->held)
+        return decide_held(t, text, ret_go);
     int r = transfer_decide(&t->s->transfer, &request, &t->verdict);
     *ret_go = r == 0 && t->verdict.allowed;
-    if (r == 0 && !t->verdict.allowed)
+    if (r == 0 && t->verdict.held)
+        r = sftp_hold(t->s, t->size, text, &t->verdict);
+    else if (r == 0 && !t->verdict.allowed)
         r = refuse(t, SFTP_PERMISSION_DENIED, t->verdict.message);
     return r;
 }
@@ -331,6 +348,9 @@ static int take_fsetstat(struct taken *t)
     if (!file)
         return bad_handle(t);
     t->path[0] = known_path(file);
+    const struct sftp_attributes *a = &t->q->attributes;
+    t->opened =
+        (file->flags & SFTP_FLAG_WRITE) && a->has_size && !a->has_mode && !a->has_owner && !a->has_times;
     int r = decide(t, &go);
     return !go ? r : send_on(t, FOR_CLIENT, index, 1U << (SFTP_STATUS - 100));
 }
@@ -348,6 +368,7 @@ static int take_copy(struct taken *t)
         return refuse(t, SFTP_PERMISSION_DENIED, "the files were not opened for this");
     t->path[0] = known_path(source);
     t->path[1] = known_path(copy);
+    t->opened = true;
     int r = decide(t, &go);
     if (!go)
         return r;
@@ -416,6 +437,7 @@ static int find_paths(struct taken *t, char lexical[2][PATH_TEXT_MAX], bool *ret
     if (!s->transfer.host.asks_paths)
         return 0;
     int r = sftp_resolve(s, t->q, t->plan->mode, ret_go);
+    v->held = t->held;
     if (r || !*ret_go)
         return r ? r : SHORT;
     v->active = false;
@@ -447,27 +469,46 @@ static int take_init(struct sftp *s, const uint8_t *bytes, size_t n)
     return sftp_put_init(&s->transfer.to_target);
 }
 
-int sftp_take_request(struct sftp *s)
+static int take_request(struct taken *t, const uint8_t *bytes, size_t n)
 {
     char lexical[2][PATH_TEXT_MAX];
     struct sftp_request q;
-    struct taken t = { .s = s, .q = &q };
-    const uint8_t *bytes = buffer_head(&s->transfer.from_client);
-    size_t n = buffer_size(&s->transfer.from_client);
+    struct sftp *s = t->s;
     bool go = true;
-    if (n == 0)
-        return SHORT;
-    if (!s->begun)
-        return take_init(s, bytes, n);
-    int r = sftp_read_request(bytes, n, &q, &t.size);
+    t->q = &q;
+    int r = sftp_read_request(bytes, n, &q, &t->size);
     if (r == SFTP_SHORT)
         return SHORT;
     if (r == SFTP_UNSUPPORTED)
-        return refuse(&t, SFTP_OP_UNSUPPORTED, "this request is not supported here");
+        return refuse(t, SFTP_OP_UNSUPPORTED, "this request is not supported here");
     if (r)
         return sftp_client_fault(s, "a request that does not add up");
-    t.plan = &plans[q.kind->action];
-    if (q.path[0].next && t.plan->take != take_question)
-        r = find_paths(&t, lexical, &go);
-    return r || !go ? r : t.plan->take(&t);
+    t->plan = &plans[q.kind->action];
+    if (t->held && !t->held->verdict.allowed)
+        return refuse(t, SFTP_PERMISSION_DENIED, t->held->verdict.message);
+    if (q.path[0].next && t->plan->take != take_question)
+        r = find_paths(t, lexical, &go);
+    return r || !go ? r : t->plan->take(t);
+}
+
+static int take_held(struct sftp *s, struct sftp_held *held)
+{
+    struct taken t = { .s = s, .held = held };
+    int r = take_request(&t, held->packet, held->n);
+    if (r != SHORT)
+        sftp_held_free(s, held);
+    return r;
+}
+
+int sftp_take_request(struct sftp *s)
+{
+    struct taken t = { .s = s };
+    const uint8_t *bytes = buffer_head(&s->transfer.from_client);
+    size_t n = buffer_size(&s->transfer.from_client);
+    struct sftp_held *held = s->resolving.active ? s->resolving.held : sftp_next_held(s);
+    if (held)
+        return take_held(s, held);
+    if (n == 0)
+        return SHORT;
+    return s->begun ? take_request(&t, bytes, n) : take_init(s, bytes, n);
 }

@@ -1,6 +1,6 @@
 /* The inside of an SFTP session, shared by sftp.c (running), sftp_client.c (requests), sftp_resolve.c (where
- * paths lead), sftp_target.c (answers), sftp_file.c (what is open) and sftp_scan.c (files that are looked
- * through first). */
+ * paths lead), sftp_held.c (what people decide on), sftp_target.c (answers), sftp_file.c (what is open) and
+ * sftp_scan.c (files that are looked through first). */
 #pragma once
 #include "channels/sftp/path.h"
 #include "channels/sftp/sftp.h"
@@ -71,9 +71,20 @@ enum path_mode {
 
 enum resolve_step { RESOLVE_WHOLE, RESOLVE_PARENT, RESOLVE_ABSENT };
 
-/* The request at the head of from_client waits for where its paths lead. */
+/* A request that people decide on: it stands aside, and later ones go on. */
+struct sftp_held {
+    struct sftp_held *next;
+    uint8_t *packet;
+    size_t n;
+    char *text; /* what they are asked about */
+    bool decided;
+    struct file_verdict verdict;
+};
+
+/* A request waits for where its paths lead. */
 struct resolving {
     bool active, done;
+    struct sftp_held *held; /* whose request it is: one that was held; or NULL: the one at the head */
     enum path_mode mode[2];
     size_t order[2], count, at; /* which path comes first, how many, which it is now */
     enum resolve_step step;
@@ -104,6 +115,8 @@ struct sftp {
     size_t n_files, open_files;
     uint32_t serial;
     struct resolving resolving;
+    struct sftp_held *held; /* in the order in which they came */
+    size_t n_held;
     struct sftp_stream up, down;
 };
 
@@ -133,6 +146,14 @@ MUST_USE int sftp_stream_down(struct sftp *s);
 
 /* sftp_client.c */
 MUST_USE int sftp_take_request(struct sftp *s); /* SHORT: not now */
+
+/* sftp_held.c */
+/* Puts the request at the head of from_client aside. */
+MUST_USE int sftp_hold(struct sftp *s, size_t size, const char *text, const struct file_verdict *verdict);
+/* The first that was decided on; or NULL. */
+struct sftp_held *sftp_next_held(const struct sftp *s);
+void sftp_held_free(struct sftp *s, struct sftp_held *held);
+void sftp_decided(struct transfer *transfer, const struct file_verdict *verdict);
 
 /* sftp_resolve.c: begins, or tells that it is done. True in *ret_done: resolving.path (or .status) is there.
  */

@@ -72,6 +72,8 @@ void sftp_words(char out[SFTP_WORDS_MAX], const struct sftp_request *request, co
     }
     if (action == ACT_OPEN)
         put_flags(&w, request->number);
+    if (action == ACT_OPEN && request->attributes.has_mode && (request->attributes.mode & 07000))
+        put_attributes(&w, &request->attributes);
     if (action == ACT_SETSTAT || action == ACT_LSETSTAT || action == ACT_FSETSTAT)
         put_attributes(&w, &request->attributes);
     if (w.listed)

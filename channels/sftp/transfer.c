@@ -50,6 +50,12 @@ void transfer_resolved(struct transfer *t, const struct resolved_path *path)
         t->kind->resolved(t, path);
 }
 
+void transfer_decided(struct transfer *t, const struct file_verdict *verdict)
+{
+    if (t->kind->decided)
+        t->kind->decided(t, verdict);
+}
+
 int transfer_end(struct transfer *t)
 {
     return t->kind->end(t);

@@ -16,6 +16,8 @@ enum {
     TRANSFER_READ_MAX = 128 * 1024,
     FILE_EFFECTS_MAX = 6,
     FILE_MESSAGE_MAX = 512, /* bytes of a refusal's text, NUL included */
+    FILE_CODE_MAX = 32,
+    FILE_HELD_MAX = 16, /* requests of one session that people decide on at once; the next one waits */
 };
 
 struct file_effect {
@@ -29,13 +31,16 @@ struct file_request {
     const char *text; /* for people: "open /srv/a (read)" */
     struct file_effect effects[FILE_EFFECTS_MAX];
     size_t n_effects;
-    bool any; /* a look at attributes: it suffices when one of the effects is allowed */
+    bool any;    /* a look at attributes: it suffices when one of the effects is allowed */
+    bool opened; /* only what an open file was opened for: people are not asked once more */
 };
 
 struct file_verdict {
     bool allowed;
+    bool held;                      /* not allowed yet: people are asked; transfer_decided() follows */
     bool look;                      /* allowed, unless a detector fires in the file */
     uint64_t number;                /* of the request in the recording */
+    char code[FILE_CODE_MAX];       /* of a refusal; "": denied */
     char message[FILE_MESSAGE_MAX]; /* of a refusal: contract.md §3, in one line */
 };
 
@@ -93,6 +98,8 @@ struct transfer_kind {
     void (*free)(struct transfer *transfer);
     /* The answer to host.resolve. NULL for kinds that never ask. */
     void (*resolved)(struct transfer *transfer, const struct resolved_path *path);
+    /* What became of a request that was held: its number is in the verdict. */
+    void (*decided)(struct transfer *transfer, const struct file_verdict *verdict);
 };
 
 /* Whether its program may run at the target. */
@@ -107,8 +114,9 @@ struct transfer {
     /* Before TRANSFER_GOES the target's program must not be started; transfer_run() and transfer_resolved()
      * change it. */
     enum transfer_stage stage;
-    char refusal[FILE_MESSAGE_MAX]; /* of TRANSFER_REFUSED */
-    struct detail why;              /* of a transfer_fault */
+    char refusal[FILE_MESSAGE_MAX]; /* of TRANSFER_REFUSED, */
+    char refusal_code[FILE_CODE_MAX];
+    struct detail why; /* of a transfer_fault */
 };
 
 /* Takes over what was put in. 0, a transfer_fault or -ENOMEM: the transfer is over. */
@@ -117,6 +125,9 @@ bool transfer_wants_client(const struct transfer *transfer);
 bool transfer_wants_target(const struct transfer *transfer);
 /* path is borrowed. transfer_run() has to follow. */
 void transfer_resolved(struct transfer *transfer, const struct resolved_path *path);
+/* People have decided on a request that was held: it is allowed, or refused with a message. transfer_run()
+ * has to follow. What the request leads to is looked up once more before it is used. */
+void transfer_decided(struct transfer *transfer, const struct file_verdict *verdict);
 /* The last call before transfer_free: files that are still under way are told of. 0 or a transfer_fault. */
 MUST_USE int transfer_end(struct transfer *transfer);
 void transfer_free(struct transfer *transfer);

@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "channels/approval.h"
 #include "channels/recorder.h"
 #include "channels/ssh/host.h"
 #include "channels/ssh/verdict.h"
@@ -40,6 +41,7 @@ void ssh_flow_free(struct ssh_flow *flow)
 {
     if (!flow)
         return;
+    approval_drop(flow->approval, "the client left");
     ssh_flow_abandon(flow);
     if (flow->host)
         ssh_host_leave_flow(flow->host, flow);
@@ -319,6 +321,25 @@ static const char *login_of(const struct channel *channel)
     return strcmp(login, channel->target->login) == 0 ? "" : login;
 }
 
+void ssh_flow_allowed(struct ssh_flow *flow)
+{
+    struct channel *channel = flow->channel;
+    if (ssh_host_join_flow(channel->gate, channel->target, login_of(channel), flow))
+        ssh_flow_stop(flow, &no_memory);
+}
+
+/* Allowed, or held. */
+static void go_on(struct ssh_flow *flow, const struct ssh_verdict *v, const char *place, uint64_t number)
+{
+    int r = prepare(flow);
+    if (r == 0 && v->verdict.action == ACTION_HOLD)
+        r = ssh_flow_hold(flow, v, place, login_of(flow->channel), number);
+    else if (r == 0)
+        ssh_flow_allowed(flow);
+    if (r)
+        ssh_flow_stop(flow, &no_memory);
+}
+
 /* The recording is there: nothing has been asked of the target yet. */
 static void judge(struct channel *channel)
 {
@@ -332,12 +353,13 @@ static void judge(struct channel *channel)
     }
     (void)snprintf(reason, sizeof reason, "%.300s (rule %s)", v.reason, v.verdict.rule);
     const struct refusal denied = { .code = v.verdict.code, .reason = reason, .rule = v.verdict.rule };
+    uint64_t number = recorder_next(channel->recorder);
     if (record_verdict(flow, &v, place))
         ssh_flow_stop(flow, &unrecorded);
-    else if (v.verdict.action != ACTION_ALLOW)
+    else if (v.verdict.action == ACTION_DENY)
         ssh_flow_stop(flow, &denied);
-    else if (prepare(flow) || ssh_host_join_flow(channel->gate, channel->target, login_of(channel), flow))
-        ssh_flow_stop(flow, &no_memory);
+    else
+        go_on(flow, &v, place, number);
     ssh_verdict_clear(&v);
 }
 

@@ -6,7 +6,9 @@
 #include "channels/channel.h"
 #include "channels/ssh/upstream_channel.h"
 
+struct approval;
 struct ssh_host;
+struct ssh_verdict;
 
 struct ssh_flow {
     struct ssh_flow *next; /* of the host's */
@@ -14,6 +16,7 @@ struct ssh_flow {
     struct ssh_host *host;
     char *to; /* where to; a name or a numeric address */
     uint32_t port;
+    struct approval *approval; /* while people decide; or NULL */
     struct upstream_channel *session;
     struct timer *limit;
     struct source *source;
@@ -32,6 +35,13 @@ void ssh_flow_begin(struct channel *channel, const char *host, uint32_t port);
 void ssh_flow_free(struct ssh_flow *flow);
 /* Ends it; a client that still waits for it is told why. Frees the channel. */
 void ssh_flow_stop(struct ssh_flow *flow, const struct refusal *why);
+
+/* Nothing stands in its way any more: the target is connected to. */
+void ssh_flow_allowed(struct ssh_flow *flow);
+/* flow_hold.c: people are asked; ssh_flow_allowed() or ssh_flow_stop() follows, not from inside of this. As
+ * ssh_ask(). */
+MUST_USE int ssh_flow_hold(struct ssh_flow *flow, const struct ssh_verdict *verdict, const char *place,
+                           const char *login, uint64_t number);
 
 /* ---- for host.c ---- */
 

@@ -533,11 +533,11 @@ void ssh_task_ready(struct ssh_task *task)
 
 /* ---- for task_transfer.c ---- */
 
-bool ssh_task_decided(struct ssh_task *task, const char *refusal)
+bool ssh_task_decided(struct ssh_task *task, const char *code, const char *reason)
 {
-    if (!refusal)
+    if (!code)
         return run_it(task);
-    ssh_task_stop(task, &(struct refusal){ .code = "denied", .reason = refusal });
+    ssh_task_stop(task, &(struct refusal){ .code = code, .reason = reason });
     return false;
 }
 

@@ -1,5 +1,4 @@
-/* See task_hold.h. What is approved is the line, what it does, as whom, and what of the client's environment
- * the host gets: all of it is in the digest. */
+/* See task_hold.h. */
 #include "channels/ssh/task_hold.h"
 
 #include <errno.h>
@@ -8,11 +7,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "channels/approval.h"
+#include "channels/ssh/ask.h"
 #include "channels/ssh/task_parts.h"
 #include "policy/approval_digest.h"
 
-enum { CONTEXT_MAX = 16, TYPED_MAX = 4096, CANCEL = 0x03 };
+enum { TYPED_MAX = 4096, CANCEL = 0x03 };
 
 struct task_hold {
     struct ssh_task *task;
@@ -71,41 +70,14 @@ static void go(void *owner)
 static void refused(void *owner, const char *code, const char *rule, const char *reason, const char *request)
 {
     const struct task_hold *hold = owner;
-    char words[1024], id[32];
-    (void)snprintf(id, sizeof id, "%s", request);
-    (void)snprintf(words, sizeof words, *id && !strstr(reason, id) ? "%s: request %s" : "%s", reason, id);
+    char words[1024];
+    ssh_ask_words(words, sizeof words, reason, request);
     ssh_task_stop(hold->task, &(struct refusal){ .code = code, .reason = words, .rule = rule });
 }
 
 static const struct approval_calls calls = { opened, notice, agreed, go, refused };
 
 /* ---- what is asked ---- */
-
-struct context {
-    Ipc__Variable items[CONTEXT_MAX], *list[CONTEXT_MAX];
-    size_t n;
-};
-
-static int add(struct context *context, const char *name, const char *value)
-{
-    if (context->n == CONTEXT_MAX)
-        return APPROVAL_TOO_LARGE;
-    Ipc__Variable *item = &context->items[context->n];
-    *item = (Ipc__Variable)IPC__VARIABLE__INIT;
-    item->name = (char *)(uintptr_t)name;
-    item->value = (char *)(uintptr_t)value;
-    context->list[context->n++] = item;
-    return 0;
-}
-
-static int fill(const struct ssh_task *task, struct context *context)
-{
-    int r = task->login[0] ? add(context, "login", task->login) : 0;
-    r = r ? r : add(context, "terminal", task->channel->pty ? "yes" : "no");
-    for (size_t i = 0; r == 0 && i < task->n_environment; i++)
-        r = add(context, task->environment[i]->name, task->environment[i]->value);
-    return r;
-}
 
 static const char *kind_of(const struct ssh_task *task)
 {
@@ -114,33 +86,26 @@ static const char *kind_of(const struct ssh_task *task)
 
 static int ask(struct task_hold *hold, const struct ssh_verdict *verdict, uint64_t number)
 {
-    const struct ssh_task *task = hold->task;
-    struct context context = { .n = 0 };
-    Ipc__ApprovalContent content = IPC__APPROVAL_CONTENT__INIT;
-    CLEANUP(free) uint8_t *packed = NULL;
-    uint8_t digest[APPROVAL_DIGEST];
-    size_t n = 0;
-    int r = fill(task, &context);
-    content.statement = (ProtobufCBinaryData){ strlen(task->text), (uint8_t *)task->text };
-    content.effects = (char **)(uintptr_t)verdict->effects;
-    content.n_effects = verdict->n_effects;
-    content.context = context.list;
-    content.n_context = context.n;
-    r = r ? r : approval_pack(&content, &packed, &n);
-    if (r)
-        return r;
-    const struct approval_subject subject =
-        approval_subject_of(task->channel->gate, task->channel->target, kind_of(task));
-    approval_digest(&subject, &content, digest);
-    const struct approval_question question = { .kind = kind_of(task),
-                                                .target = task->channel->target,
-                                                .content = packed,
-                                                .content_n = n,
-                                                .digest = digest,
-                                                .number = number,
-                                                .holders = &verdict->holders };
-    return approval_new(task->channel->gate, task->channel->recorder, &question, &calls, hold,
-                        &hold->approval);
+    struct ssh_task *task = hold->task;
+    Ipc__Variable terminal = IPC__VARIABLE__INIT;
+    const Ipc__Variable *context[SSH_CONTEXT_MAX] = { &terminal };
+    size_t n = 1;
+    terminal.name = (char *)(uintptr_t) "terminal";
+    terminal.value = (char *)(uintptr_t)(task->channel->pty ? "yes" : "no");
+    if (task->n_environment + n > SSH_CONTEXT_MAX)
+        return APPROVAL_TOO_LARGE;
+    for (size_t i = 0; i < task->n_environment; i++)
+        context[n++] = task->environment[i];
+    const struct ssh_ask about = { .kind = kind_of(task),
+                                   .text = task->text,
+                                   .effects = (const char *const *)verdict->effects,
+                                   .n_effects = verdict->n_effects,
+                                   .number = number,
+                                   .holders = &verdict->holders,
+                                   .login = task->login,
+                                   .context = context,
+                                   .n_context = n };
+    return ssh_ask(task->channel, &about, &calls, hold, &hold->approval);
 }
 
 int task_hold_new(struct ssh_task *task, const struct ssh_verdict *verdict, uint64_t number,
@@ -150,8 +115,6 @@ int task_hold_new(struct ssh_task *task, const struct ssh_verdict *verdict, uint
     if (!hold)
         return -ENOMEM;
     hold->task = task;
-    if (verdict->holders.overflow)
-        return APPROVAL_TOO_LARGE;
     int r = ask(hold, verdict, number);
     if (r)
         return r;

@@ -10,10 +10,9 @@ MUST_USE int ssh_task_give(struct task_stream *stream, const uint8_t *bytes, siz
 void ssh_task_watch(struct ssh_task *task);
 /* Bytes have moved: the end is passed on, or the session over. False: the task is gone. */
 MUST_USE bool ssh_task_moved(struct ssh_task *task);
-/* What the command line names was decided on: it runs now, or (refusal is not NULL) is refused. False: the
- * task is gone.
- */
-MUST_USE bool ssh_task_decided(struct ssh_task *task, const char *refusal);
+/* What the command line names was decided on: it runs now, or (code is not NULL) is refused. False: the task
+ * is gone. */
+MUST_USE bool ssh_task_decided(struct ssh_task *task, const char *code, const char *reason);
 /* What may be seen: recorded, then given to the client. -EPIPE: nobody reads it; others: it can't be
  * recorded. */
 MUST_USE int ssh_task_show(struct ssh_task *task, bool is_error, const uint8_t *bytes, size_t n);

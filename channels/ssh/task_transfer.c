@@ -15,6 +15,7 @@
 #include "channels/sftp/opaque.h"
 #include "channels/sftp/scp.h"
 #include "channels/sftp/sftp.h"
+#include "channels/ssh/file_hold.h"
 #include "channels/ssh/host.h"
 #include "channels/ssh/target_paths.h"
 #include "channels/ssh/task_parts.h"
@@ -26,6 +27,7 @@ struct task_transfer {
     struct masking masking; /* whose detectors look through files that have to be */
     struct detect_how how;
     struct target_paths *paths; /* once somebody asked */
+    struct file_holds *holds;   /* what people decide on */
     struct timer *soon;
     bool paused;     /* output() takes nothing */
     bool end_passed; /* the client's EOF */
@@ -59,6 +61,19 @@ static void resolve(void *owner, const char *path)
         target_paths_ask(t->paths, path);
     else
         transfer_resolved(t->transfer, &(struct resolved_path){ .path = NULL });
+}
+
+static void held_decided(void *owner, const struct file_verdict *verdict)
+{
+    struct task_transfer *t = owner;
+    transfer_decided(t->transfer, verdict);
+    timer_set(t->soon, 0);
+}
+
+static int ask_people(void *owner, const struct file_question *question)
+{
+    struct task_transfer *t = owner;
+    return file_holds_ask(t->holds, question);
 }
 
 /* ---- life ---- */
@@ -115,6 +130,7 @@ int task_transfer_new(struct ssh_task *task, struct task_transfer **ret)
                                              .channel = task->kind == SSH_SUBSYSTEM ? "sftp" : "exec" },
                                     .recorder = task->channel->recorder,
                                     .complain = complain,
+                                    .ask = ask_people,
                                     .owner = t };
     struct transfer_host host = file_judge_host(&t->judge);
     host.resolve = resolve;
@@ -127,6 +143,7 @@ int task_transfer_new(struct ssh_task *task, struct task_transfer **ret)
         t->transfer->from_target.limit += TASK_WAITING_MAX;
         t->transfer->to_client.limit += TASK_WAITING_MAX;
         r = timer_new(gate->loop, soon, t, &t->soon);
+        r = r ? r : file_holds_new(task, &t->judge, held_decided, t, &t->holds);
     }
     if (r || !t->transfer) {
         task_transfer_free(t);
@@ -142,6 +159,7 @@ void task_transfer_free(struct task_transfer *t)
         return;
     if (t->transfer)
         (void)!transfer_end(t->transfer);
+    file_holds_free(t->holds);
     target_paths_free(t->paths);
     timer_free(t->soon);
     transfer_free(t->transfer);
@@ -235,17 +253,21 @@ static void take_more(struct task_transfer *t)
 /* The refusal goes with the transfer, and has been said with rule and code already: those are left out. */
 static bool decided(struct task_transfer *t)
 {
-    static const char prefix[] = "denied: ";
+    static const char denied[] = "denied: ", pending[] = "pending: ";
     const char *refusal = t->transfer->refusal;
-    char reason[DETAIL_MAX];
+    char reason[DETAIL_MAX], code[FILE_CODE_MAX];
     if (t->transfer->stage == TRANSFER_GOES)
-        return ssh_task_decided(t->task, NULL);
-    bool prefixed = strncmp(refusal, prefix, sizeof prefix - 1) == 0;
-    (void)snprintf(reason, sizeof reason, "%s", prefixed ? refusal + sizeof prefix - 1 : refusal);
+        return ssh_task_decided(t->task, NULL, NULL);
+    (void)snprintf(code, sizeof code, "%s",
+                   t->transfer->refusal_code[0] ? t->transfer->refusal_code : "denied");
+    const char *colon = strstr(refusal, ": ");
+    bool prefixed = strncmp(refusal, denied, sizeof denied - 1) == 0 ||
+                    strncmp(refusal, pending, sizeof pending - 1) == 0;
+    (void)snprintf(reason, sizeof reason, "%s", prefixed && colon ? colon + 2 : refusal);
     char *bracket = strrchr(reason, '(');
     if (bracket && bracket > reason)
         bracket[-1] = 0;
-    return ssh_task_decided(t->task, reason);
+    return ssh_task_decided(t->task, code, reason);
 }
 
 bool task_transfer_move(struct task_transfer *t)

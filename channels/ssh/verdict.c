@@ -80,12 +80,6 @@ int ssh_verdict_of(const struct gate *gate, const Ipc__Target *target, enum ssh_
     int r = find_effects(kind, text, &effects);
     if (r == 0) {
         ret->verdict = rulebook_decide(gate->rules, &who, &effects);
-        if (ret->verdict.action == ACTION_HOLD && kind == SSH_FORWARD) {
-            ret->verdict.action = ACTION_DENY;
-            ret->verdict.code = "denied";
-            ret->verdict.reason =
-                "this needs an approval, which is not supported for forwards in this version";
-        }
         if (ret->verdict.action == ACTION_HOLD)
             holders_add_statement(&ret->holders, gate->rules, &who, &effects);
         put_words(&effects, ret);

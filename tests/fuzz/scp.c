@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 struct run {
     struct transfer *transfer;
-    uint64_t count;
+    uint64_t count, held; /* held: the last one that is; 0: none */
 };
 
 static int decide(void *owner, const struct file_request *request, struct file_verdict *ret)
@@ -22,6 +22,11 @@ static int decide(void *owner, const struct file_request *request, struct file_v
     for (size_t i = 0; i < request->n_effects; i++)
         if (strstr(request->effects[i].path, "deny"))
             ret->allowed = false;
+    ret->held = ret->allowed && strstr(request->text, "hold");
+    if (ret->held) {
+        ret->allowed = false;
+        run->held = run->count;
+    }
     return 0;
 }
 
@@ -41,7 +46,18 @@ static void resolve(void *owner, const char *path)
     transfer_resolved(run->transfer, &answer);
 }
 
-static void feed(struct transfer *t, struct reader in)
+/* Every other time people agree. */
+static int decide_held(struct transfer *t, struct run *run)
+{
+    const struct file_verdict verdict = { .allowed = run->held & 1, .number = run->held, .message = "no" };
+    if (run->held == 0)
+        return 0;
+    run->held = 0;
+    transfer_decided(t, &verdict);
+    return transfer_run(t);
+}
+
+static void feed(struct transfer *t, struct reader in, struct run *run)
 {
     uint8_t head;
     const uint8_t *bytes;
@@ -49,7 +65,7 @@ static void feed(struct transfer *t, struct reader in)
         size_t left = reader_left(&in), n = (head & 127) == 127 || (head & 127U) > left ? left : head & 127;
         struct buffer *to = head & 128 ? &t->from_target : &t->from_client;
         if (!reader_bytes(&in, n, &bytes) || n > buffer_room(to) || buffer_append(to, bytes, n) ||
-            transfer_run(t))
+            transfer_run(t) || ((head & 1) && decide_held(t, run)))
             break;
         buffer_consume(&t->to_target, buffer_size(&t->to_target));
         buffer_consume(&t->to_client, buffer_size(&t->to_client));
@@ -97,8 +113,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                                            : opaque_transfer_new(&host, &command, line, &run.transfer);
     if (r)
         abort();
-    if (transfer_run(run.transfer) == 0 && run.transfer->stage == TRANSFER_GOES)
-        feed(run.transfer, reader_of(data + at, n - at));
+    if (transfer_run(run.transfer) == 0 && decide_held(run.transfer, &run) == 0 &&
+        run.transfer->stage == TRANSFER_GOES)
+        feed(run.transfer, reader_of(data + at, n - at), &run);
     (void)!transfer_end(run.transfer);
     transfer_free(run.transfer);
     return 0;

@@ -10,13 +10,23 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+struct run {
+    uint64_t count, held; /* held: the last one that is; 0: none */
+};
+
 static int decide(void *owner, const struct file_request *request, struct file_verdict *ret)
 {
-    uint64_t *count = owner;
-    *ret = (struct file_verdict){ .allowed = true, .look = true, .number = ++*count, .message = "denied" };
+    struct run *run = owner;
+    *ret =
+        (struct file_verdict){ .allowed = true, .look = true, .number = ++run->count, .message = "denied" };
     for (size_t i = 0; i < request->n_effects; i++)
         if (strstr(request->effects[i].path, "deny"))
             ret->allowed = false;
+    ret->held = ret->allowed && strstr(request->text, "hold");
+    if (ret->held) {
+        ret->allowed = false;
+        run->held = run->count;
+    }
     if (strstr(request->text, "\n\n"))
         return -5;
     return 0;
@@ -68,7 +78,18 @@ static void check_answers(const struct buffer *out, size_t *rest)
     }
 }
 
-static void feed(struct transfer *t, struct reader in)
+/* Every other time people agree. */
+static int decide_held(struct transfer *t, struct run *run)
+{
+    const struct file_verdict verdict = { .allowed = run->held & 1, .number = run->held, .message = "no" };
+    if (run->held == 0)
+        return 0;
+    run->held = 0;
+    transfer_decided(t, &verdict);
+    return transfer_run(t);
+}
+
+static void feed(struct transfer *t, struct reader in, struct run *run)
 {
     uint8_t head;
     const uint8_t *bytes;
@@ -77,7 +98,7 @@ static void feed(struct transfer *t, struct reader in)
         size_t left = reader_left(&in), n = (head & 127) == 127 || (head & 127U) > left ? left : head & 127;
         struct buffer *to = head & 128 ? &t->from_target : &t->from_client;
         if (!reader_bytes(&in, n, &bytes) || n > buffer_room(to) || buffer_append(to, bytes, n) ||
-            transfer_run(t))
+            transfer_run(t) || ((head & 1) && decide_held(t, run)))
             break;
         check_requests(&t->to_target, &rest);
         check_answers(&t->to_client, &rest_down);
@@ -91,14 +112,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     static const uint8_t init[] = { 0, 0, 0, 5, 1, 0, 0, 0, 3 }, version[] = { 0, 0, 0, 5, 2, 0, 0, 0, 3 };
     static struct detectors *detectors;
     static struct detect_how how;
-    uint64_t count = 0;
+    struct run run = { .count = 0 };
     const char *email = "email";
     if (n == 0)
         return 0;
     if (!detectors && detectors_new(&email, 1, NULL, 0, &detectors, NULL))
         abort();
     memset(how.kinds, MASK_REDACT, sizeof how.kinds);
-    struct transfer_host host = { .owner = &count, .decide = decide, .ended = ended, .how = &how };
+    struct transfer_host host = { .owner = &run, .decide = decide, .ended = ended, .how = &how };
     host.asks_paths = data[0] & 1;
     host.detectors = data[0] & 2 ? detectors : NULL;
     struct transfer *t = NULL;
@@ -111,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         buffer_consume(&t->to_target, buffer_size(&t->to_target));
         buffer_consume(&t->to_client, buffer_size(&t->to_client));
     }
-    feed(t, reader_of(data + 1, n - 1));
+    feed(t, reader_of(data + 1, n - 1), &run);
     (void)!transfer_end(t);
     transfer_free(t);
     return 0;

@@ -43,5 +43,7 @@ set_tests_properties(transfer_live PROPERTIES ENVIRONMENT "TRANSFER_HARNESS=$<TA
 unit_test(sftp channels-sftp)
 target_sources(sftp PRIVATE sftp_talk.c)
 unit_test(kube_http channels-kube)
+unit_test(transfer_hold channels-sftp)
+target_sources(transfer_hold PRIVATE sftp_talk.c)
 unit_test(transfer_command channels-sftp)
 unit_test(ssh_veil channels-ssh-veil)

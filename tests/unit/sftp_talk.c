@@ -19,6 +19,8 @@ static int decide(void *owner, const struct file_request *request, struct file_v
     *ret = (struct file_verdict){ .allowed = request->any ? any : all,
                                   .number = talk->decided,
                                   .message = "denied" };
+    ret->held = talk->held && strstr(request->text, talk->held);
+    ret->allowed = ret->allowed && !ret->held;
     return 0;
 }
 

@@ -8,6 +8,7 @@
 struct talk {
     struct transfer *transfer;
     const char *denied;           /* effects on paths that contain it are refused */
+    const char *held;             /* requests whose text contains it are held */
     char last[4 * PATH_TEXT_MAX]; /* text of the last request that was decided on */
     size_t decided, told;
     char state[16], note[DETAIL_MAX]; /* of the last transfer that was told of */

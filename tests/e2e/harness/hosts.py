@@ -32,9 +32,10 @@ def events(client, recording):
 
 
 @contextmanager
-def bastion_with(postgres, sshd, place, targets=("web1",), **changes):
+def bastion_with(postgres, sshd, place, targets=("web1",), target_keys=None, **changes):
     """A bastion of its own whose targets are this sshd, by the vault's key in `place`."""
-    made = Bastion(postgres, settings(postgres, targets=[sshd.target(name, credential="web1-key") for name in targets], **changes))
+    made = Bastion(postgres, settings(postgres, targets=[sshd.target(name, credential="web1-key", **target_keys or {})
+                                                          for name in targets], **changes))
     made.put_secret("web1-key", (place / "vault_key").read_text(), "ssh-key")
     made.start()
     try:
