@@ -3,7 +3,7 @@
 foreach(entry "SSH:libssh>=0.10:libssh-dev" "SODIUM:libsodium:libsodium-dev" "CRYPTO:libcrypto:libssl-dev"
               "YAML:yaml-0.1:libyaml-dev" "PQ:libpq:libpq-dev" "SQLITE:sqlite3:libsqlite3-dev" "ZSTD:libzstd:libzstd-dev"
               "SECCOMP:libseccomp:libseccomp-dev" "CURL:libcurl>=7.87:libcurl4-openssl-dev" "CJOSE:cjose:libcjose-dev"
-              "JANSSON:jansson:libjansson-dev" "HS:libhs:libhyperscan-dev" "VTERM:vterm:libvterm-dev"
+              "JANSSON:jansson:libjansson-dev" "ZLIB:zlib:zlib1g-dev" "HS:libhs:libhyperscan-dev" "VTERM:vterm:libvterm-dev"
               "TREE_SITTER:tree-sitter:libtree-sitter-dev")
   string(REPLACE ":" ";" entry ${entry})
   list(GET entry 0 name)

@@ -2,7 +2,7 @@
 
 packages_build="gcc libc6-dev cmake ninja-build pkg-config libssh-dev libsodium-dev libseccomp-dev libzstd-dev
   libprotobuf-c-dev protobuf-c-compiler libpg-query-dev libssl-dev libsqlite3-dev libyaml-dev libpq-dev
-  libcjose-dev libjansson-dev libcurl4-openssl-dev libhttp-parser-dev libvterm-dev libtree-sitter-dev"
+  libcjose-dev libjansson-dev zlib1g-dev libcurl4-openssl-dev libhttp-parser-dev libvterm-dev libtree-sitter-dev"
 # The grammar of bash comes from npm (contrib/fetch-grammar): any that is there is good, Debian's is not installed beside
 # another.
 command -v node >/dev/null && command -v npm >/dev/null || packages_build="$packages_build nodejs npm"
