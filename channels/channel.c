@@ -14,6 +14,7 @@
 #include "channels/commands/commands.h"
 #include "channels/commands/desk.h"
 #include "channels/forward.h"
+#include "channels/kube_stream.h"
 #include "channels/printer.h"
 #include "channels/recorder.h"
 #include "channels/ssh/entry.h"
@@ -51,6 +52,7 @@ static void channel_free(struct channel *channel)
         }
     }
     stream_free(channel->stream);
+    kube_stream_free(channel->kube_stream);
     tool_free(channel->tool);
     ssh_task_free(channel->ssh_task);
     ssh_flow_free(channel->ssh_flow);
@@ -401,6 +403,8 @@ void channel_stop(struct channel *channel, const struct refusal *why)
 {
     if (channel->stream)
         stream_stop(channel->stream, why);
+    else if (channel->kube_stream)
+        kube_stream_stop(channel->kube_stream, why);
     else if (channel->desk && !channel->closing)
         desk_stop(channel, why);
     else if (channel->tool)

@@ -8,6 +8,7 @@
 #include "channels/words.h"
 
 struct desk;
+struct kube_stream;
 struct recorder;
 struct ssh_flow;
 struct ssh_task;
@@ -34,14 +35,15 @@ struct channel {
 
     uint32_t request; /* of the question that waits for its answer, or 0 */
     channel_recorded *recorded;
-    struct recorder *recorder; /* NULL: nothing is recorded (yet) */
-    struct printer *out, *err; /* made when something is printed */
-    struct stream *stream;     /* what it does: a forward to PostgreSQL, */
-    struct tool *tool;         /* or a tool, */
-    struct desk *desk;         /* what operators do with approvals, */
-    struct ssh_task *ssh_task; /* or a session at an SSH target */
-    struct ssh_flow *ssh_flow; /* or a connection through one */
-    const char *exit_message;  /* with a signal, for channel_finish(); or NULL */
+    struct recorder *recorder;       /* NULL: nothing is recorded (yet) */
+    struct printer *out, *err;       /* made when something is printed */
+    struct stream *stream;           /* what it does: a forward to PostgreSQL, */
+    struct kube_stream *kube_stream; /* or to a Kubernetes API, */
+    struct tool *tool;               /* or a tool, */
+    struct desk *desk;               /* what operators do with approvals, */
+    struct ssh_task *ssh_task;       /* or a session at an SSH target */
+    struct ssh_flow *ssh_flow;       /* or a connection through one */
+    const char *exit_message;        /* with a signal, for channel_finish(); or NULL */
     bool exit_core;
 };
 

@@ -22,6 +22,7 @@
 #include "channels/commands/desk.h"
 #include "channels/enrol.h"
 #include "channels/jump.h"
+#include "channels/kube_link.h"
 #include "channels/lifetime.h"
 #include "channels/login.h"
 #include "channels/masking.h"
@@ -29,6 +30,7 @@
 #include "channels/stream.h"
 #include "channels/tool.h"
 #include "policy/certificate.h"
+#include "policy/kube_body.h"
 #include "policy/revocation.h"
 #include "policy/sql.h"
 
@@ -142,6 +144,7 @@ static void vault_gone(void *owner, const char *reason)
         login_refuse(gate, "the vault is not available; connect again later");
     ssh_hosts_vault_gone(gate);
     streams_vault_gone(gate);
+    kube_links_vault_gone(gate);
 }
 
 static void launcher_gone(void *owner, const char *reason)
@@ -176,7 +179,8 @@ static int ignore(void *owner, const Ipc__Message *message, int *fds, size_t n_f
 
 static int on_answer_login(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
 {
-    if (ssh_hosts_answer_login(owner, message->answer_login, fds, n_fds))
+    if (ssh_hosts_answer_login(owner, message->answer_login, fds, n_fds) ||
+        kube_links_answer_login(owner, message->answer_login, fds, n_fds))
         return 0;
     return stream_answer_login(owner, message, fds, n_fds);
 }
@@ -348,6 +352,7 @@ int main(void)
     ipc_message_free(start);
     sql_start();
     certificate_start();
+    kube_body_start();
     if (jail_prepare(PROCESS_GATE, NULL, 0, &landlocked, &detail)) {
         log_event(LOG_ERROR, "jail_failed", "detail", detail.text, NULL);
         return 70;

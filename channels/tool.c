@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "channels/commands/desk.h"
+#include "channels/kube_stream.h"
 #include "channels/pump.h"
 #include "channels/recorder.h"
 #include "channels/stream.h"
@@ -32,6 +33,7 @@ struct tool {
     int terminal; /* the pty's master, or -1 */
     struct pump *input, *output, *errors;
     struct stream *streams[STREAMS_MAX];
+    struct kube_stream *kube_streams[STREAMS_MAX]; /* of kubectl, instead */
 };
 
 static void tell(struct tool *tool, const char *name)
@@ -53,6 +55,8 @@ void tool_free(struct tool *tool)
     tell(tool, "KILL");
     for (size_t i = 0; i < STREAMS_MAX; i++)
         stream_free(tool->streams[i]);
+    for (size_t i = 0; i < STREAMS_MAX; i++)
+        kube_stream_free(tool->kube_streams[i]);
     pump_free(tool->input);
     pump_free(tool->output);
     pump_free(tool->errors);
@@ -228,11 +232,23 @@ int tool_connected(void *owner, const Ipc__Message *message, int *fds, size_t n_
         return 0; /* the descriptor closes: the tool sees a closed connection */
     struct tool *tool = channel->tool;
     size_t free_slot = 0;
-    while (free_slot < STREAMS_MAX && tool->streams[free_slot])
+    while (free_slot < STREAMS_MAX && (tool->streams[free_slot] || tool->kube_streams[free_slot]))
         free_slot++;
-    if (free_slot < STREAMS_MAX)
+    if (free_slot == STREAMS_MAX)
+        return 0;
+    if (strcmp(channel->target->kind, "kubernetes") == 0)
+        (void)!kube_stream_new(channel, STEAL_FD(fds[0]), false, &tool->kube_streams[free_slot]);
+    else
         (void)!stream_new(channel, STEAL_FD(fds[0]), false, &tool->streams[free_slot]);
     return 0;
+}
+
+void tool_forget_kube_stream(struct tool *tool, const struct kube_stream *stream)
+{
+    for (size_t i = 0; i < STREAMS_MAX; i++) {
+        if (tool->kube_streams[i] == stream)
+            tool->kube_streams[i] = NULL;
+    }
 }
 
 void tool_forget_stream(struct tool *tool, const struct stream *stream)
@@ -241,6 +257,23 @@ void tool_forget_stream(struct tool *tool, const struct stream *stream)
         if (tool->streams[i] == stream)
             tool->streams[i] = NULL;
     }
+}
+
+/* With a terminal there is no stderr. */
+static int notices_of(const struct tool *tool)
+{
+    return tool->channel->pty ? tool->channel->data_fd : tool->channel->error_fd;
+}
+
+void tool_notice(struct tool *tool, const char *text)
+{
+    char line[2 * DETAIL_MAX];
+    bool pty = tool->channel->pty != NULL;
+    int n = snprintf(line, sizeof line - 2, "gatehouse: %s", text);
+    size_t end = n < 0 ? 0 : (size_t)n < sizeof line - 3 ? (size_t)n : sizeof line - 3;
+    end += (size_t)snprintf(line + end, 3, pty ? "\r\n" : "\n");
+    if (notices_of(tool) >= 0 && record(tool, pty ? "terminal" : "stderr", line, end) == 0)
+        (void)!send(notices_of(tool), line, end, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* ---- signals, size, end ---- */
@@ -282,12 +315,9 @@ int tool_exited(void *owner, const Ipc__Message *message, int *fds, size_t n_fds
 void tool_stop(struct tool *tool, const struct refusal *why)
 {
     char text[2 * DETAIL_MAX];
-    struct channel *channel = tool->channel;
     (void)refusal_lines(why, text, sizeof text);
-    /* With a terminal there is no stderr; what does not fit at once is not waited for. */
-    int fd = channel->pty ? channel->data_fd : channel->error_fd;
-    if (fd >= 0)
-        (void)!send(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (notices_of(tool) >= 0) /* what does not fit at once is not waited for */
+        (void)!send(notices_of(tool), text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
     tell(tool, "KILL");
 }
 

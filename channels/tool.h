@@ -9,6 +9,10 @@ void tool_start(struct channel *channel, Ipc__Tool kind, char **arguments, size_
 void tool_free(struct tool *tool);
 /* A stream of the tool has ended and frees itself. */
 void tool_forget_stream(struct tool *tool, const struct stream *stream);
+void tool_forget_kube_stream(struct tool *tool, const struct kube_stream *stream);
+/* A line for the client, where the tool itself has no words for it; recorded. What does not fit at once is
+ * not waited for. */
+void tool_notice(struct tool *tool, const char *text);
 void tool_window(struct tool *tool, const Ipc__Window *window);
 void tool_signal(struct tool *tool, const char *name);
 /* Fails closed: kills the tool; its client is told why. */

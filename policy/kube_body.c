@@ -205,6 +205,11 @@ static void visit_all(struct walk *walk, const struct kube_body *body)
 
 /* ---- all of it ---- */
 
+void kube_body_start(void)
+{
+    json_object_seed(0);
+}
+
 /* JSON is what is looked into; what a server takes for YAML may be JSON, too. */
 static bool may_be_json(const char *type)
 {

@@ -15,6 +15,9 @@ enum {
 
 struct kube_body;
 
+/* Once per process, before it is jailed: the JSON reader takes random bytes from a file. */
+void kube_body_start(void);
+
 /* type: the Content-Type, or NULL. What can't be read as JSON (YAML, protobuf, names that are there twice,
  * too much of it) is a body that is not whole: any field may be set by it. Never fails but for memory. */
 MUST_USE int kube_body_read(const char *type, const void *bytes, size_t n, struct kube_body **ret);

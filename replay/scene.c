@@ -17,10 +17,17 @@ struct scene {
     bool crlf; /* lines that we write, and those of a session without a terminal */
     bool pty;  /* the terminal showed what was typed */
     bool after_cr;
+    bool in_body; /* of an HTTP answer, which may end without a newline */
     char target[64];
     struct pgview *view;
     struct buffer text; /* one event's text before its line ends are set */
 };
+
+/* Not what a terminal got, but messages of a protocol. */
+static bool is_protocol(const char *form)
+{
+    return strcmp(form, "postgres") == 0 || strcmp(form, "status") == 0 || strcmp(form, "body") == 0;
+}
 
 int scene_outline(int fd, struct scene_outline *ret, struct detail *detail)
 {
@@ -33,7 +40,7 @@ int scene_outline(int fd, struct scene_outline *ret, struct detail *detail)
         if (event && event->what_case == IPC__EVENT__WHAT_HEADER)
             outline.has_header = true;
         if (event && event->what_case == IPC__EVENT__WHAT_OUTPUT)
-            outline.terminal = strcmp(event->output->form, "postgres") != 0;
+            outline.terminal = !is_protocol(event->output->form);
     }
     if (r < 0)
         return r;
@@ -175,6 +182,14 @@ static int print_verdict(const Ipc__Request *request, struct buffer *text)
     return r ? r : buffer_append(text, "\n", 1);
 }
 
+static int end_body(struct scene *scene)
+{
+    if (!scene->in_body)
+        return 0;
+    scene->in_body = false;
+    return buffer_append(&scene->text, "\n", 1);
+}
+
 static int show_request(struct scene *scene, const Ipc__Request *request, const uint8_t *body, size_t n)
 {
     int r = 0;
@@ -182,7 +197,8 @@ static int show_request(struct scene *scene, const Ipc__Request *request, const 
         return 0; /* it was on the screen, and so was the refusal */
     if (strcmp(request->what, "parse") == 0 && strcmp(request->verdict, "deny") != 0)
         return 0; /* it is shown when it runs */
-    if (n > 0)
+    r = end_body(scene);
+    if (r == 0 && n > 0)
         r = print_statement(scene, body, n, &scene->text);
     if (r == 0 && request->omitted > 0)
         r = buffer_printf(&scene->text,
@@ -196,12 +212,29 @@ static int show_request(struct scene *scene, const Ipc__Request *request, const 
 
 /* ---- the other events ---- */
 
+/* An HTTP answer: "< 200 application/json", then its body. */
+static int show_answer(struct scene *scene, const char *form, const uint8_t *body, size_t n)
+{
+    if (n == 0 || scene->outline.terminal)
+        return 0;
+    if (strcmp(form, "body") == 0) {
+        scene->in_body = body[n - 1] != '\n';
+        return print_escaped(body, n, true, &scene->text);
+    }
+    int r = end_body(scene);
+    r = r ? r : buffer_append(&scene->text, "< ", 2);
+    r = r ? r : print_escaped(body, n, false, &scene->text);
+    return r ? r : buffer_append(&scene->text, "\n", 1);
+}
+
 static int show_output(struct scene *scene, const Ipc__Output *output, const uint8_t *body, size_t n,
                        struct buffer *out)
 {
     if (strcmp(output->form, "postgres") == 0)
         return scene->outline.terminal ? 0
                                        : pgview_output(scene->view, output->stream, body, n, &scene->text);
+    if (is_protocol(output->form))
+        return show_answer(scene, output->form, body, n);
     return scene->crlf && !scene->pty ? put_lines(scene, body, n, out) : buffer_append(out, body, n);
 }
 

@@ -210,6 +210,7 @@ static int on_head(http_parser *parser)
     bool persists =
         parser->http_minor >= 1 ? !has_token(connection, "close") : has_token(connection, "keep-alive");
     head->keeps_alive = persists && head->framing != HTTP_UNTIL_CLOSE;
+    head->chunks = parser->http_minor >= 1;
     head->upgrades = r->side == HTTP_REQUESTS
                          ? has_token(connection, "upgrade") && http_head_field(head, "upgrade") != NULL
                          : head->status == 101;

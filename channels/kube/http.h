@@ -30,6 +30,7 @@ struct http_head {
     enum http_framing framing;
     uint64_t length;  /* HTTP_LENGTH */
     bool keeps_alive; /* another message may follow on the connection */
+    bool chunks;      /* its sender understands HTTP_CHUNKED: it speaks HTTP/1.1 */
     bool upgrades;    /* a request that asks for another protocol; a response that switches to it (101) */
 };
 

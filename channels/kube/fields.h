@@ -1,0 +1,21 @@
+/* Which fields of a request's head go on to an API server, and in what form. No I/O. */
+#pragma once
+#include "channels/kube/http.h"
+
+enum { KUBE_FIELDS_REFUSED = 1 };
+/* Whether a client may send these: fields by which it would be somebody else are refused, not dropped.
+ * detail: for the client. */
+MUST_USE int kube_fields_check(const struct http_head *head, struct detail *detail);
+
+struct kube_fields_how {
+    const char *host; /* of the target, for Host */
+    bool json;        /* the answer has to be JSON: it is looked at */
+    bool upgrades;    /* to another protocol, whose fields go on too */
+};
+/* Appends those that go on, and our own. */
+MUST_USE int kube_fields_put(struct buffer *out, const struct http_head *head,
+                             const struct kube_fields_how *how);
+/* Appends those of an answer that go on to the client; upgrades: it switches to another protocol. */
+MUST_USE int kube_fields_put_answer(struct buffer *out, const struct http_head *head, bool upgrades);
+/* The media types of an Accept field that are JSON; "application/json" when there is none. */
+MUST_USE int kube_accept_json(struct buffer *out, const char *accept);

@@ -1,0 +1,45 @@
+/* One connection to the API server of a Kubernetes target: the vault is asked, and the connector stays
+ * between (its framing: channels/kube/frame.h). */
+#pragma once
+#include "base/buffer.h"
+#include "channels/gate.h"
+
+enum {
+    KUBE_LINK_WAIT_MS = 90 * 1000, /* for the connection; the connector gives up earlier */
+    KUBE_LINK_IN_MAX = 64 * 1024,  /* bytes that wait to be taken */
+};
+
+struct kube_link;
+
+/* Each may free the link; none is called from inside of a call to it. */
+struct kube_link_calls {
+    /* It stands; or bytes have come, some have gone out, or it has ended. */
+    void (*moved)(void *owner);
+    /* There is none. code: contract.md §3. */
+    void (*refused)(void *owner, const char *code, const char *reason);
+};
+
+struct kube_link_want {
+    const Ipc__Target *target;
+    const char *recording; /* id; or "" */
+    const char *purpose;   /* for the audit, static; NULL: what its name says */
+    struct buffer *out;    /* frames: what goes out; outlives the link */
+};
+
+/* Negative errno: nobody can be asked. want is borrowed for the call. */
+MUST_USE int kube_link_new(struct gate *gate, const struct kube_link_want *want,
+                           const struct kube_link_calls *calls, void *owner, struct kube_link **ret);
+void kube_link_free(struct kube_link *link);
+/* What has come; the caller consumes. */
+struct buffer *kube_link_in(struct kube_link *link);
+/* Whether it stands; whether nothing more comes than what kube_link_in() has. */
+bool kube_link_stands(const struct kube_link *link);
+bool kube_link_ended(const struct kube_link *link);
+/* Writes what goes out now, and waits for what is next; after every change of either buffer. reads: whether
+ * more is wanted. */
+void kube_link_go_on(struct kube_link *link, bool reads);
+
+/* Vault AnswerLogin: false when it is not to a link's question. */
+bool kube_links_answer_login(struct gate *gate, const Ipc__AnswerLogin *answer, int *fds, size_t n_fds);
+/* Those that wait for the vault are refused. */
+void kube_links_vault_gone(struct gate *gate);

@@ -1,0 +1,57 @@
+/* The inside of a kube_stream, shared by kube_stream.c (bytes, beginning and end), kube_stream_decide.c (what
+ * becomes of a request) and kube_stream_show.c (what of the answers is shown and recorded). */
+#pragma once
+#include "channels/kube/exchange.h"
+#include "channels/kube/verdict.h"
+#include "channels/kube_link.h"
+#include "channels/kube_stream.h"
+#include "channels/masking.h"
+
+struct detect_stream;
+struct kube_hold;
+
+struct kube_stream {
+    struct channel *channel;
+    uint32_t number; /* in the recording */
+    bool record_output;
+    char host[320]; /* of the target, for Host */
+    int client_fd;
+    struct source *client;
+    struct timer *timer;
+    struct buffer in;
+    bool client_ended; /* its end of file was read */
+    bool closing;      /* our end of file is out */
+    bool inside;       /* a step is under way */
+    struct exchange *exchange;
+    struct masking masking;
+
+    struct kube_link *link;
+    bool link_used;               /* it has answered a request before */
+    bool repeated;                /* the request was sent once more */
+    struct kube_verdict verdict;  /* of the request that is under way */
+    struct kube_hold *hold;       /* while people decide; or NULL */
+    struct detect_stream *detect; /* of the answer; or NULL */
+    char reason[DETAIL_MAX];      /* for the log, at the end */
+};
+
+/* The state is ASKING: it is judged, recorded, and sent, refused or held. Negative: the stream must stop. */
+MUST_USE int kube_stream_decide(struct kube_stream *s);
+/* People are asked, and nothing is known yet. */
+bool kube_stream_waits(const struct kube_stream *s);
+/* They are asked, about the text that stands in the recording under that number. */
+MUST_USE int kube_stream_hold(struct kube_stream *s, const struct exchange_question *q,
+                              const struct buffer *text, uint64_t number);
+/* What is open is withdrawn. */
+void kube_stream_drop_hold(struct kube_stream *s, const char *why);
+/* It was allowed: a connection is there or asked for, and it is on its way. warning: goes with the answer; or
+ * NULL. */
+MUST_USE int kube_stream_send(struct kube_stream *s, const char *warning);
+/* A Status is the answer; recorded. */
+MUST_USE int kube_stream_refuse(struct kube_stream *s, const struct kube_status *status);
+/* What the connection to the server has brought. */
+MUST_USE int kube_stream_server(struct kube_stream *s, bool *ret_moved);
+
+/* Goes on as far as it can. The stream may be gone afterwards. */
+void kube_stream_step(struct kube_stream *s);
+
+extern const struct exchange_calls kube_stream_show; /* owner: the stream */
