@@ -17,6 +17,8 @@
 #include "policy/ticket.h"
 #include "vault/errand.h"
 #include "vault/host.h"
+#include "vault/kube.h"
+#include "vault/login.h"
 
 enum { STATE_NEW = 1, STATE_VOUCHED = 2 };
 
@@ -114,11 +116,6 @@ static int on_present(void *owner, const Ipc__Message *message, int *fds, size_t
 
 /* ---- AskLogin ---- */
 
-struct refusal {
-    const char *code; /* contract.md §3; NULL: not refused */
-    struct detail message, log;
-};
-
 static void answer_login(struct client *client, uint32_t request, struct refusal *refused,
                          const struct secret *mask_key, int fd)
 {
@@ -175,69 +172,6 @@ static bool settings_fit(const Ipc__AskLogin *asked)
            strlen(asked->recording) <= RECORDING_MAX;
 }
 
-static void unlock(struct vault *vault, const Ipc__Target *target, struct secret **ret,
-                   struct refusal *refused)
-{
-    bool by_ca = target->certificate_authority[0] != '\0';
-    int r = vault_secret(vault, by_ca ? target->certificate_authority : target->credential,
-                         target_is_host(target) ? SEALED_SSH_KEY : SEALED_PASSWORD, ret, &refused->log);
-
-    if (r == STORE_SEALED) {
-        detail_set(&refused->message, "the vault is sealed; ask an operator to give it its key back");
-        refused->code = "vault_sealed";
-    } else if (r) {
-        if (r < 0)
-            detail_set(&refused->log, "the vault's store: %s", strerror(-r));
-        detail_set(
-            &refused->message,
-            "target \"%s\" is unavailable; ask an operator: the log says why, and trying again won't help",
-            target->name);
-        refused->code = "target_unavailable";
-    }
-}
-
-/* A login at a host that may not be: said to the person. Negative: no gate says such a thing. */
-static int ask_host(const Ipc__Target *target, const Ipc__AskLogin *asked, const Ipc__Identity *identity,
-                    struct host_login **ret, struct refusal *refused)
-{
-    int r = target_is_host(target) ? host_login_new(target, asked, identity, ret, &refused->message) : 0;
-
-    if (r != -EACCES)
-        return r;
-    refused->log = refused->message;
-    refused->code = "denied";
-    return 0;
-}
-
-static int send_connector(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
-                          const Ipc__Identity *identity, struct refusal *refused, int *ret_gate)
-{
-    CLEANUP(secret_free) struct secret *secret = NULL;
-    CLEANUP(host_login_free) struct host_login *host = NULL;
-    int r = ask_host(target, asked, identity, &host, refused);
-
-    if (!r && !refused->code)
-        unlock(client->vault, target, &secret, refused);
-    if (r || refused->code)
-        return r;
-    if (host)
-        r = errand_host(client, target, asked, &host, secret, ret_gate);
-    else
-        r = errand_login(client, target, asked,
-                         roles_are_read_only(client->vault->config, identity->roles, identity->n_roles),
-                         secret, ret_gate);
-    if (r == -EBUSY) {
-        detail_set(&refused->message, "too many logins to targets are under way; try again in a moment");
-        detail_set(&refused->log, "too many logins under way");
-        refused->code = "limit";
-    } else if (r) {
-        detail_set(&refused->message, "target \"%s\" is unavailable; try again later", target->name);
-        detail_set(&refused->log, "starting a connector: %s", strerror(-r));
-        refused->code = "target_unavailable";
-    }
-    return 0;
-}
-
 /* Hashing masks of this target, for whomever they are. Without its key they redact instead. */
 static void derive_mask_key(struct vault *vault, const Ipc__Target *target, struct secret **ret)
 {
@@ -264,7 +198,7 @@ static int on_ask_login(void *owner, const Ipc__Message *message, int *fds, size
     if (!settings_fit(asked))
         return -E2BIG;
     target = reach(client, asked->target, &refused, &identity);
-    int r = target ? send_connector(client, target, asked, identity, &refused, &gate) : 0;
+    int r = target ? login_begin(client, target, asked, identity, &refused, &gate) : 0;
     if (r)
         return r;
     if (refused.code)
@@ -291,7 +225,8 @@ static int on_ask_cancel(void *owner, const Ipc__Message *message, int *fds, siz
     (void)fds, (void)n_fds;
     if (asked->key.len == 0 || asked->key.len > CANCEL_KEY_MAX)
         return -EINVAL;
-    r = target && !target_is_host(target) ? errand_cancel(client, target, asked) : -ENOENT;
+    r = target && !target_is_host(target) && !target_is_kube(target) ? errand_cancel(client, target, asked)
+                                                                     : -ENOENT;
     if (r && asked->request)
         errand_answer_cancel(client, asked->request, false);
     if (r)

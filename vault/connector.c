@@ -1,9 +1,10 @@
 /* gatehouse-connector: logs in to one target, hands the connection to the gate, and is gone.
  *
- * To a host it connects alone; see connector_host.c. The zygote loads libpq and OpenSSL and waits; each login
- * is a fork of it, inside the jail. The child gets one Job from the vault, with the secret. A plain
- * connection is handed to the gate as it is: the child ends without a Terminate, by _exit. With TLS it stays,
- * holds the keys of the connection and carries the bytes, in a jail that by then allows nothing but that. */
+ * To a host it connects alone; see connector_host.c. To an API server it always stays; see connector_kube.c.
+ * The zygote loads libpq and OpenSSL and waits; each login is a fork of it, inside the jail. The child gets
+ * one Job from the vault, with the secret. A plain connection is handed to the gate as it is: the child ends
+ * without a Terminate, by _exit. With TLS it stays, holds the keys of the connection and carries the bytes,
+ * in a jail that by then allows nothing but that. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@
 #include "vault/connector.h"
 #include "vault/connector_cancel.h"
 #include "vault/connector_host.h"
+#include "vault/connector_kube.h"
 #include "vault/connector_login.h"
 #include "vault/connector_relay.h"
 #include "vault/connector_tell.h"
@@ -90,7 +92,7 @@ static int relay_tls(struct job *job, const struct login *login, int vault)
         log_event(LOG_ERROR, "jail_failed", "detail", detail.text, NULL);
         return EXIT_SOFTWARE;
     }
-    r = relay_run(PQsslStruct(login->conn, "OpenSSL"), PQsocket(login->conn), ours);
+    r = relay_run(PQsslStruct(login->conn, "OpenSSL"), PQsocket(login->conn), ours, NULL, &detail);
     return r ? CONNECTOR_UNAVAILABLE : 0;
 }
 
@@ -155,6 +157,11 @@ static bool is_host(const Ipc__Target *target)
     return strcmp(target->kind, "ssh") == 0;
 }
 
+static bool is_kube(const Ipc__Target *target)
+{
+    return strcmp(target->kind, "kubernetes") == 0;
+}
+
 /* A socket is PostgreSQL's; a host has one way to prove who we are. */
 static bool job_is_sane(const Ipc__Job *job)
 {
@@ -165,6 +172,8 @@ static bool job_is_sane(const Ipc__Job *job)
     if (is_host(target))
         return target->host[0] && !target->socket[0] && job->login[0] && !job->cancel &&
                (job->secret.len > 0) == !target->certificate_authority[0];
+    if (is_kube(target))
+        return target->host[0] && !target->socket[0] && !job->cancel && job->secret.len > 0;
     return strcmp(target->kind, "postgres") == 0 &&
            (target->socket[0] == '/' || (target->host[0] && !target->socket[0]));
 }
@@ -173,6 +182,8 @@ static int run_kind(struct job *job, char *secret, int vault)
 {
     if (job->message->cancel)
         return run_cancel(job, vault);
+    if (is_kube(job->target))
+        return kube_run(job, secret, job->message->secret.len, vault);
     return is_host(job->target) ? host_run(job, (uint8_t *)secret, job->message->secret.len, vault)
                                 : run_login(job, secret, vault);
 }
@@ -205,7 +216,7 @@ static int connector_child(void *owner, const Ipc__Spawn *spawn, int *fds, size_
     (void)owner, (void)spawn;
     if (r || message->body_case != IPC__MESSAGE__BODY_JOB || n_job_fds > 0)
         return EXIT_SOFTWARE;
-    if (!message->job->cancel && gate < 0)
+    if (!message->job->cancel && !message->job->want_token && gate < 0)
         return EXIT_SOFTWARE;
     return run_job(message, fds[0], gate);
 }

@@ -43,3 +43,5 @@ MUST_USE int addresses_of(const char *host, struct addresses *ret, struct detail
 /* ---- connector_connect.c ---- */
 /* A fresh, non-blocking connection to the target, within the deadline. */
 MUST_USE int job_connect(const struct job *job, int *ret_fd, struct detail *detail);
+/* A TCP connection that will live long: without delays, and noticed when the other end is lost. */
+void job_keep_alive(int fd);

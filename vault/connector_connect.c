@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -9,6 +10,12 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "vault/connector.h"
+
+enum {
+    KEEPALIVE_IDLE_S = 60,
+    KEEPALIVE_INTERVAL_S = 15,
+    KEEPALIVE_COUNT = 4,
+};
 
 union address {
     struct sockaddr any;
@@ -88,4 +95,15 @@ int job_connect(const struct job *job, int *ret, struct detail *detail)
     }
     return detail_fail(detail, r, "%s port %u: %s", job->target->host, (unsigned)job->target->port,
                        strerror(-r));
+}
+
+void job_keep_alive(int fd)
+{
+    const int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S, count = KEEPALIVE_COUNT;
+
+    fd_nodelay(fd);
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 }

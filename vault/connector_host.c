@@ -9,7 +9,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,9 +27,6 @@
 enum {
     AGENT_LIMIT_MS = 30 * 1000, /* from the connection to the signature: a key exchange and a round trip */
     CERTIFICATE_LIMIT_MS = 5 * 1000, /* for the vault to sign */
-    KEEPALIVE_IDLE_S = 60,
-    KEEPALIVE_INTERVAL_S = 15,
-    KEEPALIVE_COUNT = 4,
 };
 
 void host_start(void)
@@ -39,17 +35,6 @@ void host_start(void)
 }
 
 /* ---- the connection ---- */
-
-static void keep_alive(int fd)
-{
-    const int on = 1, idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S, count = KEEPALIVE_COUNT;
-
-    fd_nodelay(fd);
-    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
-}
 
 /* Numeric, without zone; IPv4 as such. */
 static int near_end(int fd, char out[INET6_ADDRSTRLEN])
@@ -204,7 +189,7 @@ static int reach(struct job *job, int *ret_fd, struct detail *detail)
     int r = job_connect(job, ret_fd, detail);
 
     if (!r)
-        keep_alive(*ret_fd);
+        job_keep_alive(*ret_fd);
     alarm(0);
     return r;
 }

@@ -8,7 +8,10 @@
  *
  * TLS has its own ideas of when it wants to read or write, so each round tries everything that may be
  * possible and then waits for what SSL_get_error() asked for.
- */
+ *
+ * With a filter there is a third pipe, before it: what the gate said and the filter has not taken yet. HTTP
+ * has no end of its own for what follows a 101, and its servers read what they are sent: they get a
+ * close_notify. */
 #include "vault/connector_relay.h"
 
 #include <errno.h>
@@ -40,6 +43,10 @@ struct relay {
     SSL *tls;
     int tls_fd, plain_fd;
     struct pipe up, down; /* up: plain → TLS; down: TLS → plain */
+    struct pipe *raw;     /* plain → filter; NULL without one */
+    const struct relay_filter *filter;
+    int fault; /* what the filter ended it with; or 0 */
+    struct detail *detail;
     bool read_wants_write, write_wants_read;
     bool plain_blocked, tls_blocked; /* the last write did not take everything */
     uint64_t close_by_ms;            /* 0: no side has ended yet */
@@ -75,27 +82,64 @@ static void abandon(struct pipe *pipe)
     pipe->start = pipe->end = 0;
 }
 
-/* Each of the four steps returns whether it moved anything. */
+/* Where the gate's bytes come in. */
+static struct pipe *entry(struct relay *relay)
+{
+    return relay->raw ? relay->raw : &relay->up;
+}
+
+static void abandon_up(struct relay *relay)
+{
+    abandon(&relay->up);
+    if (relay->raw)
+        abandon(relay->raw);
+}
+
+/* Each of the steps returns whether it moved anything. */
 
 static bool read_plain(struct relay *relay)
 {
+    struct pipe *pipe = entry(relay);
     uint8_t *room;
     size_t n;
     ssize_t got;
 
-    if (!has_room(&relay->up))
+    if (!has_room(pipe))
         return false;
-    n = space(&relay->up, &room);
+    n = space(pipe, &room);
     got = recv(relay->plain_fd, room, n, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return false;
-    if (got > 0 && !relay->up.abandoned)
-        relay->up.end += (size_t)got;
+    if (got > 0 && !pipe->abandoned)
+        pipe->end += (size_t)got;
     if (got <= 0)
-        relay->up.ended = true;
+        pipe->ended = true;
     if (got < 0)
         abandon(&relay->down);
     return true;
+}
+
+/* The gate's end goes on once the filter has nothing more to put. Bytes that it does not take wait for
+ * something that the server says, as long as it may. */
+static bool filter_plain(struct relay *relay)
+{
+    struct pipe *raw = relay->raw, *up = &relay->up;
+    size_t taken = 0, put = 0, room;
+    bool waits;
+    uint8_t *out;
+
+    if (!raw || up->ended || !has_room(up))
+        return false;
+    if (!up->abandoned) {
+        room = space(up, &out);
+        relay->fault = relay->filter->give(relay->filter->owner, raw->bytes + raw->start,
+                                           raw->end - raw->start, &taken, out, room, &put);
+        raw->start += taken;
+        up->end += put;
+    }
+    waits = has_bytes(raw) && !relay->down.ended;
+    up->ended = raw->ended && taken == 0 && put == 0 && !waits;
+    return taken > 0 || put > 0 || up->ended;
 }
 
 static bool write_plain(struct relay *relay)
@@ -121,6 +165,18 @@ static bool write_plain(struct relay *relay)
     return put > 0;
 }
 
+/* After the gate's end nobody minds. */
+static void note_break(struct relay *relay)
+{
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+    if (!entry(relay)->ended && !relay->detail->text[0])
+        detail_set(relay->detail, "%s",
+                   reason  ? reason
+                   : errno ? strerror(errno)
+                           : "the connection was lost");
+}
+
 static bool read_tls(struct relay *relay)
 {
     uint8_t *room;
@@ -132,7 +188,10 @@ static bool read_tls(struct relay *relay)
         return false;
     n = space(&relay->down, &room);
     ERR_clear_error();
+    errno = 0;
     if (SSL_read_ex(relay->tls, room, n, &got) == 1) {
+        if (relay->filter)
+            relay->filter->hear(relay->filter->owner, room, got);
         if (!relay->down.abandoned)
             relay->down.end += got;
         return true;
@@ -142,8 +201,10 @@ static bool read_tls(struct relay *relay)
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
         return false;
     relay->down.ended = true; /* close_notify, a cut connection or an error: what came before is valid */
-    if (error != SSL_ERROR_ZERO_RETURN)
-        abandon(&relay->up);
+    if (error != SSL_ERROR_ZERO_RETURN) {
+        note_break(relay);
+        abandon_up(relay);
+    }
     return true;
 }
 
@@ -158,10 +219,13 @@ static bool write_tls(struct relay *relay)
         if (!pipe->ended || pipe->shut)
             return false;
         pipe->shut = true;
+        if (relay->filter && relay->filter->tells_end)
+            (void)SSL_shutdown(relay->tls);
         (void)shutdown(relay->tls_fd, SHUT_WR);
         return true;
     }
     ERR_clear_error();
+    errno = 0;
     if (SSL_write_ex(relay->tls, pipe->bytes + pipe->start, pipe->end - pipe->start, &put) == 1) {
         pipe->start += put;
         return true;
@@ -169,8 +233,10 @@ static bool write_tls(struct relay *relay)
     error = SSL_get_error(relay->tls, 0);
     relay->tls_blocked = error == SSL_ERROR_WANT_WRITE;
     relay->write_wants_read = error == SSL_ERROR_WANT_READ;
-    if (!relay->tls_blocked && !relay->write_wants_read)
-        abandon(pipe);
+    if (!relay->tls_blocked && !relay->write_wants_read) {
+        note_break(relay);
+        abandon_up(relay);
+    }
     return false;
 }
 
@@ -187,7 +253,7 @@ static int time_left(struct relay *relay)
 {
     uint64_t now = clock_ms();
 
-    if ((!relay->up.ended && !relay->down.ended) || has_bytes(&relay->down))
+    if ((!entry(relay)->ended && !relay->down.ended) || has_bytes(&relay->down))
         return -1;
     if (relay->close_by_ms == 0)
         relay->close_by_ms = now + RELAY_CLOSE_MS;
@@ -204,7 +270,7 @@ static int wait_for_more(struct relay *relay)
         fds[0].events |= POLLIN;
     if (relay->tls_blocked || relay->read_wants_write)
         fds[0].events |= POLLOUT;
-    if (has_room(&relay->up))
+    if (has_room(entry(relay)))
         fds[1].events |= POLLIN;
     if (relay->plain_blocked)
         fds[1].events |= POLLOUT;
@@ -225,9 +291,10 @@ static int wait_for_more(struct relay *relay)
 static bool move_bytes(struct relay *relay)
 {
     bool moved = true;
-    for (int i = 0; i < ROUNDS && moved; i++) {
+    for (int i = 0; i < ROUNDS && moved && !relay->fault; i++) {
         moved = read_plain(relay);
 
+        moved |= filter_plain(relay);
         moved |= write_tls(relay);
         moved |= read_tls(relay);
         moved |= write_plain(relay);
@@ -236,31 +303,50 @@ static bool move_bytes(struct relay *relay)
     }
     /* The server has ended and the gate has all of it: nothing that the gate still says can be of use. */
     if (relay->down.ended && relay->down.shut && !relay->up.abandoned)
-        abandon(&relay->up);
+        abandon_up(relay);
     return moved;
 }
 
-int relay_run(SSL *tls, int tls_fd, int plain_fd)
+static void relay_free(struct relay *relay)
 {
-    CLEANUP(free) struct relay *relay = calloc(1, sizeof(*relay));
-    int r;
+    if (!relay)
+        return;
+    free(relay->raw);
+    free(relay);
+}
+DEFINE_CLEANUP(struct relay *, relay_free)
+
+static int run(struct relay *relay)
+{
+    int r = fd_nonblock(relay->tls_fd, true);
+
+    if (!r)
+        r = fd_nonblock(relay->plain_fd, true);
+    while (!r) {
+        bool more = move_bytes(relay);
+        if (relay->fault || is_done(relay))
+            return relay->fault;
+        if (!more)
+            r = wait_for_more(relay);
+    }
+    return r == -ETIMEDOUT ? 0 : r;
+}
+
+int relay_run(SSL *tls, int tls_fd, int plain_fd, const struct relay_filter *filter, struct detail *detail)
+{
+    CLEANUP(relay_free) struct relay *relay = calloc(1, sizeof(*relay));
 
     if (!relay)
         return -ENOMEM;
     relay->tls = tls;
     relay->tls_fd = tls_fd;
     relay->plain_fd = plain_fd;
+    relay->filter = filter;
+    relay->detail = detail;
+    relay->raw = filter ? calloc(1, sizeof(*relay->raw)) : NULL;
+    if (filter && !relay->raw)
+        return -ENOMEM;
     SSL_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_set_options(tls, SSL_OP_NO_RENEGOTIATION);
-    r = fd_nonblock(tls_fd, true);
-    if (!r)
-        r = fd_nonblock(plain_fd, true);
-    while (!r) {
-        bool more = move_bytes(relay);
-        if (is_done(relay))
-            break;
-        if (!more)
-            r = wait_for_more(relay);
-    }
-    return r == -ETIMEDOUT ? 0 : r;
+    return run(relay);
 }

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "vault/host.h"
+#include "vault/kube.h"
 
 struct errand {
     struct client *client;
@@ -290,6 +291,24 @@ int errand_host(struct client *client, const Ipc__Target *target, const Ipc__Ask
     job.login = errand->host->login;
     /* The CA's key stays here: it signs when the connector has connected. */
     r = send_login(errand, target, by_ca ? NULL : key, &job, ret_gate);
+    if (!r)
+        (void)STEAL(errand);
+    return r;
+}
+
+int errand_kube(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
+                const struct kube_grant *grant, const struct secret *secret, int *ret_gate)
+{
+    CLEANUP(errand_free) struct errand *errand = NULL;
+    Ipc__Job job = IPC__JOB__INIT;
+    int r = errand_new(client, target, asked->recording, false, &errand);
+
+    if (r)
+        return r;
+    job.vault_type = (char *)(uintptr_t)sealed_type_name(grant->type);
+    job.kube_headers.data = (uint8_t *)(uintptr_t)buffer_head(&grant->headers);
+    job.kube_headers.len = buffer_size(&grant->headers);
+    r = send_login(errand, target, secret, &job, ret_gate);
     if (!r)
         (void)STEAL(errand);
     return r;

@@ -3,6 +3,7 @@
 #include "vault/client.h"
 
 struct host_login;
+struct kube_grant;
 
 /* Starts a login: the gate's end of the connector is *ret_gate. read_only: the session begins read-only.
  * -EBUSY when there are too many. */
@@ -11,6 +12,9 @@ MUST_USE int errand_login(struct client *client, const Ipc__Target *target, cons
 /* The same to a host: key: its private key; one of a CA is not given away. *host is taken. */
 MUST_USE int errand_host(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
                          struct host_login **host, const struct secret *key, int *ret_gate);
+/* The same to an API server; secret is of the grant's type. */
+MUST_USE int errand_kube(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
+                         const struct kube_grant *grant, const struct secret *secret, int *ret_gate);
 /* Starts a CancelRequest; when it asks for that, the gate is told of its end. */
 MUST_USE int errand_cancel(struct client *client, const Ipc__Target *target, const Ipc__AskCancel *asked);
 void errand_answer_cancel(struct client *client, uint32_t request, bool ok);

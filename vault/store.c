@@ -179,17 +179,34 @@ int store_refresh(struct store *store, struct detail *detail)
     return r;
 }
 
-int store_get(struct store *store, const char *name, enum sealed_type type, struct secret **ret,
-              struct detail *detail)
+static int find(struct store *store, const char *name, const struct sealed_entry **ret, struct detail *detail)
 {
-    const struct sealed_entry *entry;
     int r = store_refresh(store, detail);
 
     if (r)
         return r;
-    entry = sealed_find(store->sealed, name);
-    if (!entry)
-        return detail_fail(detail, STORE_NO_ENTRY, "the vault has no entry \"%s\"", name);
+    *ret = sealed_find(store->sealed, name);
+    return *ret ? 0 : detail_fail(detail, STORE_NO_ENTRY, "the vault has no entry \"%s\"", name);
+}
+
+int store_type(struct store *store, const char *name, enum sealed_type *ret, struct detail *detail)
+{
+    const struct sealed_entry *entry;
+    int r = find(store, name, &entry, detail);
+
+    if (!r)
+        *ret = entry->type;
+    return r;
+}
+
+int store_get(struct store *store, const char *name, enum sealed_type type, struct secret **ret,
+              struct detail *detail)
+{
+    const struct sealed_entry *entry;
+    int r = find(store, name, &entry, detail);
+
+    if (r)
+        return r;
     if (entry->type != type)
         return detail_fail(detail, STORE_WRONG_TYPE, "the vault's entry \"%s\" is a %s, not a %s", name,
                            sealed_type_name(entry->type), sealed_type_name(type));

@@ -26,6 +26,8 @@ MUST_USE int store_refresh(struct store *store, struct detail *detail);
 /* Refreshes, and decrypts one entry. 0, a store_fault or negative. */
 MUST_USE int store_get(struct store *store, const char *name, enum sealed_type type, struct secret **ret,
                        struct detail *detail);
+/* Refreshes, and says of which type an entry is. 0, STORE_SEALED, STORE_NO_ENTRY or negative. */
+MUST_USE int store_type(struct store *store, const char *name, enum sealed_type *ret, struct detail *detail);
 /* Refreshes, and derives the key for one target's masks (sealed_mask_key). */
 MUST_USE int store_mask_key(struct store *store, const char *target, struct secret **ret,
                             struct detail *detail);

@@ -62,6 +62,16 @@ int vault_secret(struct vault *vault, const char *entry, enum sealed_type type, 
     return r;
 }
 
+enum sealed_type vault_kube_type(struct vault *vault, const char *entry)
+{
+    enum sealed_type type = SEALED_TOKEN;
+
+    /* Whatever is wrong is found out, and said, when it is decrypted. */
+    if (vault->store && store_type(vault->store, entry, &type, NULL) == 0 && type != SEALED_CLIENT_CERT)
+        type = SEALED_TOKEN;
+    return type;
+}
+
 /* ---- configuration ---- */
 
 static void config_free(Ipc__Config *config)

@@ -33,6 +33,9 @@ struct vault {
 
 /* The target of that name; NULL when there is none. */
 const Ipc__Target *vault_target(const struct vault *vault, const char *name);
+/* Of which type the entry is by which an API server knows us: a client certificate, or else it has to be a
+ * token. */
+enum sealed_type vault_kube_type(struct vault *vault, const char *entry);
 /* Decrypts an entry. 0, or a store_fault, and logs when the vault is sealed or opened. */
 MUST_USE int vault_secret(struct vault *vault, const char *entry, enum sealed_type type, struct secret **ret,
                           struct detail *detail);

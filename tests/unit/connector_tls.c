@@ -152,29 +152,6 @@ static void much_goes_both_ways_at_once(void **state)
     assert_int_equal(child_status(), 0);
 }
 
-/* VmHWM in KiB of the zygote's only child. */
-static long child_peak_kib(void)
-{
-    char path[64], line[256];
-    long pid = 0, peak = 0;
-    FILE *file;
-
-    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)zygote.pid, (int)zygote.pid);
-    file = fopen(path, "r");
-    if (!file)
-        return 0;
-    assert_int_equal(fscanf(file, "%ld", &pid), 1);
-    fclose(file);
-    snprintf(path, sizeof(path), "/proc/%ld/status", pid);
-    file = fopen(path, "r");
-    assert_non_null(file);
-    while (fgets(line, sizeof(line), file))
-        if (strncmp(line, "VmHWM:", 6) == 0)
-            peak = strtol(line + 6, NULL, 10);
-    fclose(file);
-    return peak;
-}
-
 static void a_relay_holds_little_however_much_goes_through(void **state)
 {
     enum { ROWS = 400000, WIDTH = 90, MORE_KIB = 1024 };

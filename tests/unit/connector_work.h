@@ -9,6 +9,9 @@ extern struct process zygote;
 int connector_start(void **state);
 int connector_stop(void **state);
 
+/* The zygote alone, with its log in postgres.directory: for targets of other kinds. */
+void connector_begin(void);
+
 struct work {
     int vault, gate; /* our ends */
 };
@@ -23,6 +26,8 @@ void take_ca(Ipc__Job *job, const char *file);
 struct work give(Ipc__Job *job);
 /* How the connector that ends next ended: its status, or minus its signal. */
 int child_status(void);
+/* The most memory that the zygote's only child ever had, in KiB; 0 when the kernel does not tell of it. */
+long child_peak_kib(void);
 /* The login must succeed; *ret_connected, unless NULL, is for the caller to free. */
 int log_in(Ipc__Job *job, Ipc__Message **ret_connected);
 /* The login must fail: tells what was said to whom, and waits for the end of the child. */

@@ -5,8 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,110 +16,18 @@
 #include "base/io.h"
 #include "house.h"
 #include "keygen.h"
+#include "tls_house.h"
 
-extern char **environ;
-
-enum { PORTS_MAX = 16, ISSUERS = 7, HOOKS = 16, URL_MAX = COURIER_URL_MAX };
+enum { ISSUERS = 7, HOOKS = 16, URL_MAX = COURIER_URL_MAX };
 
 int courier = -1;
 static struct process process;
 static char directory[KEYGEN_PATH], log_path[KEYGEN_PATH + 16];
-static pid_t server;
-static int server_input = -1;
-static struct {
-    char name[16];
-    unsigned port;
-} ports[PORTS_MAX];
+static struct tls_server server;
 
 unsigned courier_port(const char *name)
 {
-    for (size_t i = 0; i < PORTS_MAX; i++)
-        if (strcmp(ports[i].name, name) == 0)
-            return ports[i].port;
-    fail_msg("no port %s", name);
-    return 0;
-}
-
-/* ---- the provider ---- */
-
-static void write_extensions(const char *name, const char *names)
-{
-    char path[2 * KEYGEN_PATH];
-    snprintf(path, sizeof path, "%s/%s.ext", directory, name);
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    assert_true(fprintf(file, "subjectAltName=%s\n", names) > 0);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void make_ca(const char *name)
-{
-    char key[32], pem[32], subject[32];
-    snprintf(key, sizeof key, "%s.key", name);
-    snprintf(pem, sizeof pem, "%s.pem", name);
-    snprintf(subject, sizeof subject, "/CN=Test %s", name);
-    const char *argv[] = {
-        "openssl", "req",     "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-        "-nodes",  "-keyout", key,     "-out",    pem,  "-days",    "2",
-        "-subj",   subject,   NULL
-    };
-    keygen_run(directory, argv);
-}
-
-static void make_certificate(const char *name, const char *names, const char *days)
-{
-    char key[32], csr[32], pem[32], extensions[32];
-    snprintf(key, sizeof key, "%s.key", name);
-    snprintf(csr, sizeof csr, "%s.csr", name);
-    snprintf(pem, sizeof pem, "%s.pem", name);
-    snprintf(extensions, sizeof extensions, "%s.ext", name);
-    const char *request[] = {
-        "openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-        "-keyout", key,   "-out",    csr,  "-subj",    "/CN=localhost",           NULL
-    };
-    const char *sign[] = { "openssl", "x509",   "-req",     "-in",      csr,
-                           "-CA",     "ca.pem", "-CAkey",   "ca.key",   "-CAcreateserial",
-                           "-days",   days,     "-extfile", extensions, "-out",
-                           pem,       NULL };
-    write_extensions(name, names);
-    keygen_run(directory, request);
-    keygen_run(directory, sign);
-}
-
-static void read_ports(int fd)
-{
-    FILE *file = fdopen(fd, "r");
-    char name[16] = "";
-    unsigned port;
-    assert_non_null(file);
-    for (size_t i = 0; i < PORTS_MAX && fscanf(file, "%15s %u", name, &port) == 2; i++) {
-        snprintf(ports[i].name, sizeof ports[i].name, "%s", name);
-        ports[i].port = port;
-        if (strcmp(name, "ready") == 0)
-            break;
-    }
-    assert_string_equal(name, "ready");
-    fclose(file);
-}
-
-static void start_server(void)
-{
-    const char *argv[] = { "/usr/bin/python3", COURIER_SERVER, NULL };
-    posix_spawn_file_actions_t actions;
-    int in[2], out[2];
-    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-    assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
-    assert_int_equal(posix_spawn_file_actions_addchdir_np(&actions, directory), 0);
-    posix_spawn_file_actions_adddup2(&actions, in[0], 0);
-    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-    assert_int_equal(posix_spawn(&server, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ),
-                     0);
-    posix_spawn_file_actions_destroy(&actions);
-    close(in[0]);
-    close(out[1]);
-    server_input = in[1];
-    read_ports(out[0]);
+    return tls_server_port(&server, name);
 }
 
 /* ---- the configuration ---- */
@@ -281,12 +187,12 @@ int courier_start(void **state)
     (void)state;
     keygen_directory(directory);
     snprintf(log_path, sizeof log_path, "%s/log", directory);
-    make_ca("ca");
-    make_ca("other");
-    make_certificate("server", "DNS:localhost,IP:::1", "2");
-    make_certificate("expired", "DNS:localhost", "-1");
-    make_certificate("misnamed", "DNS:elsewhere.example", "2");
-    start_server();
+    tls_make_ca(directory, "ca");
+    tls_make_ca(directory, "other");
+    tls_make_certificate(directory, "server", "localhost", "subjectAltName=DNS:localhost,IP:::1", "2");
+    tls_make_certificate(directory, "expired", "localhost", "subjectAltName=DNS:localhost", "-1");
+    tls_make_certificate(directory, "misnamed", "localhost", "subjectAltName=DNS:elsewhere.example", "2");
+    tls_server_start(&server, directory, COURIER_SERVER);
     /* What somebody left in the environment moves nothing. */
     (void)setenv("https_proxy", "http://127.0.0.1:1", 1);
     (void)setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
@@ -299,11 +205,8 @@ int courier_start(void **state)
 
 int courier_stop(void **state)
 {
-    int status = 0;
     (void)state;
-    close(server_input);
-    assert_int_equal(kill(server, SIGTERM), 0);
-    assert_int_equal(waitpid(server, &status, 0), server);
+    tls_server_stop(&server);
     fd_close(courier);
     assert_int_equal(process_end(&process), 0);
     keygen_remove(directory);

@@ -29,7 +29,7 @@ add_dependencies(front gatehouse-front)
 unit_test(courier_text courier-parts)
 foreach(test courier courier_post)
   unit_test(${test} base)
-  target_sources(${test} PRIVATE courier_fixture.c house.c keygen.c)
+  target_sources(${test} PRIVATE courier_fixture.c tls_house.c house.c keygen.c)
   target_compile_definitions(${test} PRIVATE COURIER="$<TARGET_FILE:gatehouse-courier>"
                                              COURIER_SERVER="${CMAKE_CURRENT_SOURCE_DIR}/courier_server.py")
   add_dependencies(${test} gatehouse-courier)
