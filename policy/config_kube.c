@@ -34,8 +34,8 @@ static const uint64_t LIFETIME_MAX_MS = UINT64_C(24) * 60 * 60 * 1000;
 
 /* ---- where it is ---- */
 
-/* https://HOST[:PORT], with or without a slash behind it. A path would be a prefix of every request: rules
- * read paths as the API server does, which knows of no prefix. */
+/* https, a host and perhaps a port, with or without a slash behind it. A path would be a prefix of every
+ * request: rules read paths as the API server does, which knows of no prefix. */
 static void read_address(struct config_reader *reader, const struct config_node *node, Ipc__Target *target)
 {
     static const char scheme[] = "https://";
@@ -45,7 +45,7 @@ static void read_address(struct config_reader *reader, const struct config_node 
     if (!config_text(reader, node, &text))
         return;
     if (strncmp(text, scheme, sizeof scheme - 1) != 0) {
-        config_fault(reader, node, "bad address \"%.80s\": write https://HOST:PORT", text);
+        config_fault(reader, node, "bad address \"%.80s\": write https:// and HOST:PORT", text);
         return;
     }
     CLEANUP(free) char *host = strdup(text + sizeof scheme - 1);
