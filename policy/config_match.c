@@ -27,22 +27,14 @@ static const struct config_key KEYS[] = {
 static const struct {
     const char *key, *kind, *also;
 } KINDS[] = {
-    { "statements", "postgres", NULL },
-    { "tables", "postgres", NULL },
-    { "columns", "postgres", NULL },
-    { "functions", "postgres", NULL },
-    { "databases", "postgres", NULL },
-    { "unbounded_write", "postgres", NULL },
-    { "channels", "ssh", "kubernetes" },
-    { "commands", "ssh", "kubernetes" },
-    { "paths", "ssh", NULL },
-    { "operations", "ssh", NULL },
-    { "opaque", "ssh", "kubernetes" },
-    { "verbs", "kubernetes", NULL },
-    { "resources", "kubernetes", NULL },
-    { "namespaces", "kubernetes", NULL },
-    { "names", "kubernetes", NULL },
-    { "fields", "kubernetes", NULL },
+    { "statements", "postgres", NULL },  { "tables", "postgres", NULL },
+    { "columns", "postgres", NULL },     { "functions", "postgres", NULL },
+    { "databases", "postgres", NULL },   { "unbounded_write", "postgres", NULL },
+    { "channels", "ssh", "kubernetes" }, { "commands", "ssh", "kubernetes" },
+    { "paths", "ssh", "kubernetes" },    { "operations", "ssh", "kubernetes" },
+    { "opaque", "ssh", "kubernetes" },   { "verbs", "kubernetes", NULL },
+    { "resources", "kubernetes", NULL }, { "namespaces", "kubernetes", NULL },
+    { "names", "kubernetes", NULL },     { "fields", "kubernetes", NULL },
 };
 static const char *const CHANNELS[] = { "shell", "exec", "sftp", "forward", NULL };
 static const char *const OPAQUE[] = { "unknown", "unparsable", NULL };

@@ -51,6 +51,7 @@ target_sources(detect_pattern PRIVATE detect_fixture.c)
 unit_test(mask_text policy-mask-text)
 unit_test(ssh_effects policy-shell)
 unit_test(kube_request policy-kube)
+unit_test(kube_exec policy-kube-exec)
 unit_test(rules_kube policy-kube)
 # A security key made of software, for the real ssh-keygen.
 add_library(sk_dummy MODULE ../e2e/harness/sk_dummy.c)
