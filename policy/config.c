@@ -21,7 +21,7 @@ static const struct config_key KEYS[] = {
     { "listen", CONFIG_REQUIRED },    { "state", CONFIG_REQUIRED },    { "host_keys", CONFIG_OPTIONAL },
     { "drain", CONFIG_OPTIONAL },     { "identity", CONFIG_OPTIONAL }, { "roles", CONFIG_OPTIONAL },
     { "targets", CONFIG_OPTIONAL },   { "rules", CONFIG_OPTIONAL },    { "masks", CONFIG_OPTIONAL },
-    { "recording", CONFIG_OPTIONAL }, { "notify", CONFIG_OPTIONAL },
+    { "recording", CONFIG_OPTIONAL }, { "notify", CONFIG_OPTIONAL },   { "kubectl", CONFIG_OPTIONAL },
 };
 
 static void config_free(Ipc__Config *config)

@@ -1,4 +1,4 @@
-/* state, listen, host_keys, drain. */
+/* state, listen, host_keys, drain, kubectl. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +124,19 @@ static void read_host_key(struct config_reader *reader, const struct config_node
     config_push(reader, &config->n_host_keys, &config->host_keys, path);
 }
 
+/* Whether it can be run, the launcher sees: it may be another machine's configuration that is checked. */
+static void read_kubectl(struct config_reader *reader, const struct config_node *node)
+{
+    const char *text = NULL;
+
+    if (!node || !config_text(reader, node, &text))
+        return;
+    if (text[0] != '/')
+        config_fault(reader, node, "\"kubectl\" needs the whole path of a program, as in /usr/bin/kubectl");
+    else
+        config_set(reader, &reader->config->kubectl, text);
+}
+
 void config_read_server(struct config_reader *reader, const struct config_node *root)
 {
     const struct config_node *host_keys = config_node_get(root, "host_keys");
@@ -134,6 +147,7 @@ void config_read_server(struct config_reader *reader, const struct config_node *
     for (const struct config_node *item = config_list(reader, host_keys, CONFIG_NOT_EMPTY); item;
          item = item->next)
         read_host_key(reader, item, item, NULL);
+    read_kubectl(reader, config_node_get(root, "kubectl"));
     reader->config->drain_ms = DRAIN_DEFAULT_MS;
     config_duration(reader, config_node_get(root, "drain"), 0, DRAIN_MAX_MS, &reader->config->drain_ms);
 }

@@ -114,6 +114,22 @@ static int open_state(const char *state)
     return 0;
 }
 
+/* Where tools have their private directories; the launcher's alone, which empties it. */
+static int make_scratch(const char *state)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/scratch", state) >= (int)sizeof path)
+        return gatehouse_fail(EXIT_CONFIG, "the state directory's name is too long");
+    struct stat about;
+    if (mkdir(path, 0700) < 0 && errno != EEXIST)
+        return gatehouse_fail(EXIT_CONFIG, "%s: %s", path, strerror(errno));
+    if (lstat(path, &about) < 0 || !S_ISDIR(about.st_mode))
+        return gatehouse_fail(EXIT_CONFIG, "%s is not a directory", path);
+    if (geteuid() == 0 && lchown(path, process_uid(PROCESS_LAUNCHER), process_gid()) < 0)
+        return gatehouse_fail(EXIT_CONFIG, "%s: %s", path, strerror(errno));
+    return 0;
+}
+
 static int become_listener(int control)
 {
     char program[4200];
@@ -135,6 +151,8 @@ static int start_listener(const struct serve *serve, const Ipc__Config *config, 
 {
     int pair[2];
     int r = open_state(config->state);
+    if (r == 0)
+        r = make_scratch(config->state);
     if (r)
         return r;
     if (fd_pair(SOCK_SEQPACKET, pair))

@@ -1,4 +1,4 @@
-/* gatehouse-launcher: runs psql and the player for gates, each in a cage (sandbox.c).
+/* gatehouse-launcher: runs psql, kubectl and the player for gates, each in a cage (sandbox.c).
  *
  * Its seccomp list holds what its tools need too, since they inherit it (sandbox_filter.c); what is not on it
  * fails instead of killing, because people try things out in psql. Landlock and a uid of its own do the rest.
@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include "base/io.h"
 #include "base/jail.h"
@@ -18,6 +19,7 @@
 #include "base/start.h"
 #include "base/text.h"
 #include "server/launcher_gate.h"
+#include "server/launcher_kubectl.h"
 #include "server/launcher_psql.h"
 #include "server/launcher_tool.h"
 #include "server/sandbox_files.h"
@@ -77,9 +79,9 @@ static void child_ended(void *owner, int number)
 
 /* ---- the start ---- */
 
-static void prepare(struct program *program, const char *name, const char *path, bool sockets)
+static void prepare(struct program *program, const char *name, const char *path, struct sandbox_needs needs)
 {
-    int r = sandbox_new(path, sockets, &program->sandbox, &program->missing);
+    int r = sandbox_new(path, needs, &program->sandbox, &program->missing);
     if (r == 0)
         return;
     if (!program->missing.text[0])
@@ -87,22 +89,36 @@ static void prepare(struct program *program, const char *name, const char *path,
     log_event(LOG_WARNING, "tool_missing", "tool", name, "detail", program->missing.text, NULL);
 }
 
+static void prepare_kubectl(struct launcher *launcher, const char *wanted)
+{
+    static const struct sandbox_needs needs = { .sockets = AF_INET, .threads = true, .scratch = true };
+    char path[KUBECTL_PATH_MAX];
+    if (kubectl_find(wanted, path) < 0)
+        detail_set(&launcher->kubectl.missing, "%.200s is not installed",
+                   wanted && *wanted ? wanted : "kubectl");
+    else if (!launcher->scratch[0])
+        detail_set(&launcher->kubectl.missing,
+                   "the state directory has no scratch/, which `gatehouse serve` makes");
+    else
+        prepare(&launcher->kubectl, "kubectl", path, needs);
+}
+
 static void prepare_programs(struct launcher *launcher, const char *libexec)
 {
     char psql[PSQL_PATH_MAX], player[PATH_MAX];
     if (psql_find(psql) == 0)
-        prepare(&launcher->psql, "psql", psql, true);
+        prepare(&launcher->psql, "psql", psql, (struct sandbox_needs){ .sockets = AF_UNIX });
     else
         detail_set(&launcher->psql.missing, "psql is not installed");
     (void)snprintf(player, sizeof player, "%s/gatehouse-player", libexec);
-    prepare(&launcher->player, "player", player, false);
+    prepare(&launcher->player, "player", player, (struct sandbox_needs){ 0 });
 }
 
 /* The launcher's own view of the files must include its tools', which can only be narrower. Programs are
  * opened up by directory: an upgrade puts a new file in the place of the old one. */
 struct view {
-    struct jail_path paths[2 * SANDBOX_PATHS_MAX + 2];
-    char directories[4][PATH_MAX];
+    struct jail_path paths[3 * SANDBOX_PATHS_MAX + 3];
+    char directories[6][PATH_MAX];
     size_t n_paths, n_directories;
 };
 
@@ -136,23 +152,41 @@ static int enter_jail(struct launcher *launcher, struct detail *detail)
         return -ENOMEM;
     view_add(view, &launcher->psql);
     view_add(view, &launcher->player);
+    view_add(view, &launcher->kubectl);
+    if (launcher->scratch[0])
+        view->paths[view->n_paths++] = (struct jail_path){ launcher->scratch, true };
     view->paths[view->n_paths++] = (struct jail_path){ "/dev/ptmx", true };
     view->paths[view->n_paths++] = (struct jail_path){ "/dev/pts", true };
     bool landlock = false;
     int r = jail_enter(PROCESS_LAUNCHER, view->paths, view->n_paths, &landlock, detail);
-    bool runs_nothing = !launcher->psql.sandbox && !launcher->player.sandbox;
+    bool runs_nothing = !launcher->psql.sandbox && !launcher->player.sandbox && !launcher->kubectl.sandbox;
     if (r < 0 ||
         runs_nothing) /* gates are told why, so it stays; a kernel without seccomp can't seal it either */
         return r;
     return sandbox_filter_supervisor(detail);
 }
 
-static int take_start(struct launcher *launcher, const Ipc__Start *start, struct detail *detail)
+/* Of the configuration one word is for us; where there is none (tests), what is installed is taken. */
+static void take_config(struct launcher *launcher, int fd)
+{
+    Ipc__Config *config = NULL;
+    if (fd >= 0 && process_config(fd, &config))
+        log_event(LOG_ERROR, "config_unreadable", "detail", "kubectl is looked for in its usual places",
+                  NULL);
+    prepare_kubectl(launcher, config ? config->kubectl : NULL);
+    if (config)
+        ipc__config__free_unpacked(config, NULL);
+}
+
+static int take_start(struct launcher *launcher, const Ipc__Start *start, int config, struct detail *detail)
 {
     if (start->ticket_key.len != TICKET_KEY)
         return detail_fail(detail, -EINVAL, "Start has no ticket key");
     memcpy(launcher->ticket_key, start->ticket_key.data, TICKET_KEY);
     prepare_programs(launcher, start->libexec);
+    if (scratch_begin(start->state, launcher->scratch))
+        launcher->scratch[0] = 0;
+    take_config(launcher, config);
     return 0;
 }
 
@@ -181,6 +215,7 @@ static void launcher_end(struct launcher *launcher)
     loop_free(launcher->loop);
     sandbox_free(launcher->psql.sandbox);
     sandbox_free(launcher->player.sandbox);
+    sandbox_free(launcher->kubectl.sandbox);
     explicit_bzero(launcher->ticket_key, sizeof launcher->ticket_key);
 }
 
@@ -198,12 +233,12 @@ int main(void)
     int fds[IPC_FDS_MAX];
     if (process_begin(PROCESS_LAUNCHER, &start, fds))
         return 78;
-    for (size_t i = 0; i < IPC_FDS_MAX; i++)
-        fd_close(fds[i]); /* the configuration */
     ignore_terminal_signals();
     struct launcher launcher = { 0 };
     struct detail detail = { "" };
-    int r = take_start(&launcher, start->start, &detail);
+    int r = take_start(&launcher, start->start, fds[0], &detail);
+    for (size_t i = 0; i < IPC_FDS_MAX; i++)
+        fd_close(fds[i]); /* the configuration */
     if (r == 0)
         r = enter_jail(&launcher, &detail);
     if (r == 0)

@@ -9,6 +9,11 @@ enum {
     COMMAND_BYTES_MAX = 100 * 1024, /* of all of them; the kernel takes 128 KiB in one word */
 };
 
+enum command_fault {
+    COMMAND_REFUSED = 1, /* the tool has it, Gatehouse does not offer it */
+    COMMAND_USAGE,       /* the tool would not take it either */
+};
+
 struct words {
     char **items; /* NULL-terminated once there is one */
     size_t count, bytes;

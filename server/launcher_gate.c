@@ -1,8 +1,8 @@
 /* What a gate says: who it works for (once, first), then which tools to run and which signals to pass on.
  *
- * The launcher decides by itself what a tool may be told, since a gate reads what agents send: psql's
- * arguments are checked and rewritten, its environment is ours. It does not look at the policy: a tool
- * reaches nothing but this very gate, which asks the vault, which decides. */
+ * The launcher decides by itself what a tool may be told, since a gate reads what agents send: the arguments
+ * of psql and kubectl are checked, their environment is ours. It does not look at the policy: a tool reaches
+ * nothing but this very gate, which asks the vault, which decides. */
 #include "server/launcher_gate.h"
 #include <errno.h>
 #include <stdio.h>
@@ -11,13 +11,17 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "server/launcher_command.h"
+#include "server/launcher_kubectl.h"
 #include "server/launcher_psql.h"
 #include "server/launcher_tell.h"
 #include "server/launcher_tool.h"
 
 enum gate_state { GATE_NEW = 1, GATE_INTRODUCED = 2 };
 
-enum { NAME_MAX_BYTES = 128 }; /* of a target */
+enum {
+    NAME_MAX_BYTES = 128, /* of a target */
+    KUBECONFIG_MAX = 2048,
+};
 
 struct gate {
     struct launcher *launcher;
@@ -34,6 +38,8 @@ static void gate_free(struct gate *gate)
         return;
     if (gate->peer)
         tool_abandon_all(gate->launcher, gate->peer);
+    if (gate->launcher->scratch[0])
+        scratch_remove(gate->launcher->scratch, gate->connection);
     ipc_peer_free(gate->peer);
     if (gate->identity)
         ipc__identity__free_unpacked(gate->identity, NULL);
@@ -113,7 +119,7 @@ static int psql_command(struct gate *gate, const Ipc__AskRun *ask, struct comman
     char user[PSQL_USER_MAX + 1];
     shown_user(gate, user);
     if (!is_name(ask->target))
-        return detail_fail(detail, PSQL_USAGE, "psql: which target?");
+        return detail_fail(detail, COMMAND_USAGE, "psql: which target?");
     int r = psql_arguments(sandbox_program(gate->launcher->psql.sandbox), ask->arguments, ask->n_arguments,
                            command, detail);
     return r ? r
@@ -129,27 +135,90 @@ static int player_command(struct gate *gate, const Ipc__AskRun *ask, struct comm
     for (size_t i = 0; i < ask->n_arguments && r == 0; i++)
         r = command_argument(command, ask->arguments[i]);
     if (r == -E2BIG)
-        return detail_fail(detail, PSQL_USAGE, "replay: more arguments than are taken");
+        return detail_fail(detail, COMMAND_USAGE, "replay: more arguments than are taken");
     return r ? r : psql_environment("replay", "replay", ask->pty ? ask->pty->term : NULL, NULL, 0, command);
+}
+
+/* kubectl has a directory of its own for its configuration and for what it remembers of the server. */
+static int kubectl_command(struct gate *gate, const Ipc__AskRun *ask, const char *scratch,
+                           struct command *command, struct detail *detail)
+{
+    char config[KUBECONFIG_MAX];
+    int r = kubectl_arguments(sandbox_program(gate->launcher->kubectl.sandbox), ask->arguments,
+                              ask->n_arguments, command, detail);
+    if (r)
+        return r;
+    r = kubectl_config(ask->target, config, sizeof config);
+    if (r == 0)
+        r = scratch_write(scratch, "config", config);
+    return r ? r
+             : kubectl_environment(scratch, ask->pty ? ask->pty->term : NULL, ask->environment,
+                                   ask->n_environment, command);
+}
+
+/* What is run, and with what. */
+struct plan {
+    const char *name;
+    const struct program *program;
+    unsigned sockets_per_second;
+    char scratch[SCRATCH_PATH_MAX]; /* or "" */
+};
+
+static int plan_of(struct gate *gate, const Ipc__AskRun *ask, struct plan *plan)
+{
+    struct launcher *launcher = gate->launcher;
+    *plan = (struct plan){ .sockets_per_second = LAUNCHER_SOCKETS_PER_SECOND };
+    switch (ask->tool) {
+    case IPC__TOOL__TOOL_PSQL:
+        plan->name = "psql";
+        plan->program = &launcher->psql;
+        return 0;
+    case IPC__TOOL__TOOL_PLAYER:
+        plan->name = "replay";
+        plan->program = &launcher->player;
+        return 0;
+    case IPC__TOOL__TOOL_KUBECTL:
+        plan->name = "kubectl";
+        plan->program = &launcher->kubectl;
+        plan->sockets_per_second = LAUNCHER_KUBECTL_SOCKETS_PER_SECOND;
+        return !launcher->kubectl.sandbox ? 0
+               : !is_name(ask->target)
+                   ? -EINVAL
+                   : scratch_make(launcher->scratch, gate->connection, ask->target, plan->scratch);
+    default:
+        return -EBADMSG;
+    }
+}
+
+static int make_command(struct gate *gate, const Ipc__AskRun *ask, const struct plan *plan,
+                        struct command *command, struct detail *detail)
+{
+    if (ask->tool == IPC__TOOL__TOOL_KUBECTL)
+        return kubectl_command(gate, ask, plan->scratch, command, detail);
+    return ask->tool == IPC__TOOL__TOOL_PSQL ? psql_command(gate, ask, command, detail)
+                                             : player_command(gate, ask, command, detail);
 }
 
 static const char *code_of(int fault)
 {
-    return fault == PSQL_USAGE ? "usage" : "denied";
+    return fault == COMMAND_USAGE ? "usage" : "denied";
 }
 
 static int run(struct gate *gate, const Ipc__AskRun *ask, int extra)
 {
-    bool psql = ask->tool == IPC__TOOL__TOOL_PSQL;
-    const struct program *program = psql ? &gate->launcher->psql : &gate->launcher->player;
-    const char *name = psql ? "psql" : "replay";
+    struct plan plan;
     struct detail detail = { "" };
-    if (!program->sandbox) {
-        (void)detail_fail(&detail, 0, "%s can't be run here: %s", name, program->missing.text);
+    int r = plan_of(gate, ask, &plan);
+    if (r < 0) {
+        (void)detail_fail(&detail, 0, "%s can't be run here: its directory: %s", plan.name, strerror(-r));
+        return answer_refused(gate, ask->request, "target_unavailable", detail.text);
+    }
+    if (!plan.program->sandbox) {
+        (void)detail_fail(&detail, 0, "%s can't be run here: %s", plan.name, plan.program->missing.text);
         return answer_refused(gate, ask->request, "target_unavailable", detail.text);
     }
     CLEANUP(command_free) struct command command = { 0 };
-    int r = psql ? psql_command(gate, ask, &command, &detail) : player_command(gate, ask, &command, &detail);
+    r = make_command(gate, ask, &plan, &command, &detail);
     if (r > 0)
         return answer_refused(gate, ask->request, code_of(r), detail.text);
     if (r < 0)
@@ -158,11 +227,13 @@ static int run(struct gate *gate, const Ipc__AskRun *ask, int extra)
         .gate = gate->peer,
         .connection = gate->connection,
         .request = ask->request,
-        .name = name,
-        .sandbox = program->sandbox,
+        .name = plan.name,
+        .sandbox = plan.program->sandbox,
         .command = &command,
         .pty = ask->pty,
         .extra = extra,
+        .scratch = plan.scratch[0] ? plan.scratch : NULL,
+        .sockets_per_second = plan.sockets_per_second,
     };
     r = tool_start(gate->launcher, &order, &detail);
     return r < 0 ? answer_refused(gate, ask->request, "target_unavailable", detail.text) : 0;
@@ -173,7 +244,8 @@ static int ask_run(void *owner, const Ipc__Message *message, int *fds, size_t n_
     struct gate *gate = owner;
     const Ipc__AskRun *ask = message->ask_run;
     bool player = ask->tool == IPC__TOOL__TOOL_PLAYER;
-    if ((!player && ask->tool != IPC__TOOL__TOOL_PSQL) || n_fds != (player ? 1 : 0))
+    bool known = player || ask->tool == IPC__TOOL__TOOL_PSQL || ask->tool == IPC__TOOL__TOOL_KUBECTL;
+    if (!known || n_fds != (player ? 1 : 0))
         return -EBADMSG;
     if (tool_find(gate->launcher, gate->peer, ask->request))
         return -EEXIST;

@@ -107,7 +107,7 @@ static int usage(struct cursor *at, const char *what, const char *word)
 {
     char shown[SHOWN_MAX];
     text_escape(shown, sizeof shown, word, strlen(word), false);
-    return detail_fail(at->detail, PSQL_USAGE, "psql: %s: %s", what, shown);
+    return detail_fail(at->detail, COMMAND_USAGE, "psql: %s: %s", what, shown);
 }
 
 static int refuse(struct cursor *at, const struct option *option, const char *why)
@@ -115,7 +115,7 @@ static int refuse(struct cursor *at, const struct option *option, const char *wh
     char letter[8] = "";
     if (option->letter)
         (void)snprintf(letter, sizeof letter, "-%c, ", option->letter);
-    return detail_fail(at->detail, PSQL_REFUSED, "psql: %s--%s is not offered: %s", letter, option->name,
+    return detail_fail(at->detail, COMMAND_REFUSED, "psql: %s--%s is not offered: %s", letter, option->name,
                        why);
 }
 
@@ -211,7 +211,7 @@ static int take_positional(struct cursor *at, const char *word)
 {
     char shown[SHOWN_MAX];
     text_escape(shown, sizeof shown, word, strlen(word), false);
-    return detail_fail(at->detail, PSQL_REFUSED,
+    return detail_fail(at->detail, COMMAND_REFUSED,
                        "psql: \"%s\" is one word too many: %s; SQL goes into -c or standard input", shown,
                        DECIDED);
 }
@@ -237,7 +237,7 @@ int psql_arguments(const char *program, char *const *words, size_t n, struct com
         r = command_argument(command, "-X");
     while (r == 0 && at.next < at.n)
         r = take_word(&at);
-    return r == -E2BIG ? detail_fail(detail, PSQL_USAGE, "psql: more arguments than are taken") : r;
+    return r == -E2BIG ? detail_fail(detail, COMMAND_USAGE, "psql: more arguments than are taken") : r;
 }
 
 /* ---- environment ---- */

@@ -9,16 +9,11 @@ enum {
     PSQL_USER_MAX = 63, /* bytes, as PostgreSQL's names */
 };
 
-enum psql_fault {
-    PSQL_REFUSED = 1, /* psql has it, Gatehouse does not offer it */
-    PSQL_USAGE,       /* psql would not take it either */
-};
-
 /* The newest real psql: Debian's /usr/bin/psql is a wrapper in Perl. -ENOENT. */
 MUST_USE int psql_find(char ret[PSQL_PATH_MAX]);
 
 /* Appends the whole argv: program, -X, and the user's options in one spelling, so that psql can't read them
- * differently from us. 0, a psql_fault with detail for the user, or negative. */
+ * differently from us. 0, a command_fault with detail for the user, or negative. */
 MUST_USE int psql_arguments(const char *program, char *const *words, size_t n, struct command *command,
                             struct detail *detail);
 

@@ -41,7 +41,7 @@ struct tool {
     int streams[STREAMS_MAX]; /* the gate's ends, until it has them */
     size_t n_streams;
     uint64_t sockets_since_ms; /* the second in which sockets are counted */
-    unsigned sockets;
+    unsigned sockets, sockets_most;
 };
 
 static void tool_move(struct tool *tool, enum tool_state to)
@@ -132,7 +132,7 @@ static bool may_open_socket(struct tool *tool)
         tool->sockets_since_ms = now;
         tool->sockets = 0;
     }
-    return tool->state == TOOL_RUNNING && tool->gate && ++tool->sockets <= LAUNCHER_SOCKETS_PER_SECOND;
+    return tool->state == TOOL_RUNNING && tool->gate && ++tool->sockets <= tool->sockets_most;
 }
 
 /* One end of a fresh pair for the tool, which takes it for its server; the other for the gate. */
@@ -274,6 +274,7 @@ static int fork_tool(struct tool *tool, const struct tool_order *order)
         .standard = { tools[0], tools[1], tools[2] },
         .extra = order->extra,
         .terminal = order->pty != NULL,
+        .scratch = order->scratch,
     };
     if (r == 0)
         r = sandbox_start(order->sandbox, &run, &tool->pid, &tool->setup);
@@ -293,6 +294,7 @@ int tool_start(struct launcher *launcher, const struct tool_order *order, struct
         .connection = order->connection,
         .request = order->request,
         .name = order->name,
+        .sockets_most = order->sockets_per_second,
         .setup = -1,
         .notices = -1,
     };

@@ -11,6 +11,8 @@ struct tool_order {
     const char *name; /* static, for the log and messages */
     struct sandbox *sandbox;
     const struct command *command;
+    const char *scratch; /* its private directory, or NULL */
+    unsigned sockets_per_second;
     const Ipc__Pty *pty; /* or NULL */
     int extra;           /* fd 3 of the tool, borrowed; or -1 */
 };

@@ -44,6 +44,7 @@ struct sandbox {
     struct stamp stamps[SANDBOX_PATHS_MAX];
     int ruleset;
     struct sandbox_filter *filter;
+    struct sandbox_needs needs;
 };
 
 /* What the child says through the setup socket; a descriptor rides with the first. */
@@ -75,19 +76,20 @@ static int refresh(struct sandbox *sandbox, struct detail *detail)
     return 0;
 }
 
-int sandbox_new(const char *program, bool sockets, struct sandbox **ret, struct detail *detail)
+int sandbox_new(const char *program, struct sandbox_needs needs, struct sandbox **ret, struct detail *detail)
 {
     CLEANUP(sandbox_free) struct sandbox *sandbox = calloc(1, sizeof *sandbox);
     if (!sandbox)
         return -ENOMEM;
     sandbox->ruleset = -1;
+    sandbox->needs = needs;
     sandbox->program = strdup(program);
     if (!sandbox->program)
         return -ENOMEM;
     sandbox->n_paths = sandbox_files(sandbox->program, sandbox->paths);
     int r = refresh(sandbox, detail);
     if (r == 0)
-        r = sandbox_filter_new(sockets, &sandbox->filter, detail);
+        r = sandbox_filter_new(&needs, &sandbox->filter, detail);
     if (r < 0)
         return r;
     *ret = STEAL(sandbox);
@@ -195,17 +197,22 @@ static void limit(int what, rlim_t most)
         give_up(SETUP_FD, "setrlimit");
 }
 
-/* No RLIMIT_FSIZE: some kernels apply it to pipes of the standard output, and there are no files. */
-static void set_limits(void)
+/* No RLIMIT_FSIZE: some kernels apply it to pipes of the standard output. RLIMIT_NPROC counts threads too,
+ * those of every tool with this uid. */
+static void set_limits(const struct sandbox_needs *needs)
 {
     limit(RLIMIT_CORE, 0);
     limit(RLIMIT_CPU, SANDBOX_CPU_SECONDS);
-    limit(RLIMIT_NOFILE, SANDBOX_FILES);
-    limit(RLIMIT_NPROC, 0);
+    limit(RLIMIT_NOFILE, needs->threads ? SANDBOX_GO_FILES : SANDBOX_FILES);
     limit(RLIMIT_MEMLOCK, 0);
     limit(RLIMIT_MSGQUEUE, 0);
+    if (!needs->threads)
+        limit(RLIMIT_NPROC, 0);
 #ifndef GATEHOUSE_SANITIZE /* AddressSanitizer maps terabytes */
-    limit(RLIMIT_AS, (rlim_t)SANDBOX_MEMORY_MIB << 20);
+    if (needs->threads)
+        limit(RLIMIT_DATA, (rlim_t)SANDBOX_GO_DATA_MIB << 20);
+    else
+        limit(RLIMIT_AS, (rlim_t)SANDBOX_MEMORY_MIB << 20);
 #endif
 }
 
@@ -221,19 +228,19 @@ static int install_filter(struct sandbox *sandbox)
 }
 
 __attribute__((noreturn)) static void become(struct sandbox *sandbox, const struct sandbox_run *run,
-                                             int setup, pid_t launcher)
+                                             int ruleset, int setup, pid_t launcher)
 {
     reset_signals();
     begin_session(setup, run, launcher);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         give_up(setup, "PR_SET_NO_NEW_PRIVS");
-    if (syscall(SYS_landlock_restrict_self, sandbox->ruleset, 0) < 0)
+    if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
         give_up(setup, "Landlock");
     place_descriptors(setup, run);
     if (chdir("/") < 0)
         give_up(SETUP_FD, "chdir");
     (void)umask(077);
-    set_limits();
+    set_limits(&sandbox->needs);
     int notices = install_filter(sandbox);
     const struct word caged = { .what = "caged" };
     if (say(SETUP_FD, &caged, notices) < 0)
@@ -245,10 +252,26 @@ __attribute__((noreturn)) static void become(struct sandbox *sandbox, const stru
 
 /* ---- in the supervisor ---- */
 
+/* A ruleset of this run's own: the program's files and its scratch directory. */
+static int ruleset_with(const struct sandbox *sandbox, const char *scratch, int *ret)
+{
+    struct sandbox_path paths[SANDBOX_PATHS_MAX];
+    if (sandbox->n_paths == SANDBOX_PATHS_MAX)
+        return -E2BIG;
+    memcpy(paths, sandbox->paths, sandbox->n_paths * sizeof paths[0]);
+    paths[sandbox->n_paths] = (struct sandbox_path){ scratch, SANDBOX_SCRATCH, true };
+    return sandbox_files_ruleset(paths, sandbox->n_paths + 1, ret, NULL);
+}
+
 int sandbox_start(struct sandbox *sandbox, const struct sandbox_run *run, pid_t *ret_pid, int *ret_setup)
 {
     int pair[2];
+    CLEANUP(fd_close) int own = -1;
+    if (sandbox->needs.scratch != (run->scratch != NULL))
+        return -EINVAL;
     int r = refresh(sandbox, NULL);
+    if (r == 0 && run->scratch)
+        r = ruleset_with(sandbox, run->scratch, &own);
     if (r == 0)
         r = fd_pair(SOCK_SEQPACKET, pair);
     if (r < 0)
@@ -263,7 +286,7 @@ int sandbox_start(struct sandbox *sandbox, const struct sandbox_run *run, pid_t 
     if (pid < 0)
         return -errno;
     if (pid == 0)
-        become(sandbox, run, childs, launcher);
+        become(sandbox, run, own >= 0 ? own : sandbox->ruleset, childs, launcher);
     *ret_pid = pid;
     *ret_setup = STEAL_FD(ours);
     return 0;

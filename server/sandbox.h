@@ -8,15 +8,25 @@
 
 enum {
     SANDBOX_CPU_SECONDS = 3600,
-    SANDBOX_MEMORY_MIB = 2048, /* address space: psql keeps a whole result unless FETCH_COUNT is set */
-    SANDBOX_FILES = 64,        /* open descriptors */
+    SANDBOX_MEMORY_MIB = 2048,  /* address space: psql keeps a whole result unless FETCH_COUNT is set */
+    SANDBOX_FILES = 64,         /* open descriptors */
+    SANDBOX_GO_FILES = 512,     /* of a program with threads, which has a connection for each request */
+    SANDBOX_GO_DATA_MIB = 2048, /* private writable memory: such a program reserves address space at will */
 };
 
 struct sandbox;
 
-/* Once per program, before the launcher's own jail. sockets: socket(AF_UNIX) is asked of the supervisor
- * (sandbox_notice.h); else refused. -ENOSYS when the kernel can't cage; detail says what is missing. */
-MUST_USE int sandbox_new(const char *program, bool sockets, struct sandbox **ret, struct detail *detail);
+/* What a program can't do without. */
+struct sandbox_needs {
+    int sockets;  /* stream sockets of this family are asked of the supervisor (sandbox_notice.h); 0: none */
+    bool threads; /* its own threads, epoll and the like, as Go has them; still no processes */
+    bool scratch; /* each run has a directory of its own, where it may do as it likes */
+};
+
+/* Once per program, before the launcher's own jail. -ENOSYS when the kernel can't cage; detail says what is
+ * missing. */
+MUST_USE int sandbox_new(const char *program, struct sandbox_needs needs, struct sandbox **ret,
+                         struct detail *detail);
 void sandbox_free(struct sandbox *sandbox);
 DEFINE_CLEANUP(struct sandbox *, sandbox_free)
 const char *sandbox_program(const struct sandbox *sandbox);
@@ -28,6 +38,7 @@ struct sandbox_run {
     int standard[3];          /* become fds 0, 1, 2 */
     int extra;                /* becomes fd 3; or -1 */
     bool terminal;            /* standard[0] is a terminal, to control the new session */
+    const char *scratch;      /* a directory, where the cage has one; else NULL */
 };
 
 /* Forks. The child cages itself and executes the program, which the supervisor must let pass

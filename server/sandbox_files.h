@@ -9,6 +9,7 @@ enum sandbox_access {
     SANDBOX_READ,
     SANDBOX_EXECUTE, /* and read */
     SANDBOX_DEVICE,  /* read, write, ioctl */
+    SANDBOX_SCRATCH, /* a directory: everything below it */
 };
 
 struct sandbox_path {

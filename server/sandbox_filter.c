@@ -14,11 +14,17 @@
  * - kill and tgkill reach the process itself alone: tools share a uid with the launcher. The filter is
  * compiled with a number in place of the pid, which is filled in after fork.
  *
- * Landlock (sandbox_files.c) decides about files. Calls that change them are left out here all the same. */
+ * A program with threads may clone itself as a thread, never as a process. clone3 hides its flags in memory:
+ * to such a program it is missing (ENOSYS), and it takes clone instead. Options that it sets on a socket, it
+ * believes to be set.
+ *
+ * Landlock (sandbox_files.c) decides about files. Calls that change them are left out here all the same, but
+ * for programs that have a scratch directory. */
 #include "server/sandbox_filter.h"
 #include <asm/ioctls.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -29,6 +35,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/io.h"
+#include "server/sandbox.h"
 
 enum {
     SELF = 0x5e1f5e1f,         /* stands for the pid until it is known; above pid_max */
@@ -63,13 +70,20 @@ static const char *const allowed[] = {
 
 /* Refused with an error that makes a good message: "Operation not permitted" for programs, … */
 static const struct { const char *name; int error; } refused[] = {
-    { "fork", EPERM }, { "vfork", EPERM }, { "clone", EPERM }, { "clone3", EPERM }, { "execveat", EPERM },
-    { "fchdir", EACCES }, { "unlink", EACCES }, { "unlinkat", EACCES }, { "rename", EACCES },
-    { "renameat", EACCES }, { "renameat2", EACCES }, { "mkdir", EACCES }, { "mkdirat", EACCES },
-    { "truncate", EACCES }, { "chmod", EACCES }, { "fchmodat", EACCES }, { "link", EACCES }, { "symlink", EACCES },
+    { "fork", EPERM }, { "vfork", EPERM }, { "execveat", EPERM },
+    { "fchdir", EACCES }, { "unlink", EACCES }, { "rename", EACCES }, { "mkdir", EACCES },
+    { "truncate", EACCES }, { "chmod", EACCES }, { "link", EACCES }, { "symlink", EACCES },
     { "ptrace", EPERM }, { "process_vm_readv", EPERM }, { "process_vm_writev", EPERM }, { "tkill", EPERM },
     { "setrlimit", EPERM }, { "bind", EACCES }, { "listen", EACCES }, { "socketpair", EACCES },
 };
+
+/* Of programs that have a scratch directory; of others refused. */
+static const char *const changing[] = {
+    "unlinkat", "renameat", "renameat2", "mkdirat", "fchmodat", "fchmod", "ftruncate", "fsync",
+};
+
+/* Of programs with threads. */
+static const char *const threading[] = { "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "eventfd2", "mincore" };
 
 /* Of a terminal. Not TIOCSTI (typing for the user), not TIOCSCTTY, not FIOSETOWN (signals to others). */
 static const unsigned ioctls[] = {
@@ -83,7 +97,7 @@ static const int fcntls[] = {
 };
 /* What a supervisor needs beyond that: an event loop, making cages, starting and ending tools. */
 static const char *const supervisor_allowed[] = {
-    "epoll_create1", "timerfd_create", "timerfd_settime", "epoll_ctl", "epoll_wait", "epoll_pwait", "signalfd4", "ioctl", "fcntl", "kill", "tgkill",
+    "timerfd_create", "timerfd_settime", "signalfd4", "ioctl", "fcntl", "kill", "tgkill",
     "clone", "execve", "setsid", "close_range", "prlimit64", "setrlimit", "seccomp", "landlock_create_ruleset",
     "landlock_add_rule", "landlock_restrict_self",
 };
@@ -128,14 +142,14 @@ static int add_signals(scmp_filter_ctx context)
     return r ? r : add(context, SCMP_ACT_ALLOW, "tgkill", 1, &self);
 }
 
-static int add_sockets(scmp_filter_ctx context, bool sockets)
+static int add_sockets(scmp_filter_ctx context, int family)
 {
     const struct scmp_arg_cmp stream[2] = {
-        SCMP_A0_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_UNIX),
+        SCMP_A0_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)family),
         SCMP_A1_64(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM), /* the rest are SOCK_NONBLOCK and SOCK_CLOEXEC */
     };
-    const struct scmp_arg_cmp other_family = SCMP_A0_64(SCMP_CMP_NE, AF_UNIX, 0);
-    if (!sockets) {
+    const struct scmp_arg_cmp other_family = SCMP_A0_64(SCMP_CMP_NE, (scmp_datum_t)family, 0);
+    if (!family) {
         int r = add(context, SCMP_ACT_ERRNO(EACCES), "socket", 0, NULL);
         return r ? r : add(context, SCMP_ACT_ERRNO(EACCES), "connect", 0, NULL);
     }
@@ -152,9 +166,38 @@ static int add_limits(scmp_filter_ctx context)
     return add(context, SCMP_ACT_ALLOW, "prlimit64", 2, own);
 }
 
-static int add_rules(scmp_filter_ctx context, bool sockets)
+static int add_threads(scmp_filter_ctx context, bool threads)
+{
+    const struct scmp_arg_cmp thread =
+        SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM);
+    const struct scmp_arg_cmp process = SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0);
+    if (!threads) {
+        int r = add(context, SCMP_ACT_ERRNO(EPERM), "clone", 0, NULL);
+        return r ? r : add(context, SCMP_ACT_ERRNO(EPERM), "clone3", 0, NULL);
+    }
+    int r = add_list(context, threading, COUNT(threading));
+    if (r == 0)
+        r = add(context, SCMP_ACT_ALLOW, "clone", 1, &thread);
+    if (r == 0)
+        r = add(context, SCMP_ACT_ERRNO(EPERM), "clone", 1, &process);
+    return r ? r : add(context, SCMP_ACT_ERRNO(0), "setsockopt", 0, NULL);
+}
+
+static int add_changing(scmp_filter_ctx context, bool scratch)
+{
+    int r = 0;
+    for (size_t i = 0; i < COUNT(changing) && r == 0; i++)
+        r = add(context, scratch ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EACCES), changing[i], 0, NULL);
+    return r;
+}
+
+static int add_rules(scmp_filter_ctx context, const struct sandbox_needs *needs)
 {
     int r = add_list(context, allowed, COUNT(allowed));
+    if (r == 0)
+        r = add_threads(context, needs->threads);
+    if (r == 0)
+        r = add_changing(context, needs->scratch);
     for (size_t i = 0; i < COUNT(refused) && r == 0; i++)
         r = add(context, SCMP_ACT_ERRNO((uint16_t)refused[i].error), refused[i].name, 0, NULL);
     if (r == 0)
@@ -165,7 +208,7 @@ static int add_rules(scmp_filter_ctx context, bool sockets)
         r = add_limits(context);
     if (r == 0)
         r = add(context, SCMP_ACT_NOTIFY, "execve", 0, NULL);
-    return r ? r : add_sockets(context, sockets);
+    return r ? r : add_sockets(context, needs->sockets);
 }
 
 /* The compiled program out of libseccomp, which knows only how to write it to a file. */
@@ -203,19 +246,19 @@ static int find_selves(struct sandbox_filter *filter)
     return filter->n_selves ? 0 : -EPROTO;
 }
 
-static int compile(scmp_filter_ctx context, bool sockets, struct sandbox_filter *filter)
+static int compile(scmp_filter_ctx context, const struct sandbox_needs *needs, struct sandbox_filter *filter)
 {
     int r = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     if (r == 0)
         r = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a tree, not a list */
     if (r == 0)
-        r = add_rules(context, sockets);
+        r = add_rules(context, needs);
     if (r == 0)
         r = take_code(context, filter);
     return r ? r : find_selves(filter);
 }
 
-int sandbox_filter_new(bool sockets, struct sandbox_filter **ret, struct detail *detail)
+int sandbox_filter_new(const struct sandbox_needs *needs, struct sandbox_filter **ret, struct detail *detail)
 {
     if (seccomp_api_get() < API_WITH_NOTIFICATION)
         return detail_fail(detail, -ENOSYS, "the kernel has no seccomp user notification (Linux 5.14 has)");
@@ -225,7 +268,7 @@ int sandbox_filter_new(bool sockets, struct sandbox_filter **ret, struct detail 
         seccomp_release(context);
         return detail_fail(detail, -ENOMEM, "out of memory");
     }
-    int r = compile(context, sockets, filter);
+    int r = compile(context, needs, filter);
     seccomp_release(context);
     if (r < 0)
         return detail_fail(detail, r, "the seccomp filter can't be compiled: %s", strerror(-r));
@@ -251,16 +294,25 @@ struct sock_fprog sandbox_filter_for(struct sandbox_filter *filter, pid_t self)
 static int add_supervisor(scmp_filter_ctx context)
 {
     const struct scmp_arg_cmp local = SCMP_A0_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_UNIX);
+    const struct scmp_arg_cmp internet = SCMP_A0_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, AF_INET);
     int r = add_list(context, allowed, COUNT(allowed));
     if (r == 0)
         r = add_list(context, supervisor_allowed, COUNT(supervisor_allowed));
+    if (r == 0)
+        r = add_list(context, threading, COUNT(threading));
+    if (r == 0)
+        r = add_changing(context, true);
     for (size_t i = 0; i < COUNT(supervisor_prctls) && r == 0; i++)
         r = add(context, SCMP_ACT_ALLOW, "prctl", 1,
                 &SCMP_A0_64(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)supervisor_prctls[i]));
     if (r == 0)
         r = add(context, SCMP_ACT_ALLOW, "socketpair", 1, &local);
-    /* Tools ask for sockets; without connect() and bind(), which are not here, one is of no use. */
-    return r ? r : add(context, SCMP_ACT_ALLOW, "socket", 1, &local);
+    /* Tools ask for sockets; without connect() and bind(), which are not here, one of AF_UNIX is of no use.
+     * One of the Internet would be (MSG_FASTOPEN): RET_TRACE fails with ENOSYS where nobody traces, and where
+     * a tool's own filter asks the supervisor, that comes before it (seccomp(2), precedence). */
+    if (r == 0)
+        r = add(context, SCMP_ACT_ALLOW, "socket", 1, &local);
+    return r ? r : add(context, SCMP_ACT_TRACE(0), "socket", 1, &internet);
 }
 
 int sandbox_filter_supervisor(struct detail *detail)

@@ -7,10 +7,11 @@
 #include "base/error.h"
 
 struct sandbox_filter;
+struct sandbox_needs;
 
-/* sockets: socket(AF_UNIX, SOCK_STREAM) is asked of the supervisor; otherwise every socket is refused.
- * -ENOSYS when the kernel or libseccomp has no user notification. */
-MUST_USE int sandbox_filter_new(bool sockets, struct sandbox_filter **ret, struct detail *detail);
+/* -ENOSYS when the kernel or libseccomp has no user notification. */
+MUST_USE int sandbox_filter_new(const struct sandbox_needs *needs, struct sandbox_filter **ret,
+                                struct detail *detail);
 void sandbox_filter_free(struct sandbox_filter *filter);
 DEFINE_CLEANUP(struct sandbox_filter *, sandbox_filter_free)
 

@@ -47,34 +47,34 @@ static const struct {
     int fault;
     const char *says;
 } refusals[] = {
-    { { "-h", "x" }, PSQL_REFUSED, "-h, --host" },
-    { { "-hx" }, PSQL_REFUSED, "-h, --host" },
-    { { "-Ahx" }, PSQL_REFUSED, "-h, --host" },
-    { { "--host=x" }, PSQL_REFUSED, "the target decides" },
-    { { "--ho", "x" }, PSQL_REFUSED, "--host" },
-    { { "-p", "1" }, PSQL_REFUSED, "--port" },
-    { { "-U", "x" }, PSQL_REFUSED, "--username" },
-    { { "-d", "host=x" }, PSQL_REFUSED, "--dbname" },
-    { { "-W" }, PSQL_REFUSED, "Gatehouse logs in" },
-    { { "-o", "x" }, PSQL_REFUSED, "redirect" },
-    { { "-o", "|cat" }, PSQL_REFUSED, "redirect" },
-    { { "-L", "x" }, PSQL_REFUSED, "redirect" },
-    { { "-f", "/etc/passwd" }, PSQL_REFUSED, "standard input" },
-    { { "-f" , "" }, PSQL_REFUSED, "standard input" },
-    { { "-f--" }, PSQL_REFUSED, "standard input" },
-    { { "orders" }, PSQL_REFUSED, "orders" },
-    { { "-A", "orders", "-t" }, PSQL_REFUSED, "orders" },
-    { { "-c", "select 1", "host=evil" }, PSQL_REFUSED, "host=evil" },
-    { { "--", "-c" }, PSQL_REFUSED, "-c" },
-    { { "-" }, PSQL_REFUSED, "\"-\"" },
-    { { "" }, PSQL_REFUSED, "one word too many" },
-    { { "a\033[31mb" }, PSQL_REFUSED, "a\\x1b[31mb" },
-    { { "-k" }, PSQL_USAGE, "-k" },
-    { { "-c" }, PSQL_USAGE, "requires an argument" },
-    { { "--command" }, PSQL_USAGE, "requires an argument" },
-    { { "--csv=1" }, PSQL_USAGE, "takes no argument" },
-    { { "--e" }, PSQL_USAGE, "ambiguous" },
-    { { "--nonsense" }, PSQL_USAGE, "--nonsense" },
+    { { "-h", "x" }, COMMAND_REFUSED, "-h, --host" },
+    { { "-hx" }, COMMAND_REFUSED, "-h, --host" },
+    { { "-Ahx" }, COMMAND_REFUSED, "-h, --host" },
+    { { "--host=x" }, COMMAND_REFUSED, "the target decides" },
+    { { "--ho", "x" }, COMMAND_REFUSED, "--host" },
+    { { "-p", "1" }, COMMAND_REFUSED, "--port" },
+    { { "-U", "x" }, COMMAND_REFUSED, "--username" },
+    { { "-d", "host=x" }, COMMAND_REFUSED, "--dbname" },
+    { { "-W" }, COMMAND_REFUSED, "Gatehouse logs in" },
+    { { "-o", "x" }, COMMAND_REFUSED, "redirect" },
+    { { "-o", "|cat" }, COMMAND_REFUSED, "redirect" },
+    { { "-L", "x" }, COMMAND_REFUSED, "redirect" },
+    { { "-f", "/etc/passwd" }, COMMAND_REFUSED, "standard input" },
+    { { "-f" , "" }, COMMAND_REFUSED, "standard input" },
+    { { "-f--" }, COMMAND_REFUSED, "standard input" },
+    { { "orders" }, COMMAND_REFUSED, "orders" },
+    { { "-A", "orders", "-t" }, COMMAND_REFUSED, "orders" },
+    { { "-c", "select 1", "host=evil" }, COMMAND_REFUSED, "host=evil" },
+    { { "--", "-c" }, COMMAND_REFUSED, "-c" },
+    { { "-" }, COMMAND_REFUSED, "\"-\"" },
+    { { "" }, COMMAND_REFUSED, "one word too many" },
+    { { "a\033[31mb" }, COMMAND_REFUSED, "a\\x1b[31mb" },
+    { { "-k" }, COMMAND_USAGE, "-k" },
+    { { "-c" }, COMMAND_USAGE, "requires an argument" },
+    { { "--command" }, COMMAND_USAGE, "requires an argument" },
+    { { "--csv=1" }, COMMAND_USAGE, "takes no argument" },
+    { { "--e" }, COMMAND_USAGE, "ambiguous" },
+    { { "--nonsense" }, COMMAND_USAGE, "--nonsense" },
 };
 /* clang-format on */
 
@@ -132,14 +132,14 @@ static void a_command_line_beyond_the_bounds_is_refused(void **state)
     memset(long_word, 'x', COMMAND_BYTES_MAX);
     long_word[COMMAND_BYTES_MAX] = '\0';
     const char *words[WORDS_MAX] = { "-c", long_word };
-    assert_int_equal(parse(words, &command, &detail), PSQL_USAGE);
+    assert_int_equal(parse(words, &command, &detail), COMMAND_USAGE);
     assert_non_null(strstr(detail.text, "more arguments"));
 
     CLEANUP(command_free) struct command many = { 0 };
     static char *switches[COMMAND_WORDS_MAX];
     for (size_t i = 0; i < COMMAND_WORDS_MAX; i++)
         switches[i] = (char *)(uintptr_t) "-A";
-    assert_int_equal(psql_arguments("/psql", switches, COMMAND_WORDS_MAX, &many, &detail), PSQL_USAGE);
+    assert_int_equal(psql_arguments("/psql", switches, COMMAND_WORDS_MAX, &many, &detail), COMMAND_USAGE);
     CLEANUP(command_free) struct command just = { 0 };
     assert_int_equal(psql_arguments("/psql", switches, COMMAND_WORDS_MAX - 2, &just, &detail), 0);
 }

@@ -24,6 +24,7 @@
 
 enum { LIMIT = 5000 };
 
+static const struct sandbox_needs unix_sockets = { .sockets = AF_UNIX };
 static char directory[] = "/tmp/gatehouse-cage-XXXXXX";
 static char program[sizeof directory + 16];
 
@@ -64,7 +65,7 @@ static void begin(struct sandbox *sandbox, struct trial *trial)
     char *const none[] = { NULL };
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     struct detail detail;
-    const struct sandbox_run run = { words, none, { null, null, null }, -1, false };
+    const struct sandbox_run run = { words, none, { null, null, null }, -1, false, NULL };
     assert_int_equal(sandbox_start(sandbox, &run, &trial->pid, &trial->setup), 0);
     fd_close(null);
     assert_int_equal(fd_wait(trial->setup, POLLIN, LIMIT), 0);
@@ -99,7 +100,7 @@ static struct sandbox *cage(void)
 {
     struct sandbox *sandbox = NULL;
     struct detail detail = { "" };
-    if (sandbox_new(program, true, &sandbox, &detail))
+    if (sandbox_new(program, unix_sockets, &sandbox, &detail))
         fail_msg("%s", detail.text);
     return sandbox;
 }
@@ -166,7 +167,7 @@ static void a_program_that_is_not_there_is_named(void **state)
     (void)state;
     struct sandbox *sandbox = NULL;
     struct detail detail = { "" };
-    assert_true(sandbox_new("/nonexistent/psql", true, &sandbox, &detail) < 0);
+    assert_true(sandbox_new("/nonexistent/psql", unix_sockets, &sandbox, &detail) < 0);
     assert_string_equal(detail.text, "/nonexistent/psql: No such file or directory");
     assert_null(sandbox);
 }
@@ -179,7 +180,8 @@ static int try_as_supervisor(void)
     int pair[2];
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || sandbox_filter_supervisor(&detail) < 0)
         return 1;
-    if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != EPERM)
+    if (socket(AF_INET, SOCK_STREAM, 0) >= 0 || errno != ENOSYS || socket(AF_INET6, SOCK_STREAM, 0) >= 0 ||
+        errno != EPERM)
         return 2;
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     if (connect(fd, (struct sockaddr *)&address, sizeof address) >= 0 || errno != EPERM)

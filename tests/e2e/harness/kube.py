@@ -150,7 +150,7 @@ class Kube:
                   f"-client-ca={self.ca}", f"-kubeconfig={self.kubeconfig}", f"-root={self.pods}",
                   front=as_nobody(), program=self.kubelet)
         wait_until(lambda: self._alive() and is_listening(self.kubelet_port), "the kubelet listens", 60)
-        wait_until(lambda: self._alive() and self._has("/api/v1/namespaces/default/serviceaccounts/default"), "controllers work", 90)
+        wait_until(lambda: self._alive() and self._account("default"), "controllers work", 90)
 
     def _run(self, name, *words, front=(), program=None):
         with open(self.directory / f"{name}.log", "ab") as log:
@@ -206,13 +206,15 @@ class Kube:
         except OSError:
             return False
 
-    def _has(self, path):
-        return self.request("GET", path)[0] == 200
+    def _account(self, namespace):
+        """Whether pods may be made: the service account is there, and its token."""
+        status, text = self.request("GET", f"/api/v1/namespaces/{namespace}/serviceaccounts/default")
+        return status == 200 and json.loads(text).get("secrets")
 
     def namespace(self, name):
         """Makes it, and waits until pods may be made in it."""
         self.must("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
-        wait_until(lambda: self._has(f"/api/v1/namespaces/{name}/serviceaccounts/default"), f"{name} has its service account", 60)
+        wait_until(lambda: self._account(name), f"{name} has its service account", 60)
         return name
 
     def pod(self, namespace, name, containers=("main",), **spec):
