@@ -81,6 +81,8 @@ static int on_link(void *owner, const Ipc__Message *message, int *fds, size_t n_
         revokes_link(ledger->revokes, STEAL_FD(fds[0]));
     else if (strcmp(message->link->process, process_name(PROCESS_COURIER)) == 0)
         notifier_link(ledger->notifier, STEAL_FD(fds[0]));
+    else if (strcmp(message->link->process, process_name(PROCESS_VAULT)) == 0)
+        ledger_link_vault(ledger, STEAL_FD(fds[0]));
     else
         return -EPROTO;
     return 0;
@@ -285,6 +287,7 @@ static int serve(struct ledger *ledger)
 static void end(struct ledger *ledger)
 {
     gates_free(ledger);
+    ipc_peer_free(ledger->vault);
     ipc_peer_free(ledger->listener);
     timer_free(ledger->retention);
     timer_free(ledger->drain);

@@ -34,7 +34,7 @@ struct sealer;
 
 struct ledger {
     struct loop *loop;
-    struct ipc_peer *listener;
+    struct ipc_peer *listener, *vault;
     Ipc__Config *config;
     uint8_t ticket_key[TICKET_KEY];
     char node[65];
@@ -103,6 +103,11 @@ void revokes_link(struct revokes *revokes, int fd);
 /* Somebody on this connection wants it, and gets gate_answer_revoke(): refused, or once the issuer has it on
  * disk. -EPROTO when it exceeds the limits. */
 MUST_USE int revokes_ask(struct revokes *revokes, const Ipc__Identity *who, const Ipc__AskRevoke *ask);
+
+/* ---- ledger_vault.c ---- */
+
+/* A link to the vault, as revokes_link(). */
+void ledger_link_vault(struct ledger *ledger, int fd);
 
 /* ---- ledger_kill.c ---- */
 

@@ -15,7 +15,7 @@ enum {
     LISTENER_RELOAD_MS = 10000, /* for the configuration to be read again */
     LISTENER_BACKOFF_MS = 100,  /* before the first restart of a process that died */
     LISTENER_BACKOFF_MAX_MS = 5000,
-    LISTENER_LINKS = 3,          /* pairs of services that talk to each other */
+    LISTENER_LINKS = 4,          /* pairs of services that talk to each other */
     LISTENER_GATES_MAX = 16,     /* gates that one connection may have had at a time */
     LISTENER_OUTER_MAX = 4096,   /* bytes that a gate may say of a connection inside of its own */
     LISTENER_HASTE_MS = 1000,    /* the same, when told to end at once */

@@ -13,7 +13,8 @@ static const struct {
     enum process_kind one, other;
 } links[LISTENER_LINKS] = { { PROCESS_ISSUER, PROCESS_COURIER },
                             { PROCESS_ISSUER, PROCESS_LEDGER },
-                            { PROCESS_LEDGER, PROCESS_COURIER } };
+                            { PROCESS_LEDGER, PROCESS_COURIER },
+                            { PROCESS_VAULT, PROCESS_LEDGER } };
 
 static int give_end(struct listener *l, enum process_kind to, enum process_kind about, int fd)
 {

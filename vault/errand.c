@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "vault/audit.h"
 #include "vault/host.h"
 #include "vault/kube.h"
 
@@ -96,6 +97,20 @@ static void on_time(void *owner)
     finish(owner, false, "the connector took too long");
 }
 
+static int audit_certificate(struct errand *errand, const Ipc__Target *target, const char *source,
+                             uint64_t serial, struct detail *detail)
+{
+    struct client *client = errand->client;
+    int r = vault_audit(client->vault, "target_certificate", "connection", U64(client->connection),
+                        "identity", client->name, "target", errand->target, "principal", errand->host->login,
+                        "serial", U64(serial), "ca", target->certificate_authority, "source", source,
+                        "command", errand->host->command, "recording", errand->recording, NULL);
+
+    return r ? detail_fail(detail, r, "no certificate is signed that is not in the audit chain: %s",
+                           strerror(-r))
+             : 0;
+}
+
 /* The configuration may be another one by now. */
 static int certify(struct errand *errand, const char *source, Ipc__AnswerCertificate *answer,
                    struct detail *detail)
@@ -109,6 +124,9 @@ static int certify(struct errand *errand, const char *source, Ipc__AnswerCertifi
         return detail_fail(detail, -ENOENT, "the target has no certificate_authority any more");
     r = host_certify(client->vault, target, errand->host, client->name, source, &answer->certificate.data,
                      &answer->certificate.len, &serial, detail);
+    /* What is in no chain is given to nobody. */
+    if (!r)
+        r = audit_certificate(errand, target, source, serial, detail);
     if (!r)
         log_event(LOG_INFO, "target_certificate", "connection", U64(client->connection), "identity",
                   client->name, "target", errand->target, "principal", errand->host->login, "serial",
@@ -128,8 +146,10 @@ static int on_ask_certificate(void *owner, const Ipc__Message *message, int *fds
     if (!errand->host || !errand->host->key)
         return -EPROTO;
     int r = certify(errand, message->ask_certificate->source_address, &answer, &detail);
-    if (r)
+    if (r) {
         answer.error = detail.text[0] ? detail.text : strerror(-r);
+        answer.certificate.len = 0;
+    }
     (void)ipc_peer_send(errand->peer, &reply, NULL, 0);
     free(answer.certificate.data);
     return 0;

@@ -20,6 +20,7 @@
 #include "policy/certificate.h"
 #include "policy/revocation.h"
 #include "policy/ticket.h"
+#include "vault/audit.h"
 #include "vault/client.h"
 
 enum { EXIT_CONFIG = 78, EXIT_SOFTWARE = 70, FD_CONFIG = 0, FD_ZYGOTE = 1, PATH_BYTES = 4096 };
@@ -151,6 +152,15 @@ static int on_revocations(void *owner, const Ipc__Message *message, int *fds, si
     return 0;
 }
 
+static int on_link(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    (void)n_fds;
+    if (strcmp(message->link->process, process_name(PROCESS_LEDGER)) != 0)
+        return -EPROTO;
+    vault_link(owner, STEAL_FD(fds[0]));
+    return 0;
+}
+
 static void control_gone(void *owner, const char *reason)
 {
     struct vault *vault = owner;
@@ -163,6 +173,7 @@ static const struct ipc_rule control_rules[] = {
     { IPC__MESSAGE__BODY_PEER, 1, false, 1, 1, on_peer },
     { IPC__MESSAGE__BODY_RELOAD, 1, false, 1, 1, on_reload },
     { IPC__MESSAGE__BODY_REVOCATIONS, 1, false, 1, 1, on_revocations },
+    { IPC__MESSAGE__BODY_LINK, 1, false, 1, 1, on_link },
 };
 
 /* ---- the connectors' zygote ---- */
@@ -273,6 +284,7 @@ static void vault_empty(struct vault *vault)
 {
     while (vault->clients)
         client_free(vault->clients);
+    ipc_peer_free(vault->ledger);
     ipc_peer_free(vault->zygote);
     ipc_peer_free(vault->control);
     loop_free(vault->loop);

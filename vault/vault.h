@@ -21,6 +21,7 @@ struct errand;
 struct vault {
     struct loop *loop;
     struct ipc_peer *control, *zygote; /* the listener; the connectors' zygote */
+    struct ipc_peer *ledger;           /* which is told what was signed; NULL: not linked */
     Ipc__Config *config;
     struct rulebook *rulebook;
     Ipc__RevocationList *revocations; /* the newest; NULL: none came yet */

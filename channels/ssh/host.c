@@ -27,7 +27,8 @@ struct ssh_host {
     struct ssh_host *next;
     struct gate *gate;
     const Ipc__Target *target;
-    char *login; /* "": the target's own */
+    char *login;   /* "": the target's own */
+    char *command; /* nothing else can be run on it; or "" */
     enum host_state state;
     uint32_t request;           /* to the vault, while it is asked; else 0 */
     struct ipc_peer *connector; /* until it has answered */
@@ -90,10 +91,28 @@ static void refuse_login(struct ssh_host *host, const struct refusal *why, const
     fail(host, why);
 }
 
+/* There may be many of those, each for one command. */
+static void forget(struct ssh_host *host)
+{
+    reset(host);
+    for (struct ssh_host **slot = &host->gate->ssh_hosts; *slot; slot = &(*slot)->next) {
+        if (*slot == host) {
+            *slot = host->next;
+            break;
+        }
+    }
+    timer_free(host->limit);
+    free(host->login);
+    free(host->command);
+    free(host);
+}
+
 static void took_too_long(void *owner)
 {
     struct ssh_host *host = owner;
-    if (host->state == HOST_READY)
+    if (host->command[0] && !host->tasks)
+        forget(host);
+    else if (host->state == HOST_READY)
         reset(host); /* it was idle */
     else
         refuse_login(host,
@@ -196,6 +215,7 @@ static int send_ask(struct ssh_host *host, const uint8_t *key, size_t n)
     ask.request = host->request = gate_request(gate);
     ask.target = host->target->name;
     ask.login = host->login;
+    ask.command = host->command;
     ask.ssh_public_key = (ProtobufCBinaryData){ .len = n, .data = (uint8_t *)(uintptr_t)key };
     ask.recording =
         (char *)(uintptr_t)(host->tasks ? ssh_task_recording(host->tasks) : ssh_flow_recording(host->flows));
@@ -262,23 +282,30 @@ void ssh_hosts_vault_gone(struct gate *gate)
 
 /* ---- tasks ---- */
 
-static struct ssh_host *find(struct gate *gate, const Ipc__Target *target, const char *login)
+static struct ssh_host *find(struct gate *gate, const Ipc__Target *target, const char *login,
+                             const char *command)
 {
     struct ssh_host *host = gate->ssh_hosts;
-    while (host && !(host->target == target && strcmp(host->login, login) == 0))
+    while (host && !(host->target == target && strcmp(host->login, login) == 0 &&
+                     strcmp(host->command, command) == 0))
         host = host->next;
     return host;
 }
 
-static struct ssh_host *make(struct gate *gate, const Ipc__Target *target, const char *login)
+static struct ssh_host *make(struct gate *gate, const Ipc__Target *target, const char *login,
+                             const char *command)
 {
     struct ssh_host *host = calloc(1, sizeof *host);
     if (!host)
         return NULL;
-    *host =
-        (struct ssh_host){ .next = gate->ssh_hosts, .gate = gate, .target = target, .login = strdup(login) };
-    if (!host->login || timer_new(gate->loop, took_too_long, host, &host->limit)) {
+    *host = (struct ssh_host){ .next = gate->ssh_hosts,
+                               .gate = gate,
+                               .target = target,
+                               .login = strdup(login),
+                               .command = strdup(command) };
+    if (!host->login || !host->command || timer_new(gate->loop, took_too_long, host, &host->limit)) {
         free(host->login);
+        free(host->command);
         free(host);
         return NULL;
     }
@@ -286,10 +313,11 @@ static struct ssh_host *make(struct gate *gate, const Ipc__Target *target, const
     return host;
 }
 
-static struct ssh_host *find_or_make(struct gate *gate, const Ipc__Target *target, const char *login)
+static struct ssh_host *find_or_make(struct gate *gate, const Ipc__Target *target, const char *login,
+                                     const char *command)
 {
-    struct ssh_host *host = find(gate, target, login);
-    return host ? host : make(gate, target, login);
+    struct ssh_host *host = find(gate, target, login, command);
+    return host ? host : make(gate, target, login, command);
 }
 
 /* Somebody has joined it: its login is begun, unless it is there or under way. */
@@ -306,7 +334,8 @@ static void wake(struct ssh_host *host)
 
 int ssh_host_join(struct gate *gate, const Ipc__Target *target, const char *login, struct ssh_task *task)
 {
-    struct ssh_host *host = find_or_make(gate, target, login);
+    const char *only = target->certificate_authority[0] ? ssh_task_only(task) : NULL;
+    struct ssh_host *host = find_or_make(gate, target, login, only ? only : "");
     if (!host)
         return -ENOMEM;
     task->next = host->tasks;
@@ -323,7 +352,7 @@ int ssh_host_join(struct gate *gate, const Ipc__Target *target, const char *logi
 
 int ssh_host_join_flow(struct gate *gate, const Ipc__Target *target, const char *login, struct ssh_flow *flow)
 {
-    struct ssh_host *host = find_or_make(gate, target, login);
+    struct ssh_host *host = find_or_make(gate, target, login, "");
     if (!host)
         return -ENOMEM;
     flow->next = host->flows;
@@ -343,10 +372,12 @@ static void left(struct ssh_host *host)
 {
     if (host->tasks || host->flows)
         return;
-    if (host->state == HOST_READY)
-        timer_set(host->limit, IDLE_LIMIT_MS);
-    else
+    if (host->state != HOST_READY)
         reset(host);
+    if (host->command[0])
+        timer_set(host->limit, 0); /* nobody else can use it; not from in here */
+    else if (host->state == HOST_READY)
+        timer_set(host->limit, IDLE_LIMIT_MS);
 }
 
 void ssh_host_leave_flow(struct ssh_host *host, struct ssh_flow *flow)

@@ -1,5 +1,6 @@
 /* A target and a login at it: one SSH connection, made when the first session wants it, shared by all of this
- * gate. */
+ * gate. A command that a certificate can be made for has one of its own instead, on which the host runs
+ * nothing else (force-command). */
 #pragma once
 #include "channels/channel.h"
 #include "channels/ssh/upstream.h"

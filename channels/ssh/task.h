@@ -8,6 +8,7 @@
 
 enum {
     TASK_WAITING_MAX = UPSTREAM_OUTPUT_MAX, /* bytes of one stream that the client has not taken */
+    TASK_ONLY_MAX = 8 * 1024,               /* bytes of a command that a certificate can be made for */
     TASK_START_LIMIT_MS = 20 * 1000,
     TASK_LINGER_MS = 10 * 1000, /* for the target to take what a client that went had sent */
 };
@@ -73,4 +74,6 @@ void ssh_task_ready(struct ssh_task *task);
 /* Gives its channel at the target back; more is said by ssh_task_refused(), next. */
 void ssh_task_abandon(struct ssh_task *task);
 void ssh_task_refused(struct ssh_task *task, const struct refusal *why);
+/* The command, when its connection needs to run nothing besides; else NULL. */
+const char *ssh_task_only(const struct ssh_task *task);
 const char *ssh_task_recording(const struct ssh_task *task); /* its id */

@@ -50,6 +50,13 @@ static int record_verdict(struct ssh_task *task, struct ssh_verdict *v)
     return recorder_request(task->channel->recorder, &request, task->text, strlen(task->text));
 }
 
+/* Where rules look at paths a second session asks where they lead. */
+const char *ssh_task_only(const struct ssh_task *task)
+{
+    bool fits = task->kind == SSH_EXEC && task->text[0] && strlen(task->text) <= TASK_ONLY_MAX;
+    return fits && !(task->transfer && task_transfer_asks_paths(task->transfer)) ? task->text : NULL;
+}
+
 void ssh_task_allowed(struct ssh_task *task)
 {
     task_hold_free(STEAL(task->hold));

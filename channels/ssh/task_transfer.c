@@ -298,6 +298,11 @@ bool task_transfer_ready(struct task_transfer *t)
     return false;
 }
 
+bool task_transfer_asks_paths(const struct task_transfer *t)
+{
+    return t->transfer->host.asks_paths;
+}
+
 bool task_transfer_wants_input(const struct task_transfer *t)
 {
     return !t->transfer->client_ended && transfer_wants_client(t->transfer);

@@ -14,6 +14,8 @@ void task_transfer_free(struct task_transfer *transfer);
 /* The connection to the target is there. True: the program may run; else ssh_task_run() or ssh_task_stop()
  * follows, perhaps from inside of this. */
 MUST_USE bool task_transfer_ready(struct task_transfer *transfer);
+/* Whether the host is asked where paths lead. */
+bool task_transfer_asks_paths(const struct task_transfer *transfer);
 /* Whether more of the client would get any further. */
 bool task_transfer_wants_input(const struct task_transfer *transfer);
 /* Reads once from the client. False: the task is gone. */

@@ -172,3 +172,26 @@ def test_what_went_in_and_out_is_recorded(host_bastion, host_ops):
     forms = [(event["event"], event.get("form")) for event in events]
     assert ("input", "stdin") in forms and ("output", "terminal") in forms and ("output", "stderr") in forms
     assert forms.index(("request", None)) < forms.index(("input", "stdin"))
+
+
+def test_where_a_ca_signs_the_host_runs_that_command_and_no_other(host_bastion, host_ops):
+    """The certificate has it as force-command: the host then says what was asked for besides."""
+    words = 'echo "[$SSH_ORIGINAL_COMMAND]"; cat'
+    with host_ops.master() as client:
+        for _ in range(2):
+            done = client.ssh("ssh", "web2", words, input="in")
+            assert (done.stdout, done.returncode) == (f"[{words}]\nin", 0)
+        assert client.ssh("ssh", "web1", words, input="in").stdout == "[]\nin"
+        shell = client.ssh("shell", "web2", options=["-s"], input=f"{words}\n")
+        assert shell.stdout.startswith("[]")
+    entries = (host_bastion.state / "audit" / "chain.ghaud").read_bytes().split(b"target_certificate")[1:]
+    forced = [entry for entry in entries if words.encode() in entry]
+    assert len(forced) == 2 and all(word in forced[0] for word in (b"vault", b"olga", b"web2", b"target-ca", b"serial"))
+
+
+
+def test_commands_by_certificates_end_with_their_connections(host_bastion, host_ops):
+    with host_ops.master() as client:
+        processes = [subprocess.Popen(client.argv("ssh", "web2", f"echo {i}"), stdout=subprocess.PIPE) for i in range(8)]
+        assert [int(process.communicate(timeout=60)[0]) for process in processes] == list(range(8))
+        assert client.ssh("ssh", "web2", "exit 3").returncode == 3

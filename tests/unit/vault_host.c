@@ -25,7 +25,8 @@ enum { ANSWER_MS = 20000, TARGETS = 6 };
 static const uint8_t ticket_key[TICKET_KEY] = "a key for tickets of thirty two.";
 static struct process zygote, vault;
 static char state[HOUSE_PATH], log_path[2 * HOUSE_PATH];
-static int host; /* the target's port */
+static int host;   /* the target's port */
+static int ledger; /* our end of the link */
 static unsigned port;
 
 /* ---- the configuration ---- */
@@ -117,6 +118,33 @@ static int listen_on_loopback(void)
     return fd;
 }
 
+/* We are the ledger. */
+static int link_ledger(void)
+{
+    Ipc__Link link = IPC__LINK__INIT;
+    Ipc__Message message = IPC_MESSAGE(LINK, link, &link);
+    int pair[2];
+    link.process = (char *)"ledger";
+    assert_int_equal(fd_pair(SOCK_SEQPACKET, pair), 0);
+    assert_int_equal(ipc_send_now(vault.control, &message, &pair[1], 1, ANSWER_MS), 0);
+    close(pair[1]);
+    return pair[0];
+}
+
+/* The vault has told of a certificate with this value in it. */
+static void expect_audit(const char *name, const char *value)
+{
+    bool found = false;
+    while (!found) {
+        Ipc__Message *told = expect(ledger, IPC__MESSAGE__BODY_AUDIT, ANSWER_MS, NULL);
+        assert_string_equal(told->audit->event, "target_certificate");
+        for (size_t i = 0; i < told->audit->n_fields; i++)
+            found |= strcmp(told->audit->fields[i]->name, name) == 0 &&
+                     strcmp(told->audit->fields[i]->value, value) == 0;
+        ipc_message_free(told);
+    }
+}
+
 static int start_all(void **unused)
 {
     Ipc__Start start = IPC__START__INIT;
@@ -144,6 +172,7 @@ static int start_all(void **unused)
     fds[1] = process_control(&zygote);
     vault = process_start(VAULT, &start, fds, 2, log_path);
     ipc_message_free(expect(vault.control, IPC__MESSAGE__BODY_READY, ANSWER_MS, NULL));
+    ledger = link_ledger();
     return 0;
 }
 
@@ -152,6 +181,7 @@ static int stop_all(void **unused)
     (void)unused;
     assert_int_equal(process_end(&vault), 0);
     assert_int_equal(process_end(&zygote), 0);
+    close(ledger);
     close(host);
     keygen_remove(state);
     return 0;
@@ -334,6 +364,7 @@ static void a_certificate_is_for_one_login_from_one_address(void **unused)
     leave(&a);
     expect_log("target_certificate");
     expect_log("recording=REC123");
+    expect_audit("identity", "corp/anna");
 }
 
 static void a_further_login_and_a_command_are_in_the_certificate(void **unused)
@@ -346,6 +377,22 @@ static void a_further_login_and_a_command_are_in_the_certificate(void **unused)
     assert_true(line_has(text, "Principals: \n                git\n        Critical"));
     assert_true(line_has(text, "force-command git-upload-pack '/srv/x y'\n"));
     leave(&a);
+    expect_audit("command", "git-upload-pack '/srv/x y'");
+}
+
+static void what_can_not_be_entered_in_the_audit_chain_is_not_signed(void **unused)
+{
+    CLEANUP(fd_close) int gate = admitted_gate();
+    (void)unused;
+    close(ledger);
+    expect_log("ledger_lost");
+    struct arrival a = arrive(gate, "ca", "", "");
+    assert_non_null(a.connected->refusal);
+    assert_int_equal(a.n_fds, 0);
+    a.accepted = accept(host, NULL, NULL); /* it was connected to */
+    leave(&a);
+    expect_log("not in the audit chain");
+    ledger = link_ledger();
 }
 
 static void behind_nat_the_configuration_says_the_source(void **unused)
@@ -566,6 +613,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_certificate_is_for_one_login_from_one_address),
         cmocka_unit_test(a_further_login_and_a_command_are_in_the_certificate),
+        cmocka_unit_test(what_can_not_be_entered_in_the_audit_chain_is_not_signed),
         cmocka_unit_test(behind_nat_the_configuration_says_the_source),
         cmocka_unit_test(no_certificate_is_made_of_no_key),
         cmocka_unit_test(a_key_stays_with_an_agent_that_signs_once),
