@@ -1,40 +1,11 @@
-/* Everything that is printed came from the user or the configuration: it is escaped. */
-#include "policy/explain.h"
+/* See explain.h. Each kind of target has its own requests. */
+#include "policy/explain_page.h"
 
 #include <errno.h>
 #include <string.h>
 #include "base/text.h"
-#include "policy/holders.h"
 #include "policy/judge.h"
 #include "policy/shell.h"
-
-enum {
-    SHOWN_STATEMENT = 300, /* bytes of a statement that its heading repeats */
-    SHOWN_MAX = 4096,      /* bytes of any text, escaped */
-};
-
-/* Sticky, like a reader: the first failure stays. */
-struct page {
-    struct buffer *out;
-    int error;
-};
-
-static void put(struct page *page, const char *text)
-{
-    if (page->error == 0)
-        page->error = buffer_append(page->out, text, strlen(text));
-}
-
-static void put_escaped_bytes(struct page *page, const char *bytes, size_t n)
-{
-    char shown[SHOWN_MAX];
-    put(page, text_escape(shown, sizeof shown, bytes, n, false));
-}
-
-static void put_escaped(struct page *page, const char *text)
-{
-    put_escaped_bytes(page, text, strlen(text));
-}
 
 static const Ipc__Target *find_target(const Ipc__Config *config, const char *name)
 {
@@ -69,6 +40,12 @@ int explain_circumstances(const Ipc__Config *config, char *const *roles, size_t 
     return 0;
 }
 
+const char *explain_kind(const Ipc__Config *config, const char *target)
+{
+    const Ipc__Target *found = find_target(config, target);
+    return found ? found->kind : "";
+}
+
 /* Whether an earlier effect of the same sort named the same object already. */
 static bool was_named(const struct effects *effects, size_t i)
 {
@@ -86,28 +63,28 @@ static void put_objects(struct page *page, const char *heading, const struct eff
     for (size_t i = 0; i < effects->count; i++) {
         if (effects->items[i].object_kind != kind || was_named(effects, i))
             continue;
-        put(page, first ? heading : ", ");
-        put_escaped(page, effects->items[i].object);
+        page_put(page, first ? heading : ", ");
+        page_put_escaped(page, effects->items[i].object);
         first = false;
     }
     if (!first)
-        put(page, "\n");
+        page_put(page, "\n");
 }
 
 static void put_kinds(struct page *page, const struct effects *effects)
 {
     bool seen[EFFECT_KINDS] = { false };
     bool first = true;
-    put(page, "  kinds      ");
+    page_put(page, "  kinds      ");
     for (size_t i = 0; i < effects->count; i++) {
         if (seen[effects->items[i].kind])
             continue;
         seen[effects->items[i].kind] = true;
-        put(page, first ? "" : ", ");
-        put(page, effect_kind_name(effects->items[i].kind));
+        page_put(page, first ? "" : ", ");
+        page_put(page, effect_kind_name(effects->items[i].kind));
         first = false;
     }
-    put(page, first ? "none\n" : "\n");
+    page_put(page, first ? "none\n" : "\n");
 }
 
 static void put_columns(struct page *page, const struct effects *effects)
@@ -117,64 +94,16 @@ static void put_columns(struct page *page, const struct effects *effects)
         const struct effect *e = &effects->items[i];
         if (!e->columns || !e->columns[0])
             continue;
-        put(page, first ? "  columns    " : "             ");
-        put(page, effect_kind_name(e->kind));
-        put(page, " ");
-        put_escaped(page, e->object);
-        put(page, ": ");
+        page_put(page, first ? "  columns    " : "             ");
+        page_put(page, effect_kind_name(e->kind));
+        page_put(page, " ");
+        page_put_escaped(page, e->object);
+        page_put(page, ": ");
         for (char **column = e->columns; *column; column++) {
-            put_escaped(page, *column);
-            put(page, column[1] ? ", " : "\n");
+            page_put_escaped(page, *column);
+            page_put(page, column[1] ? ", " : "\n");
         }
         first = false;
-    }
-}
-
-static void put_verdict(struct page *page, const struct verdict *verdict)
-{
-    put(page, action_name(verdict->action));
-    if (*verdict->rule) {
-        put(page, " by rule \"");
-        put_escaped(page, verdict->rule);
-        put(page, "\"");
-    }
-    put(page, ": ");
-    put_escaped(page, verdict->reason);
-    if (*verdict->code) {
-        put(page, " (code ");
-        put(page, verdict->code);
-        put(page, ")");
-    }
-    put(page, "\n");
-}
-
-/* Whom its rules would ask. */
-static void put_holders(struct page *page, const struct holders *holders)
-{
-    char by[HOLDER_BY_MAX], wait[24];
-    for (size_t i = 0; i < holders->n; i++) {
-        const struct holder *holder = &holders->items[i];
-        bool retried = !strcmp(holder->approve->mode, "retry");
-        put(page, "asks: ");
-        put_escaped(page, holder_by(holder->approve, by));
-        put(page, " (rule \"");
-        put_escaped(page, holder->name);
-        put(page, retried ? "\", refused until then, up to " : "\", waits up to ");
-        put(page, text_duration(wait, holder->approve->wait_ms));
-        put(page, holder->approve->deny_in_transaction ? ", not inside of a transaction)\n" : ")\n");
-    }
-}
-
-static void put_effects(struct page *page, const struct rulebook *rulebook, const struct circumstances *who,
-                        const struct effects *effects)
-{
-    for (size_t i = 0; i < effects->count; i++) {
-        char described[SHOWN_MAX];
-        struct verdict verdict = rulebook_decide_effect(rulebook, who, &effects->items[i]);
-        put(page, "  effect     ");
-        put_escaped(page, effect_describe(&effects->items[i], described, sizeof described));
-        put(page, "\n               ");
-        put_verdict(page, &verdict);
     }
 }
 
@@ -183,33 +112,17 @@ static void put_statement(struct page *page, const struct rulebook *rulebook, co
 {
     const struct sql_statement *s = &judgement->request->statements[i];
     char number[24];
-    put(page, "statement ");
-    put(page, text_u64(number, i + 1));
-    put(page, ": ");
-    put_escaped_bytes(page, sql + s->offset, s->length < SHOWN_STATEMENT ? s->length : SHOWN_STATEMENT);
-    put(page, s->length > SHOWN_STATEMENT ? " ...\n" : "\n");
+    page_put(page, "statement ");
+    page_put(page, text_u64(number, i + 1));
+    page_put_request(page, ": ", sql + s->offset, s->length);
     put_kinds(page, &s->effects);
     put_objects(page, "  tables     ", &s->effects, OBJECT_TABLE);
     put_columns(page, &s->effects);
     put_objects(page, "  functions  ", &s->effects, OBJECT_FUNCTION);
-    put_effects(page, rulebook, who, &s->effects);
+    page_put_effects(page, rulebook, who, &s->effects);
     if (judgement->request->count > 1) {
-        put(page, "  so         ");
-        put_verdict(page, &judgement->verdicts[i]);
-    }
-}
-
-static void put_end(struct page *page, const struct verdict *verdict, const struct holders *holders)
-{
-    char next[SHOWN_MAX];
-    put(page, "verdict: ");
-    put_verdict(page, verdict);
-    if (verdict->action == ACTION_HOLD)
-        put_holders(page, holders);
-    if (verdict->action == ACTION_DENY) {
-        put(page, "next: ");
-        put_escaped(page, verdict_next(verdict, next, sizeof next));
-        put(page, "\n");
+        page_put(page, "  so         ");
+        page_put_verdict(page, &judgement->verdicts[i]);
     }
 }
 
@@ -228,7 +141,7 @@ static int put_all(struct page *page, const struct rulebook *rulebook, const str
             holders_add_statement(&holders, rulebook, &now, &judgement.request->statements[i].effects);
         now.search_path_set |= effects_may_set_search_path(&judgement.request->statements[i].effects);
     }
-    put_end(page, &judgement.verdict, &holders);
+    page_put_end(page, &judgement.verdict, &holders);
     *ret_action = judgement.verdict.action;
     return page->error;
 }
@@ -246,17 +159,16 @@ static int put_command(struct page *page, const struct rulebook *rulebook, const
     struct verdict verdict = rulebook_decide(rulebook, who, &effects);
     if (verdict.action == ACTION_HOLD)
         holders_add_statement(&holders, rulebook, who, &effects);
-    put(page, "command: ");
-    put_escaped_bytes(page, line, n < SHOWN_STATEMENT ? n : SHOWN_STATEMENT);
-    put(page, n > SHOWN_STATEMENT ? " ...\n" : "\n");
-    put_effects(page, rulebook, who, &effects);
-    put_end(page, &verdict, &holders);
+    page_put_request(page, "command: ", line, n);
+    page_put_effects(page, rulebook, who, &effects);
+    page_put_end(page, &verdict, &holders);
     *ret_action = verdict.action;
     return page->error;
 }
 
 int explain_statement(const Ipc__Config *config, char *const *roles, size_t n_roles, const char *target,
-                      const char *sql, struct buffer *out, enum action *ret_action, struct detail *detail)
+                      const struct explain_request *request, struct buffer *out, enum action *ret_action,
+                      struct detail *detail)
 {
     CLEANUP(rulebook_free) struct rulebook *rulebook = NULL;
     struct circumstances who;
@@ -264,10 +176,15 @@ int explain_statement(const Ipc__Config *config, char *const *roles, size_t n_ro
     int r = explain_circumstances(config, roles, n_roles, target, &who, detail);
     if (r != 0)
         return r;
-    if (!text_is_utf8(sql, strlen(sql)))
+    const char *kind = explain_kind(config, target), *text = request->text;
+    if (request->body_n && strcmp(kind, "kubernetes") != 0)
+        return detail_fail(detail, EXPLAIN_NO_SUCH, "only requests to a cluster have a body");
+    if (!text_is_utf8(text, strlen(text)))
         return detail_fail(detail, EXPLAIN_NO_SUCH, "the statement is not valid UTF-8");
     if ((r = rulebook_new(config, &rulebook)) < 0)
         return r;
-    return who.channel ? put_command(&page, rulebook, &who, sql, ret_action)
-                       : put_all(&page, rulebook, &who, sql, ret_action);
+    if (strcmp(kind, "kubernetes") == 0)
+        return explain_kube(&page, rulebook, &who, request, ret_action);
+    return who.channel ? put_command(&page, rulebook, &who, text, ret_action)
+                       : put_all(&page, rulebook, &who, text, ret_action);
 }

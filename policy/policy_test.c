@@ -8,19 +8,22 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/text.h"
+#include "policy/config_json.h"
 #include "policy/config_reader.h"
 #include "policy/explain.h"
 #include "policy/judge.h"
+#include "policy/judge_kube.h"
 #include "policy/shell.h"
 #include "policy/ssh_effects.h"
 
 enum { SHOWN_MAX = 4096, ROLES_MAX = 64 };
 
 static const struct config_key KEYS[] = {
-    { "as", CONFIG_REQUIRED },      { "target", CONFIG_REQUIRED },  { "statement", CONFIG_OPTIONAL },
-    { "command", CONFIG_OPTIONAL }, { "channel", CONFIG_OPTIONAL }, { "operation", CONFIG_OPTIONAL },
-    { "path", CONFIG_OPTIONAL },    { "verdict", CONFIG_REQUIRED }, { "rule", CONFIG_OPTIONAL },
-    { "code", CONFIG_OPTIONAL },
+    { "as", CONFIG_REQUIRED },           { "target", CONFIG_REQUIRED },  { "statement", CONFIG_OPTIONAL },
+    { "command", CONFIG_OPTIONAL },      { "channel", CONFIG_OPTIONAL }, { "operation", CONFIG_OPTIONAL },
+    { "path", CONFIG_OPTIONAL },         { "verdict", CONFIG_REQUIRED }, { "rule", CONFIG_OPTIONAL },
+    { "code", CONFIG_OPTIONAL },         { "request", CONFIG_OPTIONAL }, { "body", CONFIG_OPTIONAL },
+    { "content_type", CONFIG_OPTIONAL },
 };
 static const char *const CHANNELS[] = { "shell", "forward", NULL };
 static const char *const VERDICTS[] = { "allow", "approve", "deny", NULL };
@@ -33,6 +36,8 @@ struct one_case {
     const char *sql; /* or what a host is asked for: */
     const char *command, *channel, *operation, *path;
     enum file_operation file_operation;
+    const char *request, *type; /* or a cluster, with the body */
+    const struct config_node *body;
     unsigned line;
 };
 
@@ -74,12 +79,20 @@ static void read_operation(struct config_reader *reader, const struct config_nod
         c->file_operation++;
 }
 
-/* What is asked for: of a database a statement, of a host one of the others. */
-static void read_request(struct config_reader *reader, const struct config_node *node, bool host,
-                         struct one_case *c)
+/* Whether the case has one of these keys, NULL at the end. */
+static bool has_any(const struct config_node *node, const char *const *keys)
 {
+    for (; *keys; keys++)
+        if (config_node_get(node, *keys))
+            return true;
+    return false;
+}
+
+static void read_host_request(struct config_reader *reader, const struct config_node *node,
+                              struct one_case *c)
+{
+    static const char *const others[] = { "statement", "request", "body", "content_type", NULL };
     const struct config_node *channel = config_node_get(node, "channel");
-    read_statement(reader, config_node_get(node, "statement"), &c->sql);
     read_statement(reader, config_node_get(node, "command"), &c->command);
     read_operation(reader, config_node_get(node, "operation"), c);
     (void)config_text(reader, config_node_get(node, "path"), &c->path);
@@ -87,12 +100,57 @@ static void read_request(struct config_reader *reader, const struct config_node 
         (void)config_choice(reader, channel, CHANNELS, &c->channel);
     int asked = !!config_node_get(node, "command") + !!channel + !!config_node_get(node, "operation");
     bool paired = !config_node_get(node, "operation") == !config_node_get(node, "path");
-    if (!host && (asked || !config_node_get(node, "statement")))
-        config_fault(reader, node, "a case for this target needs a \"statement\", and nothing of a host's");
-    if (host && (asked != 1 || !paired || c->sql))
+    if (asked != 1 || !paired || has_any(node, others))
         config_fault(reader, node,
                      "a case for a host needs one of \"command\", \"channel\", or \"operation\" with "
                      "\"path\"");
+}
+
+static void check_body(struct config_reader *reader, const struct config_node *body)
+{
+    CLEANUP(free) char *text = NULL;
+    size_t n = 0;
+    if (config_node_json(body, reader->faults, &text, &n) < 0)
+        reader->no_memory = true;
+}
+
+static void read_cluster_request(struct config_reader *reader, const struct config_node *node,
+                                 struct one_case *c)
+{
+    static const char *const others[] = { "statement", "command", "channel", "operation", "path", NULL };
+    CLEANUP(kube_request_free) struct kube_request *request = NULL;
+    const struct config_node *line = config_node_get(node, "request");
+    struct detail detail = { "" };
+    if (!line || has_any(node, others))
+        config_fault(reader, node,
+                     "a case for a cluster needs a \"request\", perhaps with a \"body\", and nothing else");
+    read_statement(reader, line, &c->request);
+    if (c->request && judge_kube_line(c->request, &request, &detail))
+        config_fault(reader, line, "%s", detail.text);
+    (void)config_text(reader, config_node_get(node, "content_type"), &c->type);
+    c->body = config_node_get(node, "body");
+    if (c->body && c->body->kind != CONFIG_TEXT)
+        check_body(reader, c->body);
+}
+
+/* What is asked for, of each kind of target something else. */
+static void read_request(struct config_reader *reader, const struct config_node *node, const char *kind,
+                         struct one_case *c)
+{
+    static const char *const others[] = { "command", "channel", "operation",    "path",
+                                          "request", "body",    "content_type", NULL };
+    if (strcmp(kind, "ssh") == 0) {
+        read_host_request(reader, node, c);
+        return;
+    }
+    if (strcmp(kind, "kubernetes") == 0) {
+        read_cluster_request(reader, node, c);
+        return;
+    }
+    read_statement(reader, config_node_get(node, "statement"), &c->sql);
+    if (has_any(node, others) || !config_node_get(node, "statement"))
+        config_fault(reader, node,
+                     "a case for a database needs a \"statement\", and nothing of a host's or cluster's");
 }
 
 /* False after a report. */
@@ -110,7 +168,7 @@ static bool read_case(struct config_reader *reader, const struct config_node *no
         if (explain_circumstances(reader->config, c.roles, c.n_roles, c.target, &who, &detail) != 0)
             config_fault(reader, target, "%s", detail.text);
         else
-            read_request(reader, node, who.channel != NULL, &c);
+            read_request(reader, node, explain_kind(reader->config, c.target), &c);
     }
     const struct config_node *verdict = config_node_get(node, "verdict");
     if (verdict)
@@ -131,7 +189,11 @@ static bool is_as_expected(const struct one_case *c, const struct verdict *v)
 
 static const char *request_of(const struct one_case *c)
 {
-    return c->sql ? c->sql : c->command ? c->command : c->channel ? c->channel : c->path;
+    return c->sql       ? c->sql
+           : c->request ? c->request
+           : c->command ? c->command
+           : c->channel ? c->channel
+                        : c->path;
 }
 
 static int report(const struct one_case *c, const char *path, const struct verdict *v,
@@ -179,6 +241,42 @@ static int run_host_case(const struct rulebook *rulebook, struct circumstances w
     return score_case(c, path, &verdict, &effects, out, score);
 }
 
+/* A text is the body as it stands; anything else in YAML what kubectl would make of it. */
+static int body_of(const struct one_case *c, char **ret, size_t *ret_n)
+{
+    struct config_faults faults = { 0 };
+    *ret_n = 0;
+    if (!c->body)
+        return 0;
+    if (c->body->kind == CONFIG_TEXT) {
+        *ret = strndup(c->body->text, c->body->size);
+        *ret_n = c->body->size;
+        return *ret ? 0 : -ENOMEM;
+    }
+    int r = config_node_json(c->body, &faults, ret, ret_n);
+    config_faults_free(&faults);
+    return r;
+}
+
+static int run_cluster_case(const struct rulebook *rulebook, const struct circumstances *who,
+                            const struct one_case *c, const char *path, struct buffer *out,
+                            struct policy_score *score)
+{
+    CLEANUP(effects_free) struct effects effects = { 0 };
+    CLEANUP(kube_request_free) struct kube_request *request = NULL;
+    CLEANUP(free) char *body = NULL;
+    size_t n = 0;
+    int r = judge_kube_line(c->request, &request, NULL);
+    r = r ? r : body_of(c, &body, &n);
+    if (r == 0)
+        r = judge_kube(request, c->type ? c->type : judge_kube_type(request, body, n), body, n, false,
+                       &effects);
+    if (r)
+        return r < 0 ? r : -EINVAL;
+    struct verdict verdict = rulebook_decide(rulebook, who, &effects);
+    return score_case(c, path, &verdict, &effects, out, score);
+}
+
 static int run_case(const struct rulebook *rulebook, const Ipc__Config *config, const struct one_case *c,
                     const char *path, struct buffer *out, struct policy_score *score)
 {
@@ -187,6 +285,8 @@ static int run_case(const struct rulebook *rulebook, const Ipc__Config *config, 
     int r = explain_circumstances(config, c->roles, c->n_roles, c->target, &who, NULL);
     if (r == 0 && who.channel)
         return run_host_case(rulebook, who, c, path, out, score);
+    if (r == 0 && c->request)
+        return run_cluster_case(rulebook, &who, c, path, out, score);
     if (r == 0)
         r = judge_sql(rulebook, &who, c->sql, &judgement);
     if (r != 0)

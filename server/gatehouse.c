@@ -27,7 +27,8 @@ static const struct subcommand subcommands[] = {
     { "token", "token --issuer NAME --sub SUB [--claim K=V]... [--claim-json K=JSON]... [--ttl 5m] [-c FILE]",
       "mint an ID token with the key_file of a local issuer", gatehouse_token },
     { "policy",
-      "policy explain [-c FILE] --as ROLE[,ROLE] --target T 'STATEMENT' | policy test [-c FILE] CASES.yaml",
+      "policy explain [-c FILE] --as ROLE[,ROLE] --target T [--body FILE] 'STATEMENT' | policy test [-c "
+      "FILE] CASES.yaml",
       "what a statement does, and which rule decides", gatehouse_policy },
     { "verify", "verify [ID | DIR] [-c FILE]", "check recordings and the audit chain", gatehouse_verify },
     { "play", "play FILE | ID [-c FILE] [--cast | --text | --events | --speed N | --idle-limit S]",

@@ -49,3 +49,35 @@ def test_a_forward_to_a_cluster_is_declined(cluster):
     done = cluster.client("agent-7", principals=["agent"]).ssh(options=["-W", "prod:443"], timeout=60)
     assert done.returncode != 0 and "prohibited" in done.stderr
     wait_until(lambda: re.search("forward_refused.*not supported in this version", cluster.log()), "it is in the log")
+
+
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: { name: a, labels: { "on": "true" } }
+spec:
+  hostNetwork: true
+  containers: [{ name: a, image: "registry.example/a:1.0", ports: [{ containerPort: 80 }] }]
+"""
+
+
+@pytest.mark.parametrize("way", ["yaml", "json", "stdin"])
+def test_explain_takes_the_body_of_a_request(cluster, tmp_path, way):
+    file = tmp_path / "body"
+    file.write_text(POD if way != "json" else '{"spec": {"hostNetwork": true}}')
+    done = cluster.gatehouse("policy", "explain", "-c", cluster.file, "--as", "agent", "--target", "prod",
+                             "--body", "-" if way == "stdin" else file, "POST /api/v1/namespaces/web/pods",
+                             **({"input": POD} if way == "stdin" else {}))
+    assert done.returncode == 0, done.stderr
+    assert "spec.hostNetwork=true\n" in done.stdout
+    assert 'verdict: deny by rule "no-host": no pods on the host\'s network (code denied)\n' in done.stdout
+    assert way == "json" or "spec.containers[*].ports[*].containerPort=80\n" in done.stdout
+
+
+def test_explain_of_a_body_that_is_no_yaml_is_an_error(cluster, tmp_path):
+    file = tmp_path / "body"
+    for text, place in (("a: [b\n", "body:"), ("a: 1\na: 2\n", ":2:1: error: a key is given twice")):
+        file.write_text(text)
+        done = cluster.gatehouse("policy", "explain", "-c", cluster.file, "--as", "agent", "--target", "prod",
+                                 "--body", file, "POST /api/v1/namespaces/web/pods")
+        assert done.returncode == 65 and place in done.stderr and done.stdout == ""

@@ -55,7 +55,9 @@ static enum action explain(const char *target, const char *sql, char **ret_text)
 {
     char *agent[] = { (char[]){ "agent" } };
     enum action action;
-    assert_int_equal(explain_statement(config, agent, 1, target, sql, &out, &action, NULL), 0);
+    assert_int_equal(explain_statement(config, agent, 1, target, &(struct explain_request){ .text = sql },
+                                       &out, &action, NULL),
+                     0);
     *ret_text = printed();
     return action;
 }
@@ -112,6 +114,60 @@ static void a_command_line_is_shown_by_its_effects(void **state)
               "rule \"no-rm\"\n");
 }
 
+static void a_request_to_a_cluster_is_shown_with_its_fields(void **state)
+{
+    (void)state;
+    static const char body[] = "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"hostNetwork\":true}}";
+    const struct explain_request request = { .text = "POST /api/v1/namespaces/web/pods",
+                                             .body = (const uint8_t *)body,
+                                             .body_n = sizeof body - 1 };
+    char *agent[] = { (char[]){ "agent" } };
+    enum action action;
+    assert_int_equal(explain_statement(config, agent, 1, "prod", &request, &out, &action, NULL), 0);
+    CLEANUP(free) char *text = printed();
+    assert_int_equal(action, ACTION_DENY);
+    assert_string_equal(
+        text, "request: POST /api/v1/namespaces/web/pods\n"
+              "  body       application/json\n"
+              "  fields     metadata.name=a\n"
+              "             spec.hostNetwork=true\n"
+              "  effect     create pods web/a\n"
+              "               deny by rule \"no-escape\": it would leave the pod (code denied)\n"
+              "verdict: deny by rule \"no-escape\": it would leave the pod (code denied)\n"
+              "next: the command `describe` lists what your roles may do here; ask the operator about "
+              "rule \"no-escape\"\n");
+}
+
+static void a_request_without_a_body_says_so(void **state)
+{
+    (void)state;
+    CLEANUP(free) char *text = NULL;
+    assert_int_equal(explain("prod", "PATCH /apis/apps/v1/namespaces/web/deployments/a", &text),
+                     ACTION_ALLOW);
+    assert_non_null(strstr(text, "  body       none was given: as if it set nothing\n"));
+}
+
+static void a_request_that_no_rule_could_judge_is_refused(void **state)
+{
+    (void)state;
+    CLEANUP(free) char *text = NULL, *other = NULL;
+    assert_int_equal(explain("prod", "GET /api/v1/../secrets", &text), ACTION_DENY);
+    assert_non_null(strstr(text, "(code unparsable)\n"));
+    assert_int_equal(explain("prod", "get pods", &other), ACTION_DENY);
+    assert_non_null(strstr(other, "as in 'GET /api/v1/namespaces/web/pods'"));
+}
+
+static void only_clusters_are_sent_bodies(void **state)
+{
+    (void)state;
+    const struct explain_request request = { .text = "SELECT 1", .body = (const uint8_t *)"{}", .body_n = 2 };
+    char *agent[] = { (char[]){ "agent" } };
+    struct detail detail = { "" };
+    enum action action;
+    assert_int_equal(explain_statement(config, agent, 1, "orders", &request, &out, &action, &detail),
+                     EXPLAIN_NO_SUCH);
+}
+
 static void what_comes_from_the_user_is_escaped(void **state)
 {
     (void)state;
@@ -153,10 +209,13 @@ static void unknown_roles_and_targets_are_faults(void **state)
     struct detail detail;
     enum action action;
     char *nobody[] = { (char[]){ "nobody" } };
-    assert_int_equal(explain_statement(config, nobody, 1, "orders", "SELECT 1", &out, &action, &detail),
+    assert_int_equal(explain_statement(config, nobody, 1, "orders",
+                                       &(struct explain_request){ .text = "SELECT 1" }, &out, &action,
+                                       &detail),
                      EXPLAIN_NO_SUCH);
     assert_string_equal(detail.text, "there is no role \"nobody\"");
-    assert_int_equal(explain_statement(config, NULL, 0, "x", "SELECT 1", &out, &action, &detail),
+    assert_int_equal(explain_statement(config, NULL, 0, "x", &(struct explain_request){ .text = "SELECT 1" },
+                                       &out, &action, &detail),
                      EXPLAIN_NO_SUCH);
     assert_string_equal(detail.text, "there is no target \"x\"");
 }
@@ -172,7 +231,8 @@ static void a_full_page_is_an_error_and_no_crash(void **state)
     for (size_t limit = 1; limit <= strlen(whole); limit++) {
         struct buffer small;
         buffer_init(&small, limit);
-        int r = explain_statement(config, agent, 1, "orders", sql, &small, &action, NULL);
+        int r = explain_statement(config, agent, 1, "orders", &(struct explain_request){ .text = sql },
+                                  &small, &action, NULL);
         assert_int_equal(r, limit < strlen(whole) ? -ENOBUFS : 0);
         buffer_free(&small);
     }
@@ -249,6 +309,13 @@ static void a_fault_in_the_table_runs_nothing(void **state)
         "- { as: [agent], target: web1, command: ls, path: /x, verdict: allow }\n",
         "- { as: [agent], target: web1, operation: reed, path: /x, verdict: allow }\n",
         "- { as: [agent], target: web1, channel: tty, verdict: allow }\n",
+        "- { as: [agent], target: prod, verdict: allow }\n",
+        "- { as: [agent], target: prod, statement: SELECT 1, verdict: allow }\n",
+        "- { as: [agent], target: prod, request: GET pods, verdict: allow }\n",
+        "- { as: [agent], target: prod, request: GET /version, command: ls, verdict: allow }\n",
+        "- { as: [agent], target: prod, request: GET /version, body: { a: 1, a: 2 }, verdict: allow }\n",
+        "- { as: [agent], target: orders, statement: SELECT 1, body: { a: 1 }, verdict: allow }\n",
+        "- { as: [agent], target: web1, command: ls, request: GET /, verdict: allow }\n",
         "[]\n",
         "",
     };
@@ -276,6 +343,10 @@ int main(void)
         cmocka_unit_test(everything_that_was_recognised_is_shown),
         cmocka_unit_test(a_refusal_says_the_rule_the_reason_and_what_next),
         cmocka_unit_test(a_command_line_is_shown_by_its_effects),
+        cmocka_unit_test(a_request_to_a_cluster_is_shown_with_its_fields),
+        cmocka_unit_test(a_request_without_a_body_says_so),
+        cmocka_unit_test(a_request_that_no_rule_could_judge_is_refused),
+        cmocka_unit_test(only_clusters_are_sent_bodies),
         cmocka_unit_test(what_comes_from_the_user_is_escaped),
         cmocka_unit_test(an_execute_is_judged_by_its_prepare),
         cmocka_unit_test(a_new_search_path_counts_for_later_statements),
