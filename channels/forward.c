@@ -7,17 +7,35 @@
 #include <string.h>
 
 #include "channels/jump.h"
+#include "channels/kube_stream.h"
 #include "channels/ssh/flow.h"
 #include "channels/stream.h"
 #include "policy/forward_range.h"
 
-enum { POSTGRES_PORT = 5432 };
+/* What a target's kind speaks, and on which port one would look for it. */
+static const struct {
+    const char *kind, *protocol;
+    uint32_t port;
+} kinds[] = {
+    { "postgres", "PostgreSQL", 5432 },
+    { "ssh", "SSH", SSH_PORT },
+    { "kubernetes", "HTTP (a Kubernetes API)", 443 },
+};
 
 /* ---- to a target ---- */
 
 static void start_stream(struct channel *channel)
 {
     if (stream_new(channel, STEAL_FD(channel->data_fd), true, &channel->stream)) {
+        channel_refuse(channel, &(struct refusal){ .code = "limit", .reason = "out of memory" });
+        return;
+    }
+    channel_accept(channel);
+}
+
+static void start_kube_stream(struct channel *channel)
+{
+    if (kube_stream_new(channel, STEAL_FD(channel->data_fd), true, &channel->kube_stream)) {
         channel_refuse(channel, &(struct refusal){ .code = "limit", .reason = "out of memory" });
         return;
     }
@@ -34,24 +52,28 @@ static bool is_cluster(const Ipc__Target *target)
     return strcmp(target->kind, "kubernetes") == 0;
 }
 
+static size_t kind_of(const Ipc__Target *target)
+{
+    size_t kind = sizeof kinds / sizeof kinds[0] - 1;
+    while (kind > 0 && strcmp(kinds[kind].kind, target->kind) != 0)
+        kind--;
+    return kind;
+}
+
 static void to_target(struct channel *channel, const Ipc__Target *target, uint32_t port)
 {
     char reason[DETAIL_MAX];
-    if (is_cluster(target)) {
-        (void)snprintf(reason, sizeof reason,
-                       "target \"%s\" is a Kubernetes cluster, which is not supported in this version",
-                       target->name);
-        channel_decline(channel, reason);
-        return;
-    }
-    uint32_t usual = is_host(target) ? SSH_PORT : POSTGRES_PORT;
+    size_t kind = kind_of(target);
+    uint32_t usual = kinds[kind].port;
     channel->target = target;
     if (port != usual && port != target->port) {
         (void)snprintf(reason, sizeof reason, "target \"%s\" speaks %s: forward to %s:%u", target->name,
-                       is_host(target) ? "SSH" : "PostgreSQL", target->name, (unsigned)usual);
+                       kinds[kind].protocol, target->name, (unsigned)usual);
         channel_decline(channel, reason);
     } else if (is_host(target)) {
         jump_begin(channel);
+    } else if (is_cluster(target)) {
+        channel_record(channel, start_kube_stream);
     } else {
         channel_record(channel, start_stream);
     }

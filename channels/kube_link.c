@@ -5,10 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "channels/audit.h"
+#include "policy/mask_text.h"
+
+enum { USABLE_MARGIN_MS = 2 * 1000 }; /* for a request to get through */
 
 struct kube_link {
     struct kube_link *next;
@@ -25,6 +29,9 @@ struct kube_link {
     struct source *source;
     struct buffer in, *out;
     bool ended, reads;
+    uint64_t stale_ms; /* monotonic; 0: never */
+    uint8_t key[MASK_KEY];
+    size_t key_n;
 };
 
 static void unlist(struct kube_link *link)
@@ -48,6 +55,7 @@ void kube_link_free(struct kube_link *link)
     fd_close(link->fd);
     buffer_free(&link->in);
     free(link->recording);
+    explicit_bzero(link->key, sizeof link->key);
     free(link);
 }
 DEFINE_CLEANUP(struct kube_link *, kube_link_free)
@@ -127,6 +135,17 @@ bool kube_link_ended(const struct kube_link *link)
     return link->ended;
 }
 
+bool kube_link_is_stale(const struct kube_link *link)
+{
+    return link->stale_ms && clock_ms() >= link->stale_ms;
+}
+
+const uint8_t *kube_link_mask_key(const struct kube_link *link, size_t *ret_n)
+{
+    *ret_n = link->key_n;
+    return link->key;
+}
+
 static void set_interest(struct kube_link *link)
 {
     uint32_t interest = buffer_size(link->out) > 0 ? LOOP_WRITE : 0;
@@ -197,6 +216,9 @@ static int connected(void *owner, const Ipc__Message *message, int *fds, size_t 
                "credential", link->target->credential, "recording", link->recording, "purpose", link->purpose,
                NULL);
     timer_stop(link->timer);
+    if (answer->usable_ms)
+        link->stale_ms =
+            clock_ms() + (answer->usable_ms > USABLE_MARGIN_MS ? answer->usable_ms - USABLE_MARGIN_MS : 0);
     link->fd = STEAL_FD(fds[0]);
     if (fd_nonblock(link->fd, true) ||
         source_new(link->gate->loop, link->fd, LOOP_READ | LOOP_WRITE, on_ready, link, &link->source)) {
@@ -218,6 +240,10 @@ bool kube_links_answer_login(struct gate *gate, const Ipc__AnswerLogin *answer, 
     if (!link)
         return false;
     link->request = 0;
+    if (answer->mask_key.len == MASK_KEY) {
+        memcpy(link->key, answer->mask_key.data, MASK_KEY);
+        link->key_n = MASK_KEY;
+    }
     if (answer->refusal || n_fds != 1)
         refuse(link, answer->refusal ? answer->refusal->code : "target_unavailable",
                answer->refusal ? answer->refusal->message : "the vault gave no login");

@@ -35,6 +35,10 @@ struct buffer *kube_link_in(struct kube_link *link);
 /* Whether it stands; whether nothing more comes than what kube_link_in() has. */
 bool kube_link_stands(const struct kube_link *link);
 bool kube_link_ended(const struct kube_link *link);
+/* Whether no further request may begin on it (Connected.usable_ms). */
+bool kube_link_is_stale(const struct kube_link *link);
+/* The vault's key for `with: hash`, MASK_KEY bytes, or none. */
+const uint8_t *kube_link_mask_key(const struct kube_link *link, size_t *ret_n);
 /* Writes what goes out now, and waits for what is next; after every change of either buffer. reads: whether
  * more is wanted. */
 void kube_link_go_on(struct kube_link *link, bool reads);

@@ -29,9 +29,7 @@ static void time_is_up(void *owner);
 static int masks_of(struct kube_stream *s)
 {
     const struct gate *gate = s->channel->gate;
-    const struct circumstances who = { .roles = gate->identity->roles,
-                                       .n_roles = gate->identity->n_roles,
-                                       .target = s->channel->target->name };
+    const struct circumstances who = kube_stream_who(s);
     return masking_init(&s->masking, gate->config, &who, gate->detectors);
 }
 
@@ -47,6 +45,7 @@ static int fill(struct kube_stream *s)
 {
     struct gate *gate = s->channel->gate;
     buffer_init(&s->in, KUBE_IN_MAX);
+    buffer_init(&s->gathered, ACCESS_MAX);
     name_host(s);
     int r = fd_nonblock(s->client_fd, true);
     r = r ? r : masks_of(s);
@@ -83,6 +82,9 @@ void kube_stream_free(struct kube_stream *s)
     kube_link_free(s->link);
     exchange_free(s->exchange);
     detect_stream_free(s->detect);
+    kube_veil_free(s->veil);
+    kube_plan_free(s->plan);
+    buffer_free(&s->gathered);
     masking_clear(&s->masking);
     source_free(s->client);
     timer_free(s->timer);

@@ -2,12 +2,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "channels/kube/fields.h"
 #include "channels/kube_stream_parts.h"
 #include "channels/recorder.h"
 
-static struct circumstances who_of(const struct kube_stream *s)
+struct circumstances kube_stream_who(const struct kube_stream *s)
 {
     const struct gate *gate = s->channel->gate;
     return (struct circumstances){ .roles = gate->identity->roles,
@@ -17,8 +18,30 @@ static struct circumstances who_of(const struct kube_stream *s)
 
 /* ---- the recording ---- */
 
+/* What is masked in answers is in what is sent as well. A JSON patch has no form in which a mask would find
+ * its values. */
+static int put_masked(const struct kube_stream *s, const struct exchange_question *q, struct buffer *text)
+{
+    CLEANUP(kube_veil_free) struct kube_veil *veil = NULL;
+    const char *type = http_head_field(q->head, "content-type");
+    struct buffer shown;
+    buffer_init(&shown, EXCHANGE_BODY_MAX);
+    bool patch = type && strncasecmp(type, "application/json-patch+json", 27) == 0;
+    int r = kube_veil_new(s->plan, &veil);
+    if (r)
+        return r;
+    r = patch ? KUBE_VEIL_UNREADABLE : kube_veil_bytes(veil, q->body, q->body_n, &shown);
+    r = r ? r : kube_veil_end(veil);
+    if (r == 0)
+        r = buffer_append(text, buffer_head(&shown), buffer_size(&shown));
+    else if (r == KUBE_VEIL_UNREADABLE || r == -ENOBUFS)
+        r = buffer_printf(text, "[masked: %zu bytes]", q->body_n);
+    buffer_free(&shown);
+    return r;
+}
+
 /* "PATCH /api/v1/…", an empty line, the body. */
-static int text_of(const struct exchange_question *q, struct buffer *text)
+static int text_of(const struct kube_stream *s, const struct exchange_question *q, struct buffer *text)
 {
     if (!q->head)
         return 0;
@@ -28,7 +51,9 @@ static int text_of(const struct exchange_question *q, struct buffer *text)
     if (r || q->body_n == 0)
         return r;
     r = buffer_append(text, "\n\n", 2);
-    return r ? r : buffer_append(text, q->body, q->body_n);
+    if (r || !s->plan)
+        return r ? r : buffer_append(text, q->body, q->body_n);
+    return put_masked(s, q, text);
 }
 
 static int record(struct kube_stream *s, const struct buffer *text)
@@ -51,7 +76,7 @@ static int record(struct kube_stream *s, const struct buffer *text)
 
 static int judge(struct kube_stream *s, const struct exchange_question *q)
 {
-    const struct circumstances who = who_of(s);
+    const struct circumstances who = kube_stream_who(s);
     const struct kube_judged judged = { .request = q->request,
                                         .type = http_head_field(q->head, "content-type"),
                                         .body = q->body,
@@ -79,6 +104,23 @@ static int refuse_by_verdict(struct kube_stream *s, unsigned http)
     return exchange_refuse(s->exchange, &status);
 }
 
+/* Who asks what they may do is told so, whatever the rules say to reviews. */
+static int find_access(struct kube_stream *s, const struct exchange_question *q)
+{
+    const struct circumstances who = kube_stream_who(s);
+    enum access_kind kind = access_kind_of(q->request);
+    int r = 0;
+    if (kind == ACCESS_REVIEW)
+        r = access_judge(s->channel->gate->rules, &who, q->body, q->body_n, &s->access_verdict);
+    if (kind == ACCESS_NONE || r)
+        return r < 0 ? r : 0; /* what can't be read is a request like others */
+    (void)access_space(q->body, q->body_n, s->access_space, sizeof s->access_space);
+    s->access = kind;
+    s->verdict.verdict =
+        (struct verdict){ .action = ACTION_ALLOW, .code = "", .rule = "built-in", .reason = "" };
+    return 0;
+}
+
 /* What nobody can be asked about. */
 static const char *why_not(const struct kube_stream *s, const struct exchange_question *q)
 {
@@ -92,9 +134,40 @@ static const char *why_not(const struct kube_stream *s, const struct exchange_qu
                : NULL;
 }
 
+static void set_fault(struct kube_stream *s, int fault)
+{
+    static const char *const codes[] = { [KUBE_PLAN_SENDS_MASK] = "denied",
+                                         [KUBE_PLAN_ASKS] = "masked_predicate",
+                                         [KUBE_PLAN_UNREADABLE] = "unparsable" };
+    set_built_in(s, codes[fault], s->fault.text);
+    (void)snprintf(
+        s->verdict.next, sizeof s->verdict.next, "%s",
+        fault == KUBE_PLAN_SENDS_MASK
+            ? "change single fields (kubectl patch, set, label …) instead of sending back what you were shown"
+        : fault == KUBE_PLAN_ASKS ? "ask without it"
+                                  : "send it as JSON");
+}
+
+/* What is masked in its answer, and whether it would tell or overwrite that. */
+static int find_plan(struct kube_stream *s, const struct exchange_question *q)
+{
+    const struct circumstances who = kube_stream_who(s);
+    const struct gate *gate = s->channel->gate;
+    int r = kube_plan_new(gate->config, s->channel->target, &who, q->request, s->masking.veil.key, &s->plan);
+    if (r || !s->plan || s->verdict.verdict.action == ACTION_DENY)
+        return r;
+    r = kube_plan_check(s->plan, q->request, http_head_field(q->head, "content-type"), q->body, q->body_n,
+                        &s->fault);
+    if (r > 0)
+        set_fault(s, r);
+    return r < 0 ? r : 0;
+}
+
 static int find_verdict(struct kube_stream *s, const struct exchange_question *q)
 {
     s->verdict = (struct kube_verdict){ .effect = "" };
+    kube_plan_free(STEAL(s->plan));
+    s->access = ACCESS_NONE;
     if (q->fault) {
         set_built_in(s, q->code, q->fault);
         return 0;
@@ -105,7 +178,8 @@ static int find_verdict(struct kube_stream *s, const struct exchange_question *q
         set_built_in(s, "denied", not );
         s->verdict.next[0] = '\0';
     }
-    return r;
+    r = r ? r : find_plan(s, q);
+    return r ? r : find_access(s, q);
 }
 
 int kube_stream_decide(struct kube_stream *s)
@@ -116,124 +190,16 @@ int kube_stream_decide(struct kube_stream *s)
     buffer_init(&text, EXCHANGE_BODY_MAX + 2 * KUBE_TARGET_MAX + 2 * HTTP_HEAD_MAX);
     s->repeated = false;
     int r = find_verdict(s, &q);
-    r = r ? r : text_of(&q, &text);
+    r = r ? r : text_of(s, &q, &text);
     r = r ? r : record(s, &text);
     if (r == 0 && s->verdict.verdict.action == ACTION_ALLOW)
-        r = kube_stream_send(s, NULL);
+        r = kube_stream_send(s, s->access == ACCESS_REVIEW && s->access_verdict.action == ACTION_HOLD
+                                    ? s->access_verdict.words
+                                    : NULL);
     else if (r == 0 && s->verdict.verdict.action == ACTION_HOLD)
         r = kube_stream_hold(s, &q, &text, number);
     else if (r == 0)
         r = refuse_by_verdict(s, q.http);
     buffer_free(&text);
-    return r;
-}
-
-/* ---- the server ---- */
-
-static void link_moved(void *owner)
-{
-    kube_stream_step(owner);
-}
-
-static void link_refused(void *owner, const char *code, const char *reason)
-{
-    struct kube_stream *s = owner;
-    const struct kube_status status = { .code = code, .reason = reason };
-    kube_link_free(STEAL(s->link));
-    if (kube_stream_refuse(s, &status))
-        (void)!exchange_stop(s->exchange, &status);
-    kube_stream_step(s);
-}
-
-static int connect(struct kube_stream *s)
-{
-    static const struct kube_link_calls calls = { link_moved, link_refused };
-    const struct kube_link_want want = { .target = s->channel->target,
-                                         .recording = recorder_id(s->channel->recorder),
-                                         .out = exchange_to_server(s->exchange) };
-    s->link_used = false;
-    int r = kube_link_new(s->channel->gate, &want, &calls, s, &s->link);
-    return r == -EPIPE || r == -ENOTCONN ? 1 : r;
-}
-
-int kube_stream_send(struct kube_stream *s, const char *warning)
-{
-    static const struct kube_status alone = { .code = "target_unavailable",
-                                              .reason = "the vault can't be asked; connect again" };
-    static const struct kube_status too_long = { .code = "limit",
-                                                 .http = 431,
-                                                 .reason = "the head is longer than 64 KiB" };
-    const struct exchange_how how = { .host = s->host, .warning = warning };
-    if (s->link && (kube_link_ended(s->link) || buffer_size(kube_link_in(s->link)) > 0))
-        kube_link_free(STEAL(s->link));
-    int r = s->link ? 0 : connect(s);
-    if (r > 0)
-        return kube_stream_refuse(s, &alone);
-    r = r ? r : exchange_send(s->exchange, &how);
-    if (r == -EMSGSIZE)
-        return kube_stream_refuse(s, &too_long);
-    if (r == 0)
-        timer_set(s->timer, KUBE_ANSWER_MS);
-    return r;
-}
-
-/* A kept connection that the server closes just when it is used is nobody's fault (RFC 9112 §9.3.1). */
-static int server_over(struct kube_stream *s)
-{
-    static const struct kube_status unanswered = {
-        .code = "target_unavailable",
-        .reason = "the API server closed the connection without an answer; whether it did what was asked "
-                  "is not known",
-    };
-    bool stale = s->link_used && !s->repeated && exchange_may_repeat(s->exchange);
-    int r = exchange_server_ended(s->exchange);
-    kube_link_free(STEAL(s->link));
-    if (r != EXCHANGE_UNANSWERED)
-        return r;
-    s->repeated = true;
-    return stale ? kube_stream_send(s, NULL) : kube_stream_refuse(s, &unanswered);
-}
-
-static int take_server(struct kube_stream *s, bool *moved)
-{
-    static const struct kube_status garbled = { .code = "target_unavailable",
-                                                .http = 502,
-                                                .reason = "the API server's answer is no HTTP" };
-    struct buffer *in = kube_link_in(s->link);
-    size_t taken = 0;
-    int r = exchange_answer(s->exchange, buffer_head(in), buffer_size(in), &taken);
-    buffer_consume(in, taken);
-    *moved = *moved || taken > 0;
-    timer_stop(s->timer);
-    if (r != EXCHANGE_BAD_ANSWER)
-        return r;
-    kube_link_free(STEAL(s->link));
-    return exchange_state(s->exchange) == EXCHANGE_OVER ? 0 : kube_stream_refuse(s, &garbled);
-}
-
-/* Between two requests a server has nothing to say. */
-static void mind_idle_link(struct kube_stream *s)
-{
-    if (exchange_state(s->exchange) == EXCHANGE_ANSWERING || exchange_state(s->exchange) == EXCHANGE_SWITCHED)
-        return;
-    s->link_used = true;
-    if (!exchange_keeps_server(s->exchange) || kube_link_ended(s->link) ||
-        buffer_size(kube_link_in(s->link)) > 0)
-        kube_link_free(STEAL(s->link));
-}
-
-int kube_stream_server(struct kube_stream *s, bool *moved)
-{
-    int r = 0;
-    if (!s->link)
-        return 0;
-    if (exchange_state(s->exchange) == EXCHANGE_ANSWERING && kube_link_stands(s->link)) {
-        if (buffer_size(kube_link_in(s->link)) > 0)
-            r = take_server(s, moved);
-        else if (kube_link_ended(s->link))
-            r = server_over(s);
-    }
-    if (r == 0 && s->link)
-        mind_idle_link(s);
     return r;
 }

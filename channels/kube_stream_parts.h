@@ -1,7 +1,9 @@
 /* The inside of a kube_stream, shared by kube_stream.c (bytes, beginning and end), kube_stream_decide.c (what
  * becomes of a request) and kube_stream_show.c (what of the answers is shown and recorded). */
 #pragma once
+#include "channels/kube/access.h"
 #include "channels/kube/exchange.h"
+#include "channels/kube/veil.h"
 #include "channels/kube/verdict.h"
 #include "channels/kube_link.h"
 #include "channels/kube_stream.h"
@@ -26,14 +28,22 @@ struct kube_stream {
     struct masking masking;
 
     struct kube_link *link;
-    bool link_used;               /* it has answered a request before */
-    bool repeated;                /* the request was sent once more */
-    struct kube_verdict verdict;  /* of the request that is under way */
-    struct kube_hold *hold;       /* while people decide; or NULL */
+    bool link_used;              /* it has answered a request before */
+    bool repeated;               /* the request was sent once more */
+    struct kube_verdict verdict; /* of the request that is under way */
+    struct kube_hold *hold;      /* while people decide; or NULL */
+    struct kube_plan *plan;      /* what is masked in its answer; or NULL */
+    struct kube_veil *veil;      /* which does that */
+    struct detail fault;         /* of the same */
+    enum access_kind access;     /* the answer is gathered, and told with ours in it */
+    struct access_verdict access_verdict;
+    char access_space[256];
+    struct buffer gathered;
     struct detect_stream *detect; /* of the answer; or NULL */
     char reason[DETAIL_MAX];      /* for the log, at the end */
 };
 
+struct circumstances kube_stream_who(const struct kube_stream *s);
 /* The state is ASKING: it is judged, recorded, and sent, refused or held. Negative: the stream must stop. */
 MUST_USE int kube_stream_decide(struct kube_stream *s);
 /* People are asked, and nothing is known yet. */

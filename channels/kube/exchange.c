@@ -290,7 +290,7 @@ void exchange_client_ended(struct exchange *x)
 
 static int put_head(struct exchange *x, const struct exchange_how *how, struct buffer *head)
 {
-    const struct kube_fields_how fields = { how->host, how->json, x->upgrades };
+    const struct kube_fields_how fields = { how->host, how->json, how->tables, x->upgrades };
     bool has_body = x->head->framing != HTTP_NO_BODY;
     int r = http_put_request(head, x->head->method, x->request->target);
     r = r ? r : kube_fields_put(head, x->head, &fields);

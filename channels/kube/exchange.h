@@ -50,12 +50,15 @@ struct exchange_way {
 };
 
 /* Each: negative is the end of all. owner is what exchange_new() was given. */
+enum { EXCHANGE_CUT = 1 };
 struct exchange_calls {
     /* The head of the server's answer. */
     int (*answered)(void *owner, const struct http_head *head, struct exchange_way *way);
-    /* Some of its body: appends what the client gets to see. */
+    /* Some of its body: appends what the client gets to see. EXCHANGE_CUT: that is all, and the answer is cut
+     * off. */
     int (*body)(void *owner, const uint8_t *bytes, size_t n, struct buffer *out);
-    /* No more of it follows. cut: there should have been more. */
+    /* No more of it follows. cut: there should have been more. EXCHANGE_CUT: it is not whole for the client
+     * either. */
     int (*ended)(void *owner, bool cut, struct buffer *out);
 };
 
@@ -80,7 +83,8 @@ void exchange_client_ended(struct exchange *exchange);
 
 struct exchange_how {
     const char *host;    /* of the target, for Host */
-    bool json;           /* the answer has to be JSON */
+    bool json;           /* the answer has to be JSON, */
+    bool tables;         /* which may be a Table then */
     const char *warning; /* shown by kubectl with the answer; or NULL; copied */
 };
 /* Frames of it go into the buffer towards the server. Once more, after exchange_server_ended() said so. */

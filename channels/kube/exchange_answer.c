@@ -95,9 +95,21 @@ static int show(struct exchange *x)
     return r;
 }
 
+/* The client can't be told anything any more but that there is no more. */
+static int cut(struct exchange *x)
+{
+    int r = x->calls->ended(x->owner, true, &x->shown);
+    r = r < 0 ? r : show(x);
+    x->server_keeps = false;
+    exchange_go(x, EXCHANGE_OVER);
+    return r;
+}
+
 static int take_body(struct exchange *x, const uint8_t *bytes, size_t n)
 {
     int r = x->calls->body(x->owner, bytes, n, &x->shown);
+    if (r == EXCHANGE_CUT)
+        return cut(x);
     return r ? r : show(x);
 }
 
@@ -109,8 +121,13 @@ static int take_end(struct exchange *x, const struct http_head *head)
         exchange_go(x, EXCHANGE_SWITCHED);
         return 0;
     }
-    int r = x->calls->ended(x->owner, false, &x->shown);
-    r = r ? r : show(x);
+    int told = x->calls->ended(x->owner, false, &x->shown);
+    int r = told < 0 ? told : show(x);
+    if (r == 0 && told == EXCHANGE_CUT) {
+        x->server_keeps = false;
+        exchange_go(x, EXCHANGE_OVER);
+        return 0;
+    }
     if (r == 0 && x->framing == HTTP_CHUNKED)
         r = http_put_last_chunk(&x->to_client);
     if (r)
@@ -119,16 +136,6 @@ static int take_end(struct exchange *x, const struct http_head *head)
         x->server_keeps = false; /* the rest of the request would be taken for the next one */
     exchange_answered(x);
     return 0;
-}
-
-/* The client can't be told anything any more but that there is no more. */
-static int cut(struct exchange *x)
-{
-    int r = x->calls->ended(x->owner, true, &x->shown);
-    r = r ? r : show(x);
-    x->server_keeps = false;
-    exchange_go(x, EXCHANGE_OVER);
-    return r;
 }
 
 static int take_fault(struct exchange *x)

@@ -80,7 +80,17 @@ static bool goes_on(const struct http_head *head, const char *name, bool upgrade
     return is_one_of(name, names) || begins(name, "kubectl-") || (upgrades && is_one_of(name, of_upgrades));
 }
 
-int kube_accept_json(struct buffer *out, const char *accept)
+/* "…;as=Table;…" */
+static bool is_table(const char *type, size_t n)
+{
+    static const char as[] = "as=table";
+    for (size_t i = 0; i + sizeof as - 1 <= n; i++)
+        if (begins(type + i, as))
+            return true;
+    return false;
+}
+
+int kube_accept_json(struct buffer *out, const char *accept, bool tables)
 {
     bool any = false;
     int r = 0;
@@ -90,7 +100,7 @@ int kube_accept_json(struct buffer *out, const char *accept)
         while (n > 0 && (at[n - 1] == ' ' || at[n - 1] == '\t'))
             n--;
         size_t type = strcspn(at, "; \t,");
-        if (type == 16 && begins(at, "application/json")) {
+        if (type == 16 && begins(at, "application/json") && (tables || !is_table(at, n))) {
             r = any ? buffer_append(out, ", ", 2) : 0;
             r = r ? r : buffer_append(out, at, n);
             any = true;
@@ -100,13 +110,13 @@ int kube_accept_json(struct buffer *out, const char *accept)
     return r || any ? r : buffer_append(out, "application/json", 16);
 }
 
-static int put_accept(struct buffer *out, const struct http_head *head, bool json)
+static int put_accept(struct buffer *out, const struct http_head *head, const struct kube_fields_how *how)
 {
     const char *accept = http_head_field(head, "accept");
-    if (!json)
+    if (!how->json)
         return accept ? http_put_field(out, "Accept", accept) : 0;
     int r = buffer_append(out, "Accept: ", 8);
-    r = r ? r : kube_accept_json(out, accept);
+    r = r ? r : kube_accept_json(out, accept, how->tables);
     return r ? r : buffer_append(out, "\r\n", 2);
 }
 
@@ -120,7 +130,7 @@ static int put_upgrade(struct buffer *out, const struct http_head *head)
 int kube_fields_put(struct buffer *out, const struct http_head *head, const struct kube_fields_how *how)
 {
     int r = http_put_field(out, "Host", how->host);
-    r = r ? r : put_accept(out, head, how->json);
+    r = r ? r : put_accept(out, head, how);
     r = r ? r : http_put_field(out, "Accept-Encoding", "identity");
     for (size_t i = 0; r == 0 && i < head->n_fields; i++)
         if (goes_on(head, head->fields[i].name, how->upgrades))

@@ -9,7 +9,8 @@ MUST_USE int kube_fields_check(const struct http_head *head, struct detail *deta
 
 struct kube_fields_how {
     const char *host; /* of the target, for Host */
-    bool json;        /* the answer has to be JSON: it is looked at */
+    bool json;        /* the answer has to be JSON: it is looked at, */
+    bool tables;      /* and may be a Table */
     bool upgrades;    /* to another protocol, whose fields go on too */
 };
 /* Appends those that go on, and our own. */
@@ -17,5 +18,6 @@ MUST_USE int kube_fields_put(struct buffer *out, const struct http_head *head,
                              const struct kube_fields_how *how);
 /* Appends those of an answer that go on to the client; upgrades: it switches to another protocol. */
 MUST_USE int kube_fields_put_answer(struct buffer *out, const struct http_head *head, bool upgrades);
-/* The media types of an Accept field that are JSON; "application/json" when there is none. */
-MUST_USE int kube_accept_json(struct buffer *out, const char *accept);
+/* The media types of an Accept field that are JSON, with or without Tables; "application/json" when there is
+ * none. */
+MUST_USE int kube_accept_json(struct buffer *out, const char *accept, bool tables);

@@ -1,10 +1,7 @@
 """Clusters in the configuration: what agents are told of them, and who asks for them wrongly."""
 import json
-import re
 
 import pytest
-
-from harness.system import wait_until
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n"
 TARGET = {"name": "prod", "kind": "kubernetes", "address": "https://127.0.0.1:1", "credential": "prod-token", "tls_ca": "ca.crt",
@@ -42,13 +39,6 @@ def test_describe_tells_of_a_cluster(cluster):
 def test_psql_at_a_cluster_is_refused(cluster):
     done = cluster.client("agent-7", principals=["agent"]).psql("-c", "select 1", target="prod")
     assert done.returncode == 64 and 'target "prod" is no database' in done.stderr
-
-
-def test_a_forward_to_a_cluster_is_declined(cluster):
-    """Not served yet, and said so: until then nobody waits for an answer."""
-    done = cluster.client("agent-7", principals=["agent"]).ssh(options=["-W", "prod:443"], timeout=60)
-    assert done.returncode != 0 and "prohibited" in done.stderr
-    wait_until(lambda: re.search("forward_refused.*not supported in this version", cluster.log()), "it is in the log")
 
 
 POD = """

@@ -18,7 +18,8 @@ struct talk {
     const char *client, *server;
     size_t client_n, server_n, step;
     const char *refuse; /* paths that begin so are refused */
-    bool json, rewrite, replace;
+    bool json, no_tables, rewrite, replace;
+    const char *cut_at; /* the answer is cut off where this comes */
     bool server_closes; /* after its last byte */
     size_t asked, ended, cut;
     char question[512]; /* the last one, in words */
@@ -40,6 +41,8 @@ static int answered(void *owner, const struct http_head *head, struct exchange_w
 static int body(void *owner, const uint8_t *bytes, size_t n, struct buffer *out)
 {
     const struct talk *t = owner;
+    if (t->cut_at && memmem(bytes, n, t->cut_at, strlen(t->cut_at)))
+        return EXCHANGE_CUT;
     for (size_t i = 0; t->rewrite && i < n; i++)
         if (buffer_append(out, bytes[i] == 's' ? "***" : (const char *)bytes + i, bytes[i] == 's' ? 3 : 1))
             return -1;
@@ -62,7 +65,7 @@ static void decide(struct talk *t)
         .code = "denied", .rule = "r", .reason = "no", .next = "nothing"
     };
     const struct exchange_question q = exchange_question(t->x);
-    const struct exchange_how how = { .host = "api:6443", .json = t->json, .warning = NULL };
+    const struct exchange_how how = { .host = "api:6443", .json = t->json, .tables = !t->no_tables };
     t->asked++;
     (void)snprintf(t->question, sizeof t->question, "%s %s%s%s +%zu%s%s", q.head ? q.head->method : "-",
                    q.request ? q.request->target : "-", q.fault ? " fault: " : "", q.fault ? q.fault : "",
@@ -278,6 +281,14 @@ static void accept_is_narrowed_to_json_where_it_must_be(void **state)
                           .json = true },
            "GET /version HTTP/1.1\r\nHost: api:6443\r\n"
            "Accept: application/json;as=Table;v=v1;g=meta.k8s.io\r\nAccept-Encoding: identity\r\n\r\n",
+           NULL);
+    expect((struct talk){ .client =
+                              "GET /version HTTP/1.1\r\nAccept: application/json;as=Table;v=v1;g=x\r\n\r\n",
+                          .server = OK_AB,
+                          .json = true,
+                          .no_tables = true },
+           "GET /version HTTP/1.1\r\nHost: api:6443\r\nAccept: application/json\r\n"
+           "Accept-Encoding: identity\r\n\r\n",
            NULL);
     expect((struct talk){ .client = "GET /version HTTP/1.1\r\nAccept: */*\r\n\r\n",
                           .server = OK_AB,
@@ -515,6 +526,16 @@ static void an_answer_that_is_cut_off_is_cut_off(void **state)
     }
 }
 
+static void an_answer_that_its_owner_cuts_goes_no_further(void **state)
+{
+    (void)state;
+    struct talk t = { .client = GET_PODS GET_PODS, .server = OK_AB OK_AB, .cut_at = "ab", .step = SIZE_MAX };
+    run(&t);
+    same(&t.seen, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n");
+    assert_int_equal(exchange_state(t.x), EXCHANGE_OVER);
+    finish(&t);
+}
+
 static void an_answer_up_to_the_close_is_whole(void **state)
 {
     (void)state;
@@ -627,6 +648,7 @@ int main(void)
         cmocka_unit_test(another_protocol_that_nobody_asked_for_is_refused),
         cmocka_unit_test(an_upgrade_switches_both_sides_and_takes_nothing_of_what_follows),
         cmocka_unit_test(an_answer_that_is_cut_off_is_cut_off),
+        cmocka_unit_test(an_answer_that_its_owner_cuts_goes_no_further),
         cmocka_unit_test(an_answer_up_to_the_close_is_whole),
         cmocka_unit_test(a_server_that_closes_unanswered_is_told_of),
         cmocka_unit_test(what_is_no_answer_is_not_shown),

@@ -1,0 +1,119 @@
+/* A request that was allowed, on its way: the connection to the API server, and what comes of it. One is kept
+ * for the requests that follow on the same connection of the client. */
+#include <errno.h>
+#include <string.h>
+
+#include "channels/kube_stream_parts.h"
+#include "channels/recorder.h"
+
+static void link_moved(void *owner)
+{
+    kube_stream_step(owner);
+}
+
+static void link_refused(void *owner, const char *code, const char *reason)
+{
+    struct kube_stream *s = owner;
+    const struct kube_status status = { .code = code, .reason = reason };
+    kube_link_free(STEAL(s->link));
+    if (kube_stream_refuse(s, &status))
+        (void)!exchange_stop(s->exchange, &status);
+    kube_stream_step(s);
+}
+
+static int connect(struct kube_stream *s)
+{
+    static const struct kube_link_calls calls = { link_moved, link_refused };
+    const struct kube_link_want want = { .target = s->channel->target,
+                                         .recording = recorder_id(s->channel->recorder),
+                                         .out = exchange_to_server(s->exchange) };
+    s->link_used = false;
+    int r = kube_link_new(s->channel->gate, &want, &calls, s, &s->link);
+    return r == -EPIPE || r == -ENOTCONN ? 1 : r;
+}
+
+int kube_stream_send(struct kube_stream *s, const char *warning)
+{
+    static const struct kube_status alone = { .code = "target_unavailable",
+                                              .reason = "the vault can't be asked; connect again" };
+    static const struct kube_status too_long = { .code = "limit",
+                                                 .http = 431,
+                                                 .reason = "the head is longer than 64 KiB" };
+    const struct exchange_how how = { .host = s->host,
+                                      .json = s->plan || s->access != ACCESS_NONE,
+                                      .tables = !s->plan || kube_plan_allows_tables(s->plan),
+                                      .warning = warning };
+    if (s->link &&
+        (kube_link_ended(s->link) || kube_link_is_stale(s->link) || buffer_size(kube_link_in(s->link)) > 0))
+        kube_link_free(STEAL(s->link));
+    int r = s->link ? 0 : connect(s);
+    if (r > 0)
+        return kube_stream_refuse(s, &alone);
+    r = r ? r : exchange_send(s->exchange, &how);
+    if (r == -EMSGSIZE)
+        return kube_stream_refuse(s, &too_long);
+    if (r == 0)
+        timer_set(s->timer, KUBE_ANSWER_MS);
+    return r;
+}
+
+/* A kept connection that the server closes just when it is used is nobody's fault (RFC 9112 §9.3.1). */
+static int server_over(struct kube_stream *s)
+{
+    static const struct kube_status unanswered = {
+        .code = "target_unavailable",
+        .reason = "the API server closed the connection without an answer; whether it did what was asked "
+                  "is not known",
+    };
+    bool stale = s->link_used && !s->repeated && exchange_may_repeat(s->exchange);
+    int r = exchange_server_ended(s->exchange);
+    kube_link_free(STEAL(s->link));
+    if (r != EXCHANGE_UNANSWERED)
+        return r;
+    s->repeated = true;
+    return stale ? kube_stream_send(s, NULL) : kube_stream_refuse(s, &unanswered);
+}
+
+static int take_server(struct kube_stream *s, bool *moved)
+{
+    static const struct kube_status garbled = { .code = "target_unavailable",
+                                                .http = 502,
+                                                .reason = "the API server's answer is no HTTP" };
+    struct buffer *in = kube_link_in(s->link);
+    size_t taken = 0;
+    int r = exchange_answer(s->exchange, buffer_head(in), buffer_size(in), &taken);
+    buffer_consume(in, taken);
+    *moved = *moved || taken > 0;
+    timer_stop(s->timer);
+    if (r != EXCHANGE_BAD_ANSWER)
+        return r;
+    kube_link_free(STEAL(s->link));
+    return exchange_state(s->exchange) == EXCHANGE_OVER ? 0 : kube_stream_refuse(s, &garbled);
+}
+
+/* Between two requests a server has nothing to say. */
+static void mind_idle_link(struct kube_stream *s)
+{
+    if (exchange_state(s->exchange) == EXCHANGE_ANSWERING || exchange_state(s->exchange) == EXCHANGE_SWITCHED)
+        return;
+    s->link_used = true;
+    if (!exchange_keeps_server(s->exchange) || kube_link_ended(s->link) ||
+        buffer_size(kube_link_in(s->link)) > 0)
+        kube_link_free(STEAL(s->link));
+}
+
+int kube_stream_server(struct kube_stream *s, bool *moved)
+{
+    int r = 0;
+    if (!s->link)
+        return 0;
+    if (exchange_state(s->exchange) == EXCHANGE_ANSWERING && kube_link_stands(s->link)) {
+        if (buffer_size(kube_link_in(s->link)) > 0)
+            r = take_server(s, moved);
+        else if (kube_link_ended(s->link))
+            r = server_over(s);
+    }
+    if (r == 0 && s->link)
+        mind_idle_link(s);
+    return r;
+}
