@@ -4,6 +4,7 @@
 
 #include "policy/explain_page.h"
 #include "policy/judge_kube.h"
+#include "policy/kube_exec.h"
 
 enum { FIELDS_SHOWN = 40 };
 
@@ -63,14 +64,17 @@ int explain_kube(struct page *page, const struct rulebook *rulebook, const struc
     }
     const char *type = asked->type ? asked->type : judge_kube_type(request, asked->body, asked->body_n);
     r = judge_kube(request, type, asked->body, asked->body_n, false, &effects);
+    r = r ? r : kube_exec_effects(request, &effects);
     if (r < 0)
         return r;
-    struct verdict verdict = rulebook_decide(rulebook, who, &effects);
+    struct circumstances inside = *who;
+    inside.channel = kube_exec_runs(request) ? "exec" : NULL;
+    struct verdict verdict = rulebook_decide(rulebook, &inside, &effects);
     if (verdict.action == ACTION_HOLD)
-        holders_add_statement(&holders, rulebook, who, &effects);
+        holders_add_statement(&holders, rulebook, &inside, &effects);
     put_body(page, request, asked, type);
     put_fields(page, &effects.items[0]);
-    page_put_effects(page, rulebook, who, &effects);
+    page_put_effects(page, rulebook, &inside, &effects);
     page_put_end(page, &verdict, &holders);
     *ret_action = verdict.action;
     return page->error;

@@ -13,6 +13,7 @@
 #include "policy/explain.h"
 #include "policy/judge.h"
 #include "policy/judge_kube.h"
+#include "policy/kube_exec.h"
 #include "policy/shell.h"
 #include "policy/ssh_effects.h"
 
@@ -258,7 +259,7 @@ static int body_of(const struct one_case *c, char **ret, size_t *ret_n)
     return r;
 }
 
-static int run_cluster_case(const struct rulebook *rulebook, const struct circumstances *who,
+static int run_cluster_case(const struct rulebook *rulebook, struct circumstances who,
                             const struct one_case *c, const char *path, struct buffer *out,
                             struct policy_score *score)
 {
@@ -271,9 +272,11 @@ static int run_cluster_case(const struct rulebook *rulebook, const struct circum
     if (r == 0)
         r = judge_kube(request, c->type ? c->type : judge_kube_type(request, body, n), body, n, false,
                        &effects);
+    r = r ? r : kube_exec_effects(request, &effects);
     if (r)
         return r < 0 ? r : -EINVAL;
-    struct verdict verdict = rulebook_decide(rulebook, who, &effects);
+    who.channel = kube_exec_runs(request) ? "exec" : NULL;
+    struct verdict verdict = rulebook_decide(rulebook, &who, &effects);
     return score_case(c, path, &verdict, &effects, out, score);
 }
 
@@ -286,7 +289,7 @@ static int run_case(const struct rulebook *rulebook, const Ipc__Config *config, 
     if (r == 0 && who.channel)
         return run_host_case(rulebook, who, c, path, out, score);
     if (r == 0 && c->request)
-        return run_cluster_case(rulebook, &who, c, path, out, score);
+        return run_cluster_case(rulebook, who, c, path, out, score);
     if (r == 0)
         r = judge_sql(rulebook, &who, c->sql, &judgement);
     if (r != 0)
