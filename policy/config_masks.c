@@ -1,9 +1,11 @@
 /* masks: what agents don't get to see. */
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "policy/config_sections.h"
 #include "policy/detect.h"
+#include "policy/kube_path.h"
 
 static const struct config_key KEYS[] = {
     { "name", CONFIG_REQUIRED },
@@ -20,15 +22,77 @@ static const char *const KINDS[] = { "redact", "partial", "hash", "null", NULL }
 static const char *const PREDICATES[] = { "deny", "allow", "approve", NULL };
 static const char *const WRITES[] = { "deny", "allow", NULL };
 
+/* Whether the mask is for some target of this kind. */
+static bool is_for_kind(const struct config_reader *reader, const Ipc__Mask *mask, const char *kind)
+{
+    for (size_t i = 0; i < reader->config->n_targets; i++) {
+        const Ipc__Target *target = reader->config->targets[i];
+        bool meant = mask->n_targets == 0;
+        for (size_t k = 0; !meant && k < mask->n_targets; k++)
+            meant = fnmatch(mask->targets[k], target->name, 0) == 0;
+        if (meant && !strcmp(target->kind, kind))
+            return true;
+    }
+    return false;
+}
+
+/* Its columns are those of databases, or paths into objects of clusters, or of both. */
+static bool is_for_clusters_alone(const struct config_reader *reader, const Ipc__Mask *mask)
+{
+    return is_for_kind(reader, mask, "kubernetes") && !is_for_kind(reader, mask, "postgres");
+}
+
+static bool check_path(struct config_reader *reader, const struct config_node *item, const char *text)
+{
+    struct kube_path path = { 0 };
+    struct detail detail = { "" };
+    int r = kube_path_parse(text, &path, &detail);
+
+    if (r < 0)
+        reader->no_memory = true;
+    else if (r > 0)
+        config_fault(reader, item, "bad column \"%.80s\": %s", text, detail.text);
+    else if (path.n < 2)
+        config_fault(reader, item,
+                     "\"%.80s\" is no column of a cluster: write RESOURCE.PATH, as in secrets.data.*", text);
+    else if (path.parts[0].kind == KUBE_PART_KEY && strpbrk(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") &&
+             strpbrk(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") < text + path.parts[0].n)
+        config_fault(reader, item,
+                     "\"%.80s\" does not begin with a resource: write its plural in lower case, as `kubectl "
+                     "api-resources` does",
+                     text);
+    else
+        r = -1;
+    kube_path_clear(&path);
+    return r < 0 && !reader->no_memory;
+}
+
 static void read_columns(struct config_reader *reader, const struct config_node *node, Ipc__Mask *mask)
 {
     const struct config_node *item = config_list(reader, node, CONFIG_NOT_EMPTY);
+    bool paths = is_for_clusters_alone(reader, mask);
     const char *text = NULL;
 
     for (; item; item = item->next)
-        if (config_text(reader, item, &text) && config_check_column(reader, item, text) &&
+        if (config_text(reader, item, &text) &&
+            (paths ? check_path : config_check_column)(reader, item, text) &&
             !config_repeats(reader, item, text, mask->n_columns, mask->columns))
             config_push(reader, &mask->n_columns, &mask->columns, text);
+}
+
+/* They say how statements are judged; what would tell a masked path is refused anyway. */
+static void check_statement_keys(struct config_reader *reader, const struct config_node *map,
+                                 const Ipc__Mask *mask)
+{
+    static const char *const keys[] = { "masked_predicates", "masked_writes" };
+
+    if (!is_for_clusters_alone(reader, mask))
+        return;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const struct config_node *node = config_node_get(map, keys[i]);
+        if (node)
+            config_fault(reader, node->key, "\"%s\" is about databases, and this mask is for none", keys[i]);
+    }
 }
 
 /* ---- detectors ---- */
@@ -199,6 +263,7 @@ static void read_mask(struct config_reader *reader, const struct config_node *no
     config_read_rule_roles(reader, config_node_get(node, "roles"), &mask->n_roles, &mask->roles);
     config_read_rule_targets(reader, config_node_get(node, "targets"), &mask->n_targets, &mask->targets);
     read_columns(reader, columns, mask);
+    check_statement_keys(reader, node, mask);
     read_detect(reader, detect, mask);
     read_with(reader, config_node_get(node, "with"), mask);
     read_predicates(reader, config_node_get(node, "masked_predicates"), mask);
