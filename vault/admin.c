@@ -11,6 +11,8 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "policy/certificate_issue.h"
+#include "vault/bearer.h"
+#include "vault/client_cert.h"
 #include "vault/store.h"
 
 enum { JSON_ENTRY_MAX = 1024 };
@@ -63,12 +65,44 @@ static size_t without_line_end(const uint8_t *bytes, size_t n)
     return n;
 }
 
-/* What is no key would be found out at the first login, by an agent. */
+/* What is none would be found out at the first login, by an agent. */
 static int check_key(const uint8_t *bytes, size_t n, struct detail *detail)
 {
     CLEANUP(certificate_signer_free) struct certificate_signer *signer = NULL;
 
     return certificate_signer_new(bytes, n, &signer, detail);
+}
+
+static int check_certificate(const uint8_t *bytes, size_t n, struct detail *detail)
+{
+    CLEANUP(client_cert_free) struct client_cert *cert = NULL;
+
+    return client_cert_read(bytes, n, &cert, detail);
+}
+
+static int check_token(const uint8_t *bytes, size_t n, struct detail *detail)
+{
+    if (bearer_is_one((const char *)bytes, n))
+        return 0;
+    return detail_fail(
+        detail, -EINVAL,
+        "this is no bearer token: it has 1 to %d visible ASCII characters, in one line, without "
+        "blanks",
+        BEARER_MAX);
+}
+
+static int check(enum sealed_type type, const uint8_t *bytes, size_t n, struct detail *detail)
+{
+    switch (type) {
+    case SEALED_SSH_KEY:
+        return check_key(bytes, n, detail);
+    case SEALED_CLIENT_CERT:
+        return check_certificate(bytes, n, detail);
+    case SEALED_TOKEN:
+        return check_token(bytes, n, detail);
+    default:
+        return memchr(bytes, '\0', n) ? detail_fail(detail, -EINVAL, "the secret contains a NUL byte") : 0;
+    }
 }
 
 static int read_secret(int fd, enum sealed_type type, struct secret **ret, struct detail *detail)
@@ -88,13 +122,9 @@ static int read_secret(int fd, enum sealed_type type, struct secret **ret, struc
         return detail_fail(detail, -EINVAL, "no secret came on standard input");
     if (n > SEALED_SECRET_MAX)
         return detail_fail(detail, -EINVAL, "the secret is longer than %d bytes", SEALED_SECRET_MAX);
-    if (is_text && memchr(secret_bytes(input), '\0', n))
-        return detail_fail(detail, -EINVAL, "the secret contains a NUL byte");
-    if (type == SEALED_SSH_KEY) {
-        r = check_key(secret_bytes(input), n, detail);
-        if (r)
-            return r;
-    }
+    r = check(type, secret_bytes(input), n, detail);
+    if (r)
+        return r;
     return secret_take(secret_bytes(input), n, ret);
 }
 

@@ -26,6 +26,7 @@
 #include "vault/connector_login.h"
 #include "vault/connector_relay.h"
 #include "vault/connector_tell.h"
+#include "vault/token_answer.h"
 
 enum {
     JOB_LIMIT_MS = 5000, /* for the job to come, from a vault that has just asked for us */
@@ -173,7 +174,8 @@ static bool job_is_sane(const Ipc__Job *job)
         return target->host[0] && !target->socket[0] && job->login[0] && !job->cancel &&
                (job->secret.len > 0) == !target->certificate_authority[0];
     if (is_kube(target))
-        return target->host[0] && !target->socket[0] && !job->cancel && job->secret.len > 0;
+        return target->host[0] && !target->socket[0] && !job->cancel && job->secret.len > 0 &&
+               (!job->want_token || target->token_request);
     return strcmp(target->kind, "postgres") == 0 &&
            (target->socket[0] == '/' || (target->host[0] && !target->socket[0]));
 }
@@ -243,6 +245,7 @@ int main(void)
         fd_close(fds[i]); /* each job says all that is needed */
     login_start();
     host_start();
+    token_answer_start();
     addresses_start();
     r = jail_prepare(PROCESS_CONNECTOR, paths, sizeof(paths) / sizeof(paths[0]), &landlock, &detail);
     if (r) {

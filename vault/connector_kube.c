@@ -19,6 +19,7 @@
 #include "vault/connector_kube_login.h"
 #include "vault/connector_relay.h"
 #include "vault/connector_tell.h"
+#include "vault/connector_token.h"
 
 enum { EXIT_SOFTWARE = 70 };
 
@@ -126,5 +127,6 @@ static int run_session(struct job *job, char *secret, size_t secret_n, int vault
 
 int kube_run(struct job *job, char *secret, size_t secret_n, int vault)
 {
-    return run_session(job, secret, secret_n, vault);
+    return job->message->want_token ? token_run(job, secret, secret_n, vault)
+                                    : run_session(job, secret, secret_n, vault);
 }

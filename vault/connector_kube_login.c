@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "vault/bearer.h"
 #include "vault/client_cert.h"
 
 void kube_login_free(struct kube_login *login)
@@ -16,24 +17,15 @@ void kube_login_free(struct kube_login *login)
     buffer_free(&login->lines);
 }
 
-/* Anything else could not stand in a header, or would be more than one. */
-static bool is_bearer(const char *token, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (token[i] <= ' ' || token[i] > '~')
-            return false;
-    return n > 0 && n <= KUBE_TOKEN_MAX;
-}
-
 static int add_token(struct buffer *lines, const char *token, size_t n, struct detail *detail)
 {
     static const char name[] = "Authorization: Bearer ";
     int r;
 
-    if (!is_bearer(token, n))
+    if (!bearer_is_one(token, n))
         return detail_fail(detail, -EINVAL,
                            "the vault's entry is not a bearer token: up to %d visible ASCII characters",
-                           KUBE_TOKEN_MAX);
+                           BEARER_MAX);
     r = buffer_append(lines, name, sizeof(name) - 1);
     if (!r)
         r = buffer_append(lines, token, n);

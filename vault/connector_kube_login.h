@@ -4,7 +4,6 @@
 #include "vault/connector_tls.h"
 
 enum {
-    KUBE_TOKEN_MAX = 16 * 1024, /* bytes of a bearer token; a service account's has about 1,000 */
     KUBE_LINES_MAX = 60 * 1024, /* of all lines that are added */
 };
 

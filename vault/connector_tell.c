@@ -8,10 +8,16 @@ enum { ANSWER_LIMIT_MS = 5000 }; /* for gate and vault to take an answer */
 void tell_vault(int vault, bool ok, const char *text)
 {
     Ipc__JobDone done = IPC__JOB_DONE__INIT;
-    Ipc__Message message = IPC_MESSAGE(JOB_DONE, job_done, &done);
 
     done.ok = ok;
     done.detail = (char *)(uintptr_t)text;
+    tell_vault_all(vault, &done);
+}
+
+void tell_vault_all(int vault, Ipc__JobDone *done)
+{
+    Ipc__Message message = IPC_MESSAGE(JOB_DONE, job_done, done);
+
     (void)!ipc_send_now(vault, &message, NULL, 0, ANSWER_LIMIT_MS);
 }
 

@@ -4,6 +4,7 @@
 
 /* text is for the log, never for the agent. */
 void tell_vault(int vault, bool ok, const char *text);
+void tell_vault_all(int vault, Ipc__JobDone *done);
 /* The agent learns that the target is unavailable, and its own mistakes; the log says the rest. option: the
  * setting that the target does not take, or NULL. */
 void refuse_gate(const struct job *job, const char *option);

@@ -1,6 +1,6 @@
 /* An errand: a pair of sockets to the vault and one to the gate, a Spawn to the zygote, the Job, and then
  * JobDone or silence. The job waits in the socket until the connector has been born. */
-#include "vault/errand.h"
+#include "vault/errand_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,25 +13,14 @@
 #include "base/text.h"
 #include "vault/audit.h"
 #include "vault/host.h"
-#include "vault/kube.h"
-
-struct errand {
-    struct client *client;
-    struct errand *next, **slot; /* in client->errands */
-    struct ipc_peer *peer;
-    struct timer *timer;
-    char *target, *recording;
-    bool cancel;
-    uint32_t request;        /* of a cancel whose end the gate waits for; else 0 */
-    struct host_login *host; /* at a host; else NULL */
-    uint64_t started_ms;
-};
+#include "vault/bounded.h"
 
 static void log_end(const struct errand *errand, bool ok, const char *detail)
 {
     log_event(ok ? LOG_INFO : LOG_WARNING, errand->cancel ? "target_cancel" : "target_login", "connection",
               U64(errand->client->connection), "identity", errand->client->name, "target", errand->target,
-              "login", errand->host ? errand->host->login : NULL, "recording",
+              "login", errand->host ? errand->host->login : NULL, "user",
+              errand->kube ? errand->kube->user : NULL, "recording",
               errand->recording[0] ? errand->recording : NULL, "outcome", ok ? "ok" : "failed", "ms",
               U64(clock_ms() - errand->started_ms), "detail", detail[0] ? detail : NULL, NULL);
 }
@@ -47,14 +36,16 @@ void errand_free(struct errand *errand)
         errand->client->n_errands--;
         errand->client->vault->n_errands--;
     }
+    bounded_forget(errand->bounded, errand);
     ipc_peer_free(errand->peer);
     timer_free(errand->timer);
     host_login_free(errand->host);
+    kube_grant_free(errand->kube);
+    fd_close(errand->connector);
     free(errand->target);
     free(errand->recording);
     free(errand);
 }
-DEFINE_CLEANUP(struct errand *, errand_free)
 
 void errand_answer_cancel(struct client *client, uint32_t request, bool ok)
 {
@@ -67,7 +58,7 @@ void errand_answer_cancel(struct client *client, uint32_t request, bool ok)
 }
 
 /* The last word on an errand: a gate may wait for it. */
-static void finish(struct errand *errand, bool ok, const char *detail)
+void errand_finish(struct errand *errand, bool ok, const char *detail)
 {
     log_end(errand, ok, detail);
     if (errand->request)
@@ -80,7 +71,7 @@ static int on_done(void *owner, const Ipc__Message *message, int *fds, size_t n_
     struct errand *errand = owner;
 
     (void)fds, (void)n_fds;
-    finish(errand, message->job_done->ok, message->job_done->detail);
+    errand_finish(errand, message->job_done->ok, message->job_done->detail);
     return 0;
 }
 
@@ -88,13 +79,13 @@ static int on_done(void *owner, const Ipc__Message *message, int *fds, size_t n_
 static void on_gone(void *owner, const char *reason)
 {
     (void)reason;
-    finish(owner, false,
-           "the connector ended without an answer: it crashed, or a name took too long to resolve");
+    errand_finish(owner, false,
+                  "the connector ended without an answer: it crashed, or a name took too long to resolve");
 }
 
 static void on_time(void *owner)
 {
-    finish(owner, false, "the connector took too long");
+    errand_finish(owner, false, "the connector took too long");
 }
 
 static int audit_certificate(struct errand *errand, const Ipc__Target *target, const char *source,
@@ -171,8 +162,8 @@ static void link_errand(struct errand *errand, struct client *client)
     client->vault->n_errands++;
 }
 
-static int errand_new(struct client *client, const Ipc__Target *target, const char *recording, bool cancel,
-                      struct errand **ret)
+int errand_new(struct client *client, const Ipc__Target *target, const char *recording, bool cancel,
+               struct errand **ret)
 {
     CLEANUP(errand_free) struct errand *errand = NULL;
     int r;
@@ -184,6 +175,7 @@ static int errand_new(struct client *client, const Ipc__Target *target, const ch
         return -ENOMEM;
     errand->client = client;
     errand->cancel = cancel;
+    errand->connector = -1;
     errand->started_ms = clock_ms();
     errand->target = strdup(target->name);
     errand->recording = strdup(recording);
@@ -199,17 +191,17 @@ static int errand_new(struct client *client, const Ipc__Target *target, const ch
 }
 
 /* Has the zygote fork a connector that holds fds[0] (to us) and, for a login, fds[1] (to the gate). */
-static int spawn(struct errand *errand, const int *fds, size_t n_fds)
+static int spawn(struct vault *vault, uint64_t connection, const int *fds, size_t n_fds)
 {
     Ipc__Spawn body = IPC__SPAWN__INIT;
     Ipc__Message message = IPC_MESSAGE(SPAWN, spawn, &body);
 
-    body.connection = errand->client->connection;
-    return ipc_peer_send(errand->client->vault->zygote, &message, fds, n_fds);
+    body.connection = connection;
+    return ipc_peer_send(vault->zygote, &message, fds, n_fds);
 }
 
-/* Gives the job to a new connector. gate: -1 when there is none to be served. */
-static int send_off(struct errand *errand, Ipc__Job *job, int gate)
+int connector_send(struct vault *vault, const struct connector_owner *owner, Ipc__Job *job, int gate,
+                   struct ipc_peer **ret)
 {
     Ipc__Message message = IPC_MESSAGE(JOB, job, job);
     CLEANUP(fd_close) int theirs = -1;
@@ -219,12 +211,24 @@ static int send_off(struct errand *errand, Ipc__Job *job, int gate)
     if (r)
         return r;
     theirs = pair[1];
-    r = ipc_peer_new(errand->client->vault->loop, pair[0], "connector", connector_rules,
-                     sizeof(connector_rules) / sizeof(connector_rules[0]), on_gone, errand, &errand->peer);
+    r = ipc_peer_new(vault->loop, pair[0], "connector", owner->rules, owner->n_rules, owner->gone,
+                     owner->owner, ret);
     if (!r)
-        r = spawn(errand, (const int[]){ theirs, gate }, gate < 0 ? 1 : 2);
+        r = spawn(vault, owner->connection, (const int[]){ theirs, gate }, gate < 0 ? 1 : 2);
     job->timeout_ms = VAULT_ERRAND_MS;
-    return r ? r : ipc_peer_send(errand->peer, &message, NULL, 0);
+    return r ? r : ipc_peer_send(*ret, &message, NULL, 0);
+}
+
+/* gate: -1 when there is none to be served. */
+static int send_off(struct errand *errand, Ipc__Job *job, int gate)
+{
+    const struct connector_owner owner = { .rules = connector_rules,
+                                           .n_rules = sizeof(connector_rules) / sizeof(connector_rules[0]),
+                                           .gone = on_gone,
+                                           .owner = errand,
+                                           .connection = errand->client->connection };
+
+    return connector_send(errand->client->vault, &owner, job, gate, &errand->peer);
 }
 
 /* The last one wins: whatever the gate asked for, it begins read-only. */
@@ -243,19 +247,8 @@ static Ipc__Variable **with_read_only(const Ipc__AskLogin *asked, Ipc__Variable 
     return options;
 }
 
-/* job: all but target and secret. On success the errand is its client's. */
-static int send_login(struct errand *errand, const Ipc__Target *target, const struct secret *secret,
-                      Ipc__Job *job, int *ret_gate)
+void errand_job(Ipc__Job *job, const Ipc__Target *target, const struct secret *secret)
 {
-    CLEANUP(fd_close) int gate = -1;
-    CLEANUP(fd_close) int connector = -1;
-    int pair[2];
-    int r = fd_pair(SOCK_SEQPACKET, pair);
-
-    if (r)
-        return r;
-    gate = pair[0];
-    connector = pair[1];
     job->target = (Ipc__Target *)(uintptr_t)target;
     job->tls_ca = target->tls_ca_pem;
     if (secret) {
@@ -263,7 +256,38 @@ static int send_login(struct errand *errand, const Ipc__Target *target, const st
             secret_bytes(secret); /* packed into a buffer that ipc wipes; no other copy is made */
         job->secret.len = secret_size(secret);
     }
-    r = send_off(errand, job, connector);
+}
+
+int errand_pair(struct errand *errand, int *ret_gate)
+{
+    int pair[2];
+    int r = fd_pair(SOCK_SEQPACKET, pair);
+
+    if (r)
+        return r;
+    *ret_gate = pair[0];
+    errand->connector = pair[1];
+    return 0;
+}
+
+int errand_send(struct errand *errand, Ipc__Job *job)
+{
+    CLEANUP(fd_close) int connector = STEAL_FD(errand->connector);
+
+    return send_off(errand, job, connector);
+}
+
+/* job: all but target and secret. On success the errand is its client's. */
+static int send_login(struct errand *errand, const Ipc__Target *target, const struct secret *secret,
+                      Ipc__Job *job, int *ret_gate)
+{
+    CLEANUP(fd_close) int gate = -1;
+    int r = errand_pair(errand, &gate);
+
+    if (r)
+        return r;
+    errand_job(job, target, secret);
+    r = errand_send(errand, job);
     if (!r)
         *ret_gate = STEAL_FD(gate);
     return r;
@@ -311,24 +335,6 @@ int errand_host(struct client *client, const Ipc__Target *target, const Ipc__Ask
     job.login = errand->host->login;
     /* The CA's key stays here: it signs when the connector has connected. */
     r = send_login(errand, target, by_ca ? NULL : key, &job, ret_gate);
-    if (!r)
-        (void)STEAL(errand);
-    return r;
-}
-
-int errand_kube(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
-                const struct kube_grant *grant, const struct secret *secret, int *ret_gate)
-{
-    CLEANUP(errand_free) struct errand *errand = NULL;
-    Ipc__Job job = IPC__JOB__INIT;
-    int r = errand_new(client, target, asked->recording, false, &errand);
-
-    if (r)
-        return r;
-    job.vault_type = (char *)(uintptr_t)sealed_type_name(grant->type);
-    job.kube_headers.data = (uint8_t *)(uintptr_t)buffer_head(&grant->headers);
-    job.kube_headers.len = buffer_size(&grant->headers);
-    r = send_login(errand, target, secret, &job, ret_gate);
     if (!r)
         (void)STEAL(errand);
     return r;

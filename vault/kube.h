@@ -4,9 +4,10 @@
 #include "vault/impersonate.h"
 #include "vault/vault.h"
 
-/* What a connector adds to each request; embedded. */
+/* What a connector adds to each request. */
 struct kube_grant {
     struct buffer headers; /* Impersonate-*; empty when the target impersonates nobody */
+    char *user;            /* of Impersonate-User; NULL: nobody */
     enum sealed_type type; /* of the vault's entry */
 };
 
@@ -15,9 +16,6 @@ bool target_is_kube(const Ipc__Target *target);
 /* 0 when this may be asked for, with *ret. -EACCES: what the certificate says can't be told to the target,
  * with words for the person in detail; -EPROTO: no sane gate says that. */
 MUST_USE int kube_grant_new(struct vault *vault, const Ipc__Target *target, const Ipc__AskLogin *asked,
-                            const Ipc__Identity *identity, struct kube_grant *ret, struct detail *detail);
-void kube_grant_free(struct kube_grant *grant); /* zeroed ones too */
-static inline void kube_grant_free_ptr(struct kube_grant *grant)
-{
-    kube_grant_free(grant);
-}
+                            const Ipc__Identity *identity, struct kube_grant **ret, struct detail *detail);
+void kube_grant_free(struct kube_grant *grant);
+DEFINE_CLEANUP(struct kube_grant *, kube_grant_free)

@@ -61,12 +61,12 @@ static int to_kube(struct client *client, const Ipc__Target *target, const Ipc__
                    const Ipc__Identity *identity, struct refusal *refused, int *ret_gate, int *ret_fatal)
 {
     CLEANUP(secret_free) struct secret *secret = NULL;
-    CLEANUP(kube_grant_free) struct kube_grant grant = { .type = SEALED_TOKEN };
+    CLEANUP(kube_grant_free) struct kube_grant *grant = NULL;
 
     *ret_fatal =
         denied_or(kube_grant_new(client->vault, target, asked, identity, &grant, &refused->message), refused);
     if (!*ret_fatal && !refused->code)
-        unlock(client->vault, target, grant.type, &secret, refused);
+        unlock(client->vault, target, grant->type, &secret, refused);
     if (*ret_fatal || refused->code)
         return 0;
     return errand_kube(client, target, asked, &grant, secret, ret_gate);

@@ -21,6 +21,7 @@
 #include "policy/revocation.h"
 #include "policy/ticket.h"
 #include "vault/audit.h"
+#include "vault/bounded.h"
 #include "vault/client.h"
 
 enum { EXIT_CONFIG = 78, EXIT_SOFTWARE = 70, FD_CONFIG = 0, FD_ZYGOTE = 1, PATH_BYTES = 4096 };
@@ -94,6 +95,7 @@ static int take_config(struct vault *vault, int fd)
     r = rulebook_new(config, &rulebook);
     if (r)
         return r < 0 ? r : -EINVAL;
+    bounded_renew(vault);
     rulebook_free(vault->rulebook); /* first: it points into its configuration */
     config_free(vault->config);
     vault->rulebook = STEAL(rulebook);
@@ -285,6 +287,7 @@ static void vault_empty(struct vault *vault)
     while (vault->clients)
         client_free(vault->clients);
     ipc_peer_free(vault->ledger);
+    bounded_free_all(vault);
     ipc_peer_free(vault->zygote);
     ipc_peer_free(vault->control);
     loop_free(vault->loop);

@@ -17,6 +17,7 @@ enum {
 
 struct client;
 struct errand;
+struct bounded;
 
 struct vault {
     struct loop *loop;
@@ -29,6 +30,7 @@ struct vault {
     struct secret *ticket_key;
     struct client *clients;
     size_t n_clients, n_errands;
+    struct bounded *bounded;
     bool was_sealed; /* so that a change is logged once */
 };
 

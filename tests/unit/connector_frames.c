@@ -213,7 +213,7 @@ static void what_is_not_one_strict_head_is_refused(void **state)
         { "GET /api HTTP/1.0\r\n\r\n", "not HTTP/1.1" },
         { "GET /api http/1.1\r\n\r\n", "not HTTP/1.1" },
         { "PRI * HTTP/2.0\r\n\r\n", "not a path" },
-        { "GET http://other/api HTTP/1.1\r\n\r\n", "not a path" },
+        { "GET http://other.example/api HTTP/1.1\r\n\r\n", "not a path" },
         { "GET /a b HTTP/1.1\r\n\r\n", "not a path" },
         { "GET  HTTP/1.1\r\n\r\n", "not a path" },
         { "GET /api\r\n\r\n", "not METHOD TARGET" },

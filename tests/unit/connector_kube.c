@@ -475,6 +475,92 @@ static void a_bounded_token_begins_no_request_when_its_time_is_over(void **state
     assert_int_equal(child_status(), 0);
 }
 
+/* ---- TokenRequest ---- */
+
+/* What the vault hears of it; for the caller to free. */
+static Ipc__Message *ask_token(Ipc__Target *target, const char *secret)
+{
+    Ipc__Job job = errand(target, "token");
+    struct work work;
+
+    job.secret.data = (uint8_t *)(uintptr_t)secret;
+    job.secret.len = strlen(secret);
+    job.kube_headers.len = 0;
+    job.want_token = true;
+    work = give(&job);
+    Ipc__Message *done = expect(work.vault, IPC__MESSAGE__BODY_JOB_DONE, ANSWER_MS, NULL);
+    expect_end(work.gate, ANSWER_MS);
+    close(work.vault);
+    close(work.gate);
+    free(job.tls_ca.data);
+    return done;
+}
+
+static void a_bounded_token_is_asked_for_and_told_to_the_vault(void **state)
+{
+    static const struct {
+        const char *account;
+        uint64_t lifetime_ms, given_ms;
+    } cases[] = {
+        { "deployer", 600000, 600000 },
+        { "chunked", 3600000, 3600000 },
+        { "short", 600000, 20000 },
+        { "long", 600000, 600000 }, /* longer than was asked for: not relied on */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Ipc__Target target = cluster("127.0.0.1", "good");
+        Ipc__TokenRequest request = IPC__TOKEN_REQUEST__INIT;
+
+        request.namespace_ = (char *)"ops";
+        request.service_account = (char *)(uintptr_t)cases[i].account;
+        request.lifetime_ms = cases[i].lifetime_ms;
+        target.token_request = &request;
+        Ipc__Message *done = ask_token(&target, TOKEN);
+        if (!done->job_done->ok)
+            fail_msg("%s: %s", cases[i].account, done->job_done->detail);
+        assert_true(done->job_done->token.len > strlen(cases[i].account));
+        assert_memory_equal(done->job_done->token.data, "bounded-", 8);
+        assert_int_equal(done->job_done->token_ms, cases[i].given_ms);
+        ipc_message_free(done);
+        assert_int_equal(child_status(), 0);
+    }
+}
+
+static void what_is_wrong_with_a_bounded_token_the_log_says(void **state)
+{
+    static const struct {
+        const char *account, *secret, *log;
+    } cases[] = {
+        { "missing", TOKEN, "answered 404 NotFound: serviceaccounts \"missing\" not found" },
+        { "deployer", "another-token", "answered 401 Unauthorized: Unauthorized" },
+        { "gossip", TOKEN, "answered 403 (left out: it repeats the credential)" },
+        { "broken", TOKEN, "has no token in it" },
+        { "endless", TOKEN, "is no HTTP/1.1 response" }, /* its length alone is too much */
+        { "../../pods/x", TOKEN, "Invalid argument" },
+        { "", TOKEN, "Invalid argument" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Ipc__Target target = cluster("127.0.0.1", "good");
+        Ipc__TokenRequest request = IPC__TOKEN_REQUEST__INIT;
+
+        request.namespace_ = (char *)"ops";
+        request.service_account = (char *)(uintptr_t)cases[i].account;
+        request.lifetime_ms = 600000;
+        target.token_request = &request;
+        Ipc__Message *done = ask_token(&target, cases[i].secret);
+        assert_false(done->job_done->ok);
+        expect_has(done->job_done->detail, cases[i].log);
+        assert_null(strstr(done->job_done->detail, TOKEN));
+        assert_int_equal(done->job_done->token.len, 0);
+        ipc_message_free(done);
+        assert_int_equal(child_status(), 69);
+    }
+}
+
 static void no_credential_is_in_any_log(void **state)
 {
     CLEANUP(free) char *log = keygen_read(postgres.directory, "processes.log", NULL);
@@ -504,6 +590,8 @@ int main(void)
         cmocka_unit_test(a_protocol_that_the_server_refuses_does_not_begin),
         cmocka_unit_test(a_connection_that_the_server_ends_ends),
         cmocka_unit_test(a_bounded_token_begins_no_request_when_its_time_is_over),
+        cmocka_unit_test(a_bounded_token_is_asked_for_and_told_to_the_vault),
+        cmocka_unit_test(what_is_wrong_with_a_bounded_token_the_log_says),
         cmocka_unit_test(no_credential_is_in_any_log),
     };
 

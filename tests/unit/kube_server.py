@@ -95,6 +95,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(403, json.dumps(message).encode())
         if account == "short":
             status["spec"]["expirationSeconds"] = 20
+        if account == "long":
+            status["spec"]["expirationSeconds"] = 31536000
         if account == "broken":
             status["status"]["token"] = "two words"
         if account == "endless":

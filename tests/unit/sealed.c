@@ -295,7 +295,7 @@ static void what_can_not_be_a_secret_is_refused(void **unused)
     assert_int_equal(set("orders-app", "passwort", "x", 1), -EINVAL);
     assert_int_equal(set("no spaces", "password", "x", 1), -EINVAL);
     assert_int_equal(set("a-key", "ssh-key", "line\n", 5), -EINVAL);
-    assert_int_equal(set("a-certificate", "client-cert", "line\n", 5), 0);
+    assert_int_equal(set("a-certificate", "client-cert", "line\n", 5), -EBADMSG);
 }
 
 static void lists_name_but_never_show(void **unused)
