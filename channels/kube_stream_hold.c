@@ -2,23 +2,34 @@
  * so a client of a forward just waits; what kubectl in the sandbox waits for is told on its standard error.
  * What is approved is the method, the target in its one form, the type of the body, and the body. */
 #include <errno.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "channels/approval.h"
+#include "channels/kube_preview.h"
 #include "channels/kube_stream_parts.h"
 #include "channels/recorder.h"
 #include "channels/tool.h"
 #include "policy/approval_digest.h"
 
-enum { IDS_MAX = 256 };
+enum { IDS_MAX = 256, CONTEXT_MAX = 2 };
 
 struct kube_hold {
     struct kube_stream *stream;
     struct approval *approval;
-    char ids[IDS_MAX]; /* of what people were asked */
+    struct kube_preview *preview;   /* until they are asked; or NULL */
+    struct kube_preview_task *task; /* which finds out what they are shown; or NULL */
+    char ids[IDS_MAX];              /* of what people were asked */
 };
+
+static void hold_free(struct kube_hold *hold)
+{
+    kube_preview_free(hold->preview);
+    kube_preview_task_free(hold->task);
+    free(hold);
+}
 
 bool kube_stream_waits(const struct kube_stream *s)
 {
@@ -31,7 +42,7 @@ void kube_stream_drop_hold(struct kube_stream *s, const char *why)
     if (!hold)
         return;
     approval_drop(hold->approval, why);
-    free(hold);
+    hold_free(hold);
 }
 
 /* ---- what the approval tells ---- */
@@ -42,6 +53,8 @@ static void opened(void *owner, const char *const *ids, size_t n)
     size_t at = 0;
     for (size_t i = 0; i < n && at < sizeof hold->ids; i++)
         at += (size_t)snprintf(hold->ids + at, sizeof hold->ids - at, "%s%s", i ? " " : "", ids[i]);
+    if (hold->preview) /* without one, it is not shown */
+        (void)!kube_preview_task_new(hold->stream->channel, STEAL(hold->preview), ids, n, &hold->task);
 }
 
 static void notice(void *owner, const char *message, const char *detail, const char *hint)
@@ -93,24 +106,43 @@ static const struct approval_calls calls = { opened, notice, agreed, go, refused
 
 /* ---- what is asked ---- */
 
+static void add(Ipc__ApprovalContent *content, Ipc__Variable *items, const char *name, const char *value)
+{
+    Ipc__Variable *item = &items[content->n_context];
+    *item = (Ipc__Variable)IPC__VARIABLE__INIT;
+    item->name = (char *)(uintptr_t)name;
+    item->value = (char *)(uintptr_t)value;
+    content->context[content->n_context++] = item;
+}
+
+/* People see a masked body, and agree to this one. */
+static char *body_sum(const struct exchange_question *q, char *out, size_t size)
+{
+    uint8_t sum[crypto_hash_sha256_BYTES];
+    (void)crypto_hash_sha256(sum, q->body, q->body_n);
+    return sodium_bin2hex(out, size, sum, sizeof sum);
+}
+
 static int ask(struct kube_hold *hold, const struct exchange_question *q, const struct buffer *text,
                uint64_t number)
 {
     struct kube_stream *s = hold->stream;
     const char *type = http_head_field(q->head, "content-type");
-    Ipc__Variable context = IPC__VARIABLE__INIT, *list[] = { &context };
+    Ipc__Variable context[CONTEXT_MAX], *list[CONTEXT_MAX];
+    char sum[2 * crypto_hash_sha256_BYTES + 1];
     Ipc__ApprovalContent content = IPC__APPROVAL_CONTENT__INIT;
     char *effects[] = { s->verdict.effect };
     CLEANUP(free) uint8_t *packed = NULL;
     uint8_t digest[APPROVAL_DIGEST];
     size_t n = 0;
-    context.name = (char *)(uintptr_t) "content-type";
-    context.value = (char *)(uintptr_t)(type ? type : "");
+    content.context = list;
+    if (q->body_n > 0 && type)
+        add(&content, context, "content-type", type);
+    if (q->body_n > 0 && s->plan)
+        add(&content, context, "body-sha256", body_sum(q, sum, sizeof sum));
     content.statement = (ProtobufCBinaryData){ buffer_size(text), (uint8_t *)(uintptr_t)buffer_head(text) };
     content.effects = effects;
     content.n_effects = 1;
-    content.context = list;
-    content.n_context = q->body_n > 0 && type ? 1 : 0;
     int r = approval_pack(&content, &packed, &n);
     if (r)
         return r;
@@ -127,6 +159,26 @@ static int ask(struct kube_hold *hold, const struct exchange_question *q, const 
     return approval_new(s->channel->gate, s->channel->recorder, &question, &calls, hold, &hold->approval);
 }
 
+static bool is_previewed(const struct holders *holders)
+{
+    for (size_t i = 0; i < holders->n; i++)
+        if (strcmp(holders->items[i].approve->preview, "none") != 0)
+            return true;
+    return false;
+}
+
+static int find_preview(struct kube_hold *hold, const struct exchange_question *q)
+{
+    const struct kube_stream *s = hold->stream;
+    const struct kube_preview_want want = { .question = q,
+                                            .host = s->host,
+                                            .config = s->channel->gate->config,
+                                            .target = s->channel->target,
+                                            .who = kube_stream_who(s) };
+    int r = is_previewed(&s->verdict.holders) ? kube_preview_new(&want, &hold->preview) : 0;
+    return r < 0 ? r : 0;
+}
+
 int kube_stream_hold(struct kube_stream *s, const struct exchange_question *q, const struct buffer *text,
                      uint64_t number)
 {
@@ -138,9 +190,10 @@ int kube_stream_hold(struct kube_stream *s, const struct exchange_question *q, c
     if (!hold)
         return -ENOMEM;
     hold->stream = s;
-    int r = s->verdict.holders.overflow ? APPROVAL_TOO_LARGE : ask(hold, q, text, number);
+    int r = s->verdict.holders.overflow ? APPROVAL_TOO_LARGE : find_preview(hold, q);
+    r = r ? r : ask(hold, q, text, number);
     if (r) {
-        free(hold);
+        hold_free(hold);
         return r == APPROVAL_TOO_LARGE ? kube_stream_refuse(s, &too_large) : r;
     }
     s->hold = hold;
