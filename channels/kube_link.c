@@ -1,4 +1,8 @@
-/* See kube_link.h. ASKED (the vault), CONNECTING (the connector), then it stands. */
+/* See kube_link.h. WAITING (for its turn), ASKED (the vault), CONNECTING (the connector), then it stands.
+ *
+ * A client may open dozens of connections at once (kubectl, when it looks for what an API server has), and
+ * the vault has a limit for each gate: so only some are asked for at a time, in the order in which they came.
+ */
 #include "channels/kube_link.h"
 
 #include <errno.h>
@@ -22,6 +26,7 @@ struct kube_link {
     char *recording;
     const struct kube_link_calls *calls;
     void *owner;
+    bool waits;                 /* for its turn */
     uint32_t request;           /* to the vault; else 0 */
     struct ipc_peer *connector; /* until it has answered */
     struct timer *timer;        /* until it stands */
@@ -44,11 +49,14 @@ static void unlist(struct kube_link *link)
     }
 }
 
+static void next_turn(struct gate *gate);
+
 void kube_link_free(struct kube_link *link)
 {
     if (!link)
         return;
     unlist(link);
+    next_turn(link->gate);
     ipc_peer_free(link->connector);
     source_free(link->source);
     timer_free(link->timer);
@@ -68,6 +76,7 @@ static void refuse(struct kube_link *link, const char *code, const char *reason)
     gate_audit(link->gate, "target_login_refused", "target", link->target->name, "code", code, "recording",
                link->recording, "purpose", link->purpose, NULL);
     timer_stop(link->timer);
+    next_turn(link->gate);
     link->calls->refused(link->owner, code, reason);
 }
 
@@ -90,6 +99,25 @@ static int ask(struct kube_link *link)
     return ipc_peer_send(link->gate->vault, &message, NULL, 0);
 }
 
+/* Asks for those that wait, the oldest first, as far as there is room. */
+static void next_turn(struct gate *gate)
+{
+    while (gate->vault) {
+        size_t under_way = 0;
+        struct kube_link *oldest = NULL;
+        for (struct kube_link *link = gate->kube_links; link; link = link->next) {
+            under_way += link->request || link->connector;
+            oldest = link->waits ? link : oldest;
+        }
+        if (!oldest || under_way >= KUBE_LINKS_ASKED_MAX)
+            return;
+        oldest->waits = false;
+        if (ask(oldest))
+            timer_set(oldest->timer,
+                      1); /* its owner is told from the loop, not from inside of another's call */
+    }
+}
+
 int kube_link_new(struct gate *gate, const struct kube_link_want *want, const struct kube_link_calls *calls,
                   void *owner, struct kube_link **ret)
 {
@@ -104,16 +132,18 @@ int kube_link_new(struct gate *gate, const struct kube_link_want *want, const st
                                 .calls = calls,
                                 .owner = owner,
                                 .fd = -1,
+                                .waits = true,
                                 .out = want->out,
                                 .reads = true };
     gate->kube_links = link;
     CLEANUP(kube_link_free) struct kube_link *owned = link;
     buffer_init(&link->in, KUBE_LINK_IN_MAX);
     int r = link->recording ? timer_new(gate->loop, took_too_long, link, &link->timer) : -ENOMEM;
-    r = r ? r : ask(link);
+    r = r ? r : gate->vault ? 0 : -EPIPE;
     if (r)
         return r;
     timer_set(link->timer, KUBE_LINK_WAIT_MS);
+    next_turn(gate);
     *ret = STEAL(owned);
     return 0;
 }
@@ -216,6 +246,7 @@ static int connected(void *owner, const Ipc__Message *message, int *fds, size_t 
                "credential", link->target->credential, "recording", link->recording, "purpose", link->purpose,
                NULL);
     timer_stop(link->timer);
+    next_turn(link->gate);
     if (answer->usable_ms)
         link->stale_ms =
             clock_ms() + (answer->usable_ms > USABLE_MARGIN_MS ? answer->usable_ms - USABLE_MARGIN_MS : 0);
@@ -257,10 +288,11 @@ void kube_links_vault_gone(struct gate *gate)
 {
     struct kube_link *link = gate->kube_links;
     while (link) {
-        if (link->request == 0) {
+        if (link->request == 0 && !link->waits) {
             link = link->next;
             continue;
         }
+        link->waits = false;
         link->request = 0;
         refuse(link, "target_unavailable", "the vault has restarted; ask again");
         link = gate->kube_links; /* which may be another list now */

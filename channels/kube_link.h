@@ -6,6 +6,7 @@
 
 enum {
     KUBE_LINK_WAIT_MS = 90 * 1000, /* for the connection; the connector gives up earlier */
+    KUBE_LINKS_ASKED_MAX = 8,      /* of one gate; the vault takes 16, other logins included */
     KUBE_LINK_IN_MAX = 64 * 1024,  /* bytes that wait to be taken */
 };
 

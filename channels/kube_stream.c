@@ -99,8 +99,9 @@ static void finish(struct kube_stream *s)
     struct channel *channel = s->channel;
     char reason[DETAIL_MAX];
     (void)snprintf(reason, sizeof reason, "%s", s->reason[0] ? s->reason : "closed");
-    log_event(LOG_INFO, "stream_ended", "connection", U64(channel->gate->connection), "target",
-              channel->target->name, "reason", reason, NULL);
+    /* Go opens three sockets for one connection, when it can't tell its own address: two are never used. */
+    log_event(s->heard ? LOG_INFO : LOG_DEBUG, "stream_ended", "connection", U64(channel->gate->connection),
+              "target", channel->target->name, "reason", reason, NULL);
     if (channel->tool) {
         tool_forget_kube_stream(channel->tool, s);
         kube_stream_free(s);
@@ -267,6 +268,7 @@ static void client_ready(void *owner, uint32_t ready)
     if (!s->client_ended && buffer_room(&s->in) > 0) {
         int r = buffer_read(&s->in, s->client_fd, KUBE_IN_MAX, &n);
         s->client_ended = r != -EAGAIN && (r || n == 0);
+        s->heard = s->heard || n > 0;
         recorder_count(s->channel->recorder, n, 0);
     }
     if (ready & LOOP_HANGUP && n == 0) { /* it takes nothing any more */

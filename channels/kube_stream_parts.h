@@ -21,6 +21,7 @@ struct kube_stream {
     struct source *client;
     struct timer *timer;
     struct buffer in;
+    bool heard;        /* something came from the client */
     bool client_ended; /* its end of file was read */
     bool closing;      /* our end of file is out */
     bool inside;       /* a step is under way */

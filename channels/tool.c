@@ -19,7 +19,7 @@
 #include "channels/stream.h"
 
 enum {
-    STREAMS_MAX = 64,   /* connections that one tool has open at a time */
+    STREAMS_MAX = 256,  /* connections that one tool has open at a time */
     END_OF_INPUT = 0x04 /* VEOF: what a terminal sends for the end of input */
 };
 

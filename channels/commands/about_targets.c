@@ -32,7 +32,7 @@ static void ways_text(const Ipc__Target *target, struct buffer *out)
     if (is_host(target))
         (void)!buffer_printf(out, "ssh %s@BASTION   |   ssh -J BASTION %s\n", name, name);
     else if (is_cluster(target))
-        (void)!buffer_printf(out, "ssh -N -L 8001:%s:443 BASTION\n", name);
+        (void)!buffer_printf(out, "ssh BASTION kubectl %s   |   ssh -N -L 8001:%s:443 BASTION\n", name, name);
     else
         (void)!buffer_printf(out, "ssh BASTION psql %s   |   ssh -N -L 5432:%s:5432 BASTION\n", name, name);
 }
@@ -90,8 +90,10 @@ void about_targets_json(struct channel *channel, struct json *j)
 static void cluster_text(const struct gate *gate, const Ipc__Target *target, struct buffer *out)
 {
     (void)!buffer_printf(
-        out, "\ntarget %s (%s)\n  use: ssh -N -L 8001:%s:443 BASTION, then as after `kubectl proxy`\n",
-        target->name, target->kind, target->name);
+        out,
+        "\ntarget %s (%s)\n  use: ssh BASTION kubectl %s …, or ssh -N -L 8001:%s:443 BASTION and "
+        "http://127.0.0.1:8001 as after `kubectl proxy`\n",
+        target->name, target->kind, target->name, target->name);
     (void)!buffer_printf(out, "  data of Secrets is %s\n",
                          sees_secrets(gate, target) ? "shown to you" : "masked for you");
 }

@@ -12,6 +12,8 @@ const struct command commands[] = {
       command_describe },
     { "psql", "psql TARGET [psql options]", "PostgreSQL's own client, inspected and recorded; put -c last",
       command_psql },
+    { "kubectl", "kubectl TARGET [kubectl arguments]",
+      "Kubernetes' own client, inspected and recorded; files by -f - and cp … -", command_kubectl },
     { "ssh", "ssh [LOGIN+]TARGET [COMMAND]",
       "a command or a shell on a host; as `ssh [LOGIN+]TARGET@BASTION`", command_ssh },
     { "shell", "shell [LOGIN+]TARGET", "a shell on a host, for programs that open subsystems",
@@ -41,7 +43,6 @@ const struct command commands[] = {
 static const struct {
     const char *name, *words;
 } others[] = {
-    { "kubectl", "kubectl is not supported in this version" },
     { "sftp", "sftp goes to a host: sftp TARGET@BASTION (`targets` lists yours)" },
 };
 

@@ -21,6 +21,7 @@ void command_whoami(struct channel *channel);
 void command_targets(struct channel *channel);
 void command_describe(struct channel *channel);
 void command_psql(struct channel *channel);
+void command_kubectl(struct channel *channel);
 void command_config(struct channel *channel);
 void command_ssh(struct channel *channel);
 void command_shell(struct channel *channel);

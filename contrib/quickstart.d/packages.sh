@@ -12,6 +12,8 @@ x86_64) packages_build="$packages_build libhyperscan-dev" ;;
 *) packages_build="$packages_build libvectorscan-dev" ;;
 esac
 packages_use="ca-certificates openssh-client postgresql postgresql-client"
+# For `ssh bastion kubectl`; one from elsewhere stands in the way of Debian's.
+command -v kubectl >/dev/null || packages_use="$packages_use kubernetes-client"
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi

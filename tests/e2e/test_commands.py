@@ -81,9 +81,9 @@ def test_wrong_usage_is_status_64_and_one_clear_line(bastion, agent, words):
     assert done.stdout == "" and done.stderr.startswith("gatehouse: ")
 
 
-def test_what_is_not_there_yet_says_so(bastion, agent):
-    done = agent.ssh("kubectl", "prod", "get", "pods")
-    assert done.returncode != 0 and "not supported in this version" in done.stderr
+def test_a_client_at_a_target_of_another_kind_is_refused(bastion, agent):
+    done = agent.ssh("kubectl", "orders", "get", "pods")
+    assert done.returncode == 64 and 'target "orders" is no cluster' in done.stderr
 
 
 def test_sftp_without_a_host_is_told_where_to_go(agent):

@@ -251,6 +251,13 @@ class Kube:
 
     # -- tests of the bastion's side
 
+    def kubectl_for_bastion(self, program="kubectl"):
+        """Where every process of a bastion may read it."""
+        place = self.directory / program
+        if not place.exists():
+            shutil.copy(self.bin / program, place)
+        return str(place)
+
     def target(self, name="prod", **more):
         """As gatehouse.yaml has it."""
         return {"name": name, "kind": "kubernetes", "address": self.url, "credential": f"{name}-token", "tls_ca": str(self.ca), **more}
