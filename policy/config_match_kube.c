@@ -5,6 +5,7 @@
 #include <string.h>
 #include "policy/config_sections.h"
 #include "policy/kube_effects.h"
+#include "policy/kube_path.h"
 
 /* Those of the API; connect; and of what is no resource the method in lower case. */
 static const char *const VERBS[] = {
@@ -79,23 +80,19 @@ static bool check_resource(struct config_reader *reader, const struct config_nod
 
 /* ---- fields ---- */
 
-/* Elements of lists are all of them: "[0]" would never be met, and neither would an empty part. */
 static bool check_field_path(struct config_reader *reader, const struct config_node *key)
 {
-    const char *path = key->text;
-    size_t n = strlen(path);
-    const char *wrong = NULL;
+    struct kube_path path = { 0 };
+    struct detail detail = { "" };
+    int r = strlen(key->text) > KUBE_FIELD_MAX / 2 ? detail_fail(&detail, KUBE_PATH_BAD, "it is too long")
+                                                   : kube_path_parse(key->text, &path, &detail);
 
-    if (n > KUBE_FIELD_MAX / 2)
-        wrong = "it is too long";
-    else if (path[0] == '.' || path[n - 1] == '.' || strstr(path, ".."))
-        wrong = "it has an empty part";
-    for (const char *bracket = strchr(path, '['); bracket && !wrong; bracket = strchr(bracket + 1, '['))
-        if (bracket[1] && strspn(bracket + 1, "0123456789") == strcspn(bracket + 1, "]"))
-            wrong = "elements of a list are written [*]";
-    if (wrong)
-        config_fault(reader, key, "bad path \"%.80s\": %s", path, wrong);
-    return !wrong;
+    kube_path_clear(&path);
+    if (r < 0)
+        reader->no_memory = true;
+    else if (r > 0)
+        config_fault(reader, key, "bad path \"%.80s\": %s", key->text, detail.text);
+    return r == 0;
 }
 
 static Ipc__FieldMatch *field_new(struct config_reader *reader, Ipc__Match *match)

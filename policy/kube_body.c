@@ -43,10 +43,13 @@ static bool is_plain(const char *key)
     return true;
 }
 
-/* Adds a part; returns the new length, 0 when it does not fit. */
+/* Adds a part; returns the new length, 0 when it does not fit, or would look like another part or like the
+ * end of the path: no name in Kubernetes has these. */
 static size_t add_part(struct walk *walk, size_t path_n, const char *key)
 {
     bool plain = is_plain(key);
+    if (!plain && (strpbrk(key, "[]=") || strcmp(key, "*") == 0))
+        return 0;
     int n = snprintf(walk->path + path_n, sizeof walk->path - path_n, plain ? "%s%s" : "%s%s]",
                      !plain       ? "["
                      : path_n > 0 ? "."

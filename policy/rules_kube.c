@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "policy/kube_effects.h"
+#include "policy/kube_path.h"
 
 /* Resources without a namespace, of Kubernetes itself (kubectl api-resources --namespaced=false). */
 static const char *const unspaced[] = {
@@ -151,32 +152,35 @@ static bool names_hold(const Ipc__Match *match, const struct asked *asked, enum 
     return named || (is_collection(asked) && certainty == PERHAPS);
 }
 
+/* The states behind one part of a path, as kube_body.h writes them: a key, a key in brackets, or "[*]". */
+static uint64_t step_part(const struct kube_path *pattern, uint64_t states, const char **path)
+{
+    const char *at = *path, *end = *at == '[' ? strchr(at, ']') : NULL;
+    if (!end) {
+        size_t n = *at == '[' ? strlen(at) : strcspn(at, ".[");
+        *path = at + n + (at[n] == '.');
+        return kube_path_step(pattern, states, at, n);
+    }
+    size_t n = (size_t)(end - at) - 1;
+    bool element = n == 1 && at[1] == '*';
+    *path = end + 1 + (end[1] == '.');
+    return kube_path_step(pattern, states, element ? NULL : at + 1, n);
+}
+
+static bool path_is_met(const struct kube_path *pattern, const char *path)
+{
+    uint64_t states = kube_path_start(pattern);
+    while (*path && states)
+        states = step_part(pattern, states, &path);
+    return kube_path_is_met(pattern, states);
+}
+
 bool kube_path_matches(const char *pattern, const char *path)
 {
-    const char *after = NULL, *from = NULL; /* of the last "**": what stands behind it, and where to go on */
-    while (*path) {
-        size_t p = strcspn(pattern, "."), n = strcspn(path, ".");
-        if (p == 2 && strncmp(pattern, "**", 2) == 0) {
-            after = pattern + p + (pattern[p] == '.');
-            from = path;
-            pattern = after;
-            if (!*pattern)
-                return true;
-            continue;
-        }
-        if (*pattern && ((p == 1 && *pattern == '*') || (p == n && strncmp(pattern, path, n) == 0))) {
-            pattern += p + (pattern[p] == '.');
-            path += n + (path[n] == '.');
-        } else if (after) {
-            size_t skip = strcspn(from, ".");
-            from += skip + (from[skip] == '.');
-            path = from;
-            pattern = after;
-        } else {
-            return false;
-        }
-    }
-    return !*pattern || strcmp(pattern, "**") == 0;
+    struct kube_path parsed = { 0 };
+    bool met = kube_path_parse(pattern, &parsed, NULL) == 0 && path_is_met(&parsed, path);
+    kube_path_clear(&parsed);
+    return met;
 }
 
 static bool value_holds(const Ipc__FieldMatch *field, const char *value, enum certainty certainty)
@@ -186,25 +190,34 @@ static bool value_holds(const Ipc__FieldMatch *field, const char *value, enum ce
     return any_glob(field->values, field->n_values, value);
 }
 
+/* A body may set a field several times over: the images of all containers. For certain it is of these values
+ * when each of them is; perhaps when one is. Without a pattern that can be read (memory) it is perhaps. */
 static bool field_holds(const Ipc__FieldMatch *field, const struct effect *effect, enum certainty certainty)
 {
+    struct kube_path pattern = { 0 };
     char path[KUBE_FIELD_MAX];
+    size_t met = 0, held = 0;
+    if (kube_path_parse(field->path, &pattern, NULL))
+        return certainty == PERHAPS;
     for (size_t i = 0; i < effect->n_also; i++) {
         const char *equals = strchr(effect->also[i], '=');
         if (!equals || (size_t)(equals - effect->also[i]) >= sizeof path)
             continue;
         (void)snprintf(path, sizeof path, "%.*s", (int)(equals - effect->also[i]), effect->also[i]);
-        if (kube_path_matches(field->path, path) && value_holds(field, equals + 1, certainty))
-            return true;
+        if (!path_is_met(&pattern, path))
+            continue;
+        met++;
+        held += value_holds(field, equals + 1, certainty);
     }
-    return false;
+    kube_path_clear(&pattern);
+    return held > 0 && (certainty == PERHAPS || held == met);
 }
 
 static bool fields_hold(const Ipc__Match *match, const struct asked *asked, const struct effect *effect,
                         enum certainty certainty)
 {
-    if (certainty == PERHAPS && strchr(asked->flags, KUBE_OPEN_BODY))
-        return true;
+    if (match->n_fields > 0 && strchr(asked->flags, KUBE_OPEN_BODY))
+        return certainty == PERHAPS;
     for (size_t i = 0; i < match->n_fields; i++)
         if (!field_holds(match->fields[i], effect, certainty))
             return false;

@@ -47,8 +47,8 @@ static void no_key_looks_like_the_path_of_something_else(void **state)
     expect(NULL, "{\"spec.hostNetwork\":true}", true, "[spec.hostNetwork]=true\n");
     expect(NULL, "{\"metadata\":{\"annotations\":{\"example.com/x\":\"y\"}}}", true,
            "metadata.annotations[example.com/x]=y\n");
-    expect(NULL, "{\"a\":{\"\":1,\"b=c\":2,\"d[*]\":3,\"*\":4}}", true,
-           "a[]=1\na[b=c]=2\na[d[*]]=3\na[*]=4\n");
+    expect(NULL, "{\"a\":{\"\":1,\"b c\":2}}", true, "a[]=1\na[b c]=2\n");
+    expect(NULL, "{\"a\":{\"\":1,\"b=c\":2,\"d[*]\":3,\"*\":4}}", false, "a[]=1\n");
 }
 
 static void patches_are_named_by_what_they_set(void **state)

@@ -197,8 +197,35 @@ static void a_body_that_is_not_known_whole_may_set_any_field(void **state)
 {
     (void)state;
     check(&(struct asking){ "fields:spec.hostNetwork=true", "PUT", POD, NULL, false, true }, false);
+    check(&(struct asking){ "fields:spec.x=yes", "PUT", POD, "spec.x=yes", false, true }, false);
     check(&(struct asking){ "fields:spec.hostNetwork=true verbs:get", "PUT", POD, NULL, false, false },
           false);
+}
+
+/* Two containers, of which one has an image of another registry. */
+static void a_field_that_is_set_twice_is_what_both_are(void **state)
+{
+    (void)state;
+    static const char *const images[][2] = { { "ours/a", "ours/b" },
+                                             { "ours/a", "evil/b" },
+                                             { "evil/a", "ours/b" } };
+    for (size_t i = 0; i < sizeof images / sizeof images[0]; i++) {
+        CLEANUP(kube_request_free) struct kube_request *request = NULL;
+        struct effects effects = { 0 };
+        struct effect *effect = NULL;
+        struct written w;
+        assert_int_equal(kube_request_read("PUT", POD, &request, NULL), 0);
+        assert_int_equal(kube_effect(&effects, request, NULL, true, &effect), 0);
+        for (size_t k = 0; k < 2; k++)
+            assert_int_equal(kube_effect_field(effect, "spec.containers[*].image", images[i][k]), 0);
+        write_match(&w, "fields:spec.containers[*].image=ours/*");
+        assert_int_equal(strcmp(asked("allow", &w.match, &effects).rule, "it") == 0, i == 0);
+        assert_int_equal(strcmp(asked("deny", &w.match, &effects).rule, "it") == 0, 1);
+        Ipc__Match outside = IPC__MATCH__INIT;
+        outside.not_ = &w.match;
+        assert_int_equal(strcmp(asked("deny", &outside, &effects).rule, "it") == 0, i != 0);
+        effects_free(&effects);
+    }
 }
 
 static void paths_match_part_by_part(void **state)
@@ -222,6 +249,15 @@ static void paths_match_part_by_part(void **state)
         { "spec.**", "status.x", false },
         { "spec.**.image", "spec.template.spec.containers[*].image", true },
         { "**", "anything.at.all", true },
+        { "data.*", "data[tls.crt]", true },
+        { "data[tls.crt]", "data[tls.crt]", true },
+        { "data[tls.key]", "data[tls.crt]", false },
+        { "*.annotations[a.b/c]", "metadata.annotations[a.b/c]", true },
+        { "a[*].b", "a[*].b", true },
+        { "a.*.b", "a[*].b", true },
+        { "a[*].b", "a.c.b", false },
+        { "a.b", "a[*].b", false },
+        { "a[*][*]", "a[*][*]", true },
         { "", "a", false },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
@@ -302,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conditions_hold_for_what_they_name),
         cmocka_unit_test(a_body_that_is_not_known_whole_may_set_any_field),
+        cmocka_unit_test(a_field_that_is_set_twice_is_what_both_are),
         cmocka_unit_test(paths_match_part_by_part),
         cmocka_unit_test(discovery_needs_no_rule_but_can_be_refused),
         cmocka_unit_test(conditions_on_other_targets_say_nothing_here),
