@@ -32,6 +32,15 @@ static int connect(struct kube_stream *s)
     return r == -EPIPE || r == -ENOTCONN ? 1 : r;
 }
 
+/* A connection that becomes another protocol's has to be new: only so does the connector know that the
+ * server's 101 answers this request (vault/connector_frames.h). */
+static bool needs_new_link(const struct kube_stream *s)
+{
+    const struct kube_request *request = exchange_question(s->exchange).request;
+    return kube_link_ended(s->link) || kube_link_is_stale(s->link) ||
+           buffer_size(kube_link_in(s->link)) > 0 || (s->link_used && request && request->connects);
+}
+
 int kube_stream_send(struct kube_stream *s, const char *warning)
 {
     static const struct kube_status alone = { .code = "target_unavailable",
@@ -43,8 +52,7 @@ int kube_stream_send(struct kube_stream *s, const char *warning)
                                       .json = s->plan || s->access != ACCESS_NONE,
                                       .tables = !s->plan || kube_plan_allows_tables(s->plan),
                                       .warning = warning };
-    if (s->link &&
-        (kube_link_ended(s->link) || kube_link_is_stale(s->link) || buffer_size(kube_link_in(s->link)) > 0))
+    if (s->link && needs_new_link(s))
         kube_link_free(STEAL(s->link));
     int r = s->link ? 0 : connect(s);
     if (r > 0)
