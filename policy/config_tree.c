@@ -28,6 +28,8 @@ void config_tree_free(struct config_tree *tree)
 
     while (node) {
         struct config_node *older = node->older;
+        if (node->text)
+            explicit_bzero(node->text, node->size);
         free(node->text);
         free(node);
         node = older;

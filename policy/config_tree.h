@@ -1,4 +1,5 @@
-/* A YAML document as a tree whose nodes know their place. Private to policy/config*. */
+/* A YAML document as a tree whose nodes know their place. Private to policy/config* and
+ * vault/kubeconfig.c, whose texts are secret: they are wiped. */
 #pragma once
 #include <stdbool.h>
 #include "policy/config_fault.h"

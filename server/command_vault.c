@@ -5,6 +5,7 @@
 #include "server/gatehouse.h"
 #include "server/options.h"
 #include "vault/admin.h"
+#include "vault/import.h"
 
 struct request {
     const char *state, *type;
@@ -17,9 +18,11 @@ static int set(const struct request *request, struct detail *detail)
 {
     if (request->argc != 2 || !request->type)
         return gatehouse_fail(EXIT_USAGE,
-                              "vault set NAME --type password|token|ssh-key|client-cert < SECRET");
+                              "vault set NAME --type password|token|ssh-key|client-cert|kubeconfig < SECRET");
     if (isatty(STDIN_FILENO))
         (void)gatehouse_fail(0, "type the secret, then end it with Ctrl-D on a line of its own");
+    if (strcmp(request->type, "kubeconfig") == 0)
+        return vault_import(request->state, request->argv[1], STDIN_FILENO, stdout, stderr, detail);
     return vault_admin_set(request->state, request->argv[1], request->type, STDIN_FILENO, detail);
 }
 

@@ -1,5 +1,5 @@
 /* `gatehouse vault …`. */
-#include "vault/admin.h"
+#include "vault/admin_parts.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -36,7 +36,7 @@ static int open_locked(const char *state, struct store **ret, struct detail *det
 
 /* ---- set ---- */
 
-static int read_to_end(int fd, uint8_t *bytes, size_t size, size_t *ret_n)
+int admin_read(int fd, uint8_t *bytes, size_t size, size_t *ret_n)
 {
     size_t n = 0;
 
@@ -113,7 +113,7 @@ static int read_secret(int fd, enum sealed_type type, struct secret **ret, struc
     int r = secret_new(SEALED_SECRET_MAX + 3, &input);
 
     if (!r)
-        r = read_to_end(fd, secret_bytes(input), secret_size(input), &n);
+        r = admin_read(fd, secret_bytes(input), secret_size(input), &n);
     if (r)
         return detail_fail(detail, r, "the secret can't be read from standard input: %s", strerror(-r));
     if (is_text)
@@ -128,30 +128,44 @@ static int read_secret(int fd, enum sealed_type type, struct secret **ret, struc
     return secret_take(secret_bytes(input), n, ret);
 }
 
-int vault_admin_set(const char *state, const char *name, const char *type, int fd, struct detail *detail)
+int admin_check_name(const char *name, struct detail *detail)
 {
-    CLEANUP(secret_free) struct secret *value = NULL;
-    CLEANUP(store_free) struct store *store = NULL;
-    enum sealed_type kind;
-    int r;
+    if (sealed_name_is_valid(name))
+        return 0;
+    return detail_fail(
+        detail, -EINVAL,
+        "a vault entry's name has 1 to %d letters, digits and . _ - + @ / and begins with one of "
+        "the first two",
+        SEALED_NAME_MAX);
+}
 
-    if (!sealed_name_is_valid(name))
-        return detail_fail(
-            detail, -EINVAL,
-            "a vault entry's name has 1 to %d letters, digits and . _ - + @ / and begins with one of "
-            "the first two",
-            SEALED_NAME_MAX);
-    if (!sealed_type_of(type, &kind))
-        return detail_fail(detail, -EINVAL, "the type must be password, token, ssh-key or client-cert");
-    r = read_secret(fd, kind, &value, detail); /* before the lock: a person may be typing */
-    if (!r)
-        r = open_locked(state, &store, detail);
+int admin_put(const char *state, const char *name, enum sealed_type type, const struct secret *value,
+              struct detail *detail)
+{
+    CLEANUP(store_free) struct store *store = NULL;
+    int r = open_locked(state, &store, detail);
+
     if (r)
         return r;
-    r = sealed_put(store_sealed(store), store_key(store), name, kind, value, clock_unix_ms());
+    r = sealed_put(store_sealed(store), store_key(store), name, type, value, clock_unix_ms());
     if (r)
         return detail_fail(detail, r, "the entry can't be added: %s", strerror(-r));
     return store_save(store, detail);
+}
+
+int vault_admin_set(const char *state, const char *name, const char *type, int fd, struct detail *detail)
+{
+    CLEANUP(secret_free) struct secret *value = NULL;
+    enum sealed_type kind;
+    int r = admin_check_name(name, detail);
+
+    if (r)
+        return r;
+    if (!sealed_type_of(type, &kind))
+        return detail_fail(detail, -EINVAL,
+                           "the type must be password, token, ssh-key, client-cert or kubeconfig");
+    r = read_secret(fd, kind, &value, detail); /* before the lock: a person may be typing */
+    return r ? r : admin_put(state, name, kind, value, detail);
 }
 
 /* ---- list ---- */

@@ -1,3 +1,6 @@
 fuzz_target(sealed vault-store)
 fuzz_target(connector vault-connector)
 fuzz_target(agent vault-agent)
+fuzz_target(frames vault-frames)
+fuzz_target(token_answer vault-token-answer)
+fuzz_target(kubeconfig vault-import)

@@ -25,3 +25,5 @@ set_tests_properties(connector connector_tls vault PROPERTIES RESOURCE_LOCK post
 unit_test(connector_frames vault-frames)
 unit_test(impersonate vault-impersonate)
 unit_test(token_answer vault-token-answer)
+unit_test(kubeconfig vault-import)
+target_sources(kubeconfig PRIVATE keygen.c tls_house.c)
