@@ -1,5 +1,4 @@
 /* A rule's match: conditions on the effects of a request. */
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include "policy/config_sections.h"
@@ -128,28 +127,11 @@ void config_read_words(struct config_reader *reader, const struct config_node *n
             config_push(reader, count, list, text);
 }
 
-/* Whether one of the rule's targets is of one of these kinds. True where that can't be said. */
-static bool has_target(const struct config_reader *reader, const Ipc__Rule *rule, const char *kind,
-                       const char *also)
-{
-    bool any = false;
-    for (size_t i = 0; i < reader->config->n_targets; i++)
-        for (size_t k = 0; k < rule->n_targets; k++) {
-            const Ipc__Target *target = reader->config->targets[i];
-            if (fnmatch(rule->targets[k], target->name, 0))
-                continue;
-            any = true;
-            if (!*target->kind || !strcmp(target->kind, kind) || (also && !strcmp(target->kind, also)))
-                return true;
-        }
-    return !any;
-}
-
 static void check_kinds(struct config_reader *reader, const struct config_node *block, const Ipc__Rule *rule)
 {
     for (size_t i = 0; i < sizeof KINDS / sizeof *KINDS; i++) {
         const struct config_node *node = config_node_get(block, KINDS[i].key);
-        if (node && !has_target(reader, rule, KINDS[i].kind, KINDS[i].also))
+        if (node && !config_rule_is_for(reader, rule, KINDS[i].kind, KINDS[i].also))
             config_fault(reader, node->key, "\"%s\" is about %s targets, and this rule has none",
                          KINDS[i].key, KINDS[i].kind);
     }

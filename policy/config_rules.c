@@ -78,6 +78,22 @@ void config_read_rule_targets(struct config_reader *reader, const struct config_
     }
 }
 
+bool config_rule_is_for(const struct config_reader *reader, const Ipc__Rule *rule, const char *kind,
+                        const char *also)
+{
+    bool any = false;
+    for (size_t i = 0; i < reader->config->n_targets; i++)
+        for (size_t k = 0; k < rule->n_targets; k++) {
+            const Ipc__Target *target = reader->config->targets[i];
+            if (fnmatch(rule->targets[k], target->name, 0))
+                continue;
+            any = true;
+            if (!*target->kind || !strcmp(target->kind, kind) || (also && !strcmp(target->kind, also)))
+                return true;
+        }
+    return !any;
+}
+
 static void read_action(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule)
 {
     const char *action = NULL;
@@ -133,6 +149,8 @@ static void read_sensitive(struct config_reader *reader, const struct config_nod
         return;
     if (rule->action[0] && strcmp(rule->action, "allow"))
         config_fault(reader, node->key, "\"sensitive\" is for rules with action: allow");
+    if (!config_rule_is_for(reader, rule, "ssh", NULL))
+        config_fault(reader, node->key, "\"sensitive\" is about ssh targets, and this rule has none");
     rule->sensitive_deny = true;
 }
 

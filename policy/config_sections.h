@@ -32,6 +32,10 @@ void config_read_rule_roles(struct config_reader *reader, const struct config_no
 void config_read_rule_targets(struct config_reader *reader, const struct config_node *node, size_t *count,
                               char ***list);
 
+/* Whether one of the rule's targets is of one of these kinds; also may be NULL. True where that can't be
+ * said. */
+bool config_rule_is_for(const struct config_reader *reader, const Ipc__Rule *rule, const char *kind,
+                        const char *also);
 /* A list of words, each of which the check likes (or has reported), into a list of strings; none comes twice.
  */
 typedef bool config_word_check(struct config_reader *reader, const struct config_node *item,
