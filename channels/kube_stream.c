@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "channels/kube_stream_parts.h"
+#include "channels/kube_talk.h"
 #include "channels/recorder.h"
 #include "channels/tool.h"
 #include "policy/detect.h"
@@ -79,6 +80,8 @@ void kube_stream_free(struct kube_stream *s)
     if (!s)
         return;
     kube_stream_drop_hold(s, "the client left");
+    kube_talk_free(s->talk);
+    kube_verdict_clear(&s->verdict);
     kube_link_free(s->link);
     exchange_free(s->exchange);
     detect_stream_free(s->detect);
@@ -98,6 +101,7 @@ static void finish(struct kube_stream *s)
 {
     struct channel *channel = s->channel;
     char reason[DETAIL_MAX];
+    uint32_t status = s->talk ? kube_talk_status(s->talk) : STATUS_CLOSED;
     (void)snprintf(reason, sizeof reason, "%s", s->reason[0] ? s->reason : "closed");
     /* Go opens three sockets for one connection, when it can't tell its own address: two are never used. */
     log_event(s->heard ? LOG_INFO : LOG_DEBUG, "stream_ended", "connection", U64(channel->gate->connection),
@@ -108,13 +112,15 @@ static void finish(struct kube_stream *s)
         return;
     }
     kube_stream_free(STEAL(channel->kube_stream));
-    channel_finish(channel, STATUS_CLOSED, NULL, reason);
+    channel_finish(channel, status, NULL, reason);
 }
 
 void kube_stream_stop(struct kube_stream *s, const struct refusal *why)
 {
     const struct kube_status status = { .code = why->code, .reason = why->reason, .next = why->next };
     (void)snprintf(s->reason, sizeof s->reason, "%s", why->code);
+    if (s->talk)
+        kube_talk_stop(s->talk, why->reason);
     kube_link_free(STEAL(s->link));
     if (exchange_stop(s->exchange, &status) == 0)
         (void)!buffer_write(exchange_to_client(s->exchange), s->client_fd);
@@ -148,11 +154,20 @@ static void mind_client_end(struct kube_stream *s)
     enum exchange_state state = exchange_state(s->exchange);
     if (!s->client_ended || buffer_size(&s->in) > 0 || state == EXCHANGE_OVER)
         return;
-    if (state == EXCHANGE_SWITCHED || (state == EXCHANGE_ANSWERING && is_endless(s)) ||
-        (state == EXCHANGE_ASKING && kube_stream_waits(s)))
+    if (state == EXCHANGE_SWITCHED)
+        return; /* kube_talk.c minds it */
+    if ((state == EXCHANGE_ANSWERING && is_endless(s)) || (state == EXCHANGE_ASKING && kube_stream_waits(s)))
         (void)!exchange_stop(s->exchange, NULL);
     else
         exchange_client_ended(s->exchange);
+}
+
+static int talk(struct kube_stream *s, bool *moved)
+{
+    int r = s->talk ? 0 : kube_talk_new(s, &s->talk);
+    if (r == 0)
+        kube_talk_go_on(s->talk, moved);
+    return r;
 }
 
 /* One thing at a time. */
@@ -162,6 +177,8 @@ static int advance(struct kube_stream *s, bool *moved)
     int r = 0;
     if (before == EXCHANGE_ASKING && !kube_stream_waits(s))
         r = kube_stream_decide(s);
+    else if (before == EXCHANGE_SWITCHED)
+        r = talk(s, moved);
     else if (before != EXCHANGE_OVER)
         r = take_client(s, moved);
     r = r ? r : kube_stream_server(s, moved);
@@ -251,7 +268,8 @@ void kube_stream_step(struct kube_stream *s)
         }
     }
     if (s->link)
-        kube_link_go_on(s->link, buffer_size(exchange_to_client(s->exchange)) < EXCHANGE_HIGH);
+        kube_link_go_on(s->link, s->talk ? kube_talk_reads(s->talk)
+                                         : buffer_size(exchange_to_client(s->exchange)) < EXCHANGE_HIGH);
     set_interest(s);
 }
 
@@ -287,6 +305,11 @@ static void time_is_up(void *owner)
     struct kube_stream *s = owner;
     if (exchange_state(s->exchange) == EXCHANGE_OVER) {
         finish(s);
+        return;
+    }
+    if (exchange_state(s->exchange) == EXCHANGE_SWITCHED) { /* nobody takes the rest */
+        (void)!exchange_stop(s->exchange, NULL);
+        kube_stream_step(s);
         return;
     }
     if (exchange_state(s->exchange) != EXCHANGE_ANSWERING)

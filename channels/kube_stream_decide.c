@@ -59,15 +59,14 @@ static int text_of(const struct kube_stream *s, const struct exchange_question *
 static int record(struct kube_stream *s, const struct buffer *text)
 {
     const struct kube_verdict *v = &s->verdict;
-    char *effects[] = { (char *)(uintptr_t)v->effect };
     Ipc__Request request = IPC__REQUEST__INIT;
     request.what = (char *)(uintptr_t) "request";
     request.verdict = (char *)(uintptr_t)action_name(v->verdict.action);
     request.rule = (char *)(uintptr_t)v->verdict.rule;
-    request.reason = (char *)(uintptr_t)v->verdict.reason;
+    request.reason = (char *)(uintptr_t)v->reason;
     request.code = (char *)(uintptr_t)v->verdict.code;
-    request.effects = effects;
-    request.n_effects = v->effect[0] ? 1 : 0;
+    request.effects = (char **)(uintptr_t)v->effects;
+    request.n_effects = v->n_effects;
     request.stream = s->number;
     return recorder_request(s->channel->recorder, &request, buffer_head(text), buffer_size(text));
 }
@@ -90,6 +89,7 @@ static void set_built_in(struct kube_stream *s, const char *code, const char *re
 {
     s->verdict.verdict =
         (struct verdict){ .action = ACTION_DENY, .code = code, .rule = "built-in", .reason = reason };
+    (void)snprintf(s->verdict.reason, sizeof s->verdict.reason, "%s", reason);
 }
 
 static int refuse_by_verdict(struct kube_stream *s, unsigned http)
@@ -97,7 +97,7 @@ static int refuse_by_verdict(struct kube_stream *s, unsigned http)
     const struct verdict *verdict = &s->verdict.verdict;
     bool built_in = strcmp(verdict->rule, "built-in") == 0;
     const struct kube_status status = { .code = verdict->code,
-                                        .reason = verdict->reason,
+                                        .reason = s->verdict.reason,
                                         .rule = built_in ? NULL : verdict->rule,
                                         .next = s->verdict.next[0] ? s->verdict.next : NULL,
                                         .http = http };
@@ -126,8 +126,6 @@ static const char *why_not(const struct kube_stream *s, const struct exchange_qu
 {
     if (s->verdict.verdict.action == ACTION_DENY)
         return NULL;
-    if (q->upgrades)
-        return "exec, attach, port-forward and cp are not served in this version";
     return s->verdict.verdict.action == ACTION_HOLD && q->streams
                ? "it needs an approval, and what is sent through a proxy of the API server can't be shown to "
                  "anybody before"
@@ -165,7 +163,8 @@ static int find_plan(struct kube_stream *s, const struct exchange_question *q)
 
 static int find_verdict(struct kube_stream *s, const struct exchange_question *q)
 {
-    s->verdict = (struct kube_verdict){ .effect = "" };
+    kube_verdict_clear(&s->verdict);
+    s->verdict = (struct kube_verdict){ .n_effects = 0 };
     kube_plan_free(STEAL(s->plan));
     s->access = ACCESS_NONE;
     if (q->fault) {

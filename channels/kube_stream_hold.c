@@ -131,7 +131,6 @@ static int ask(struct kube_hold *hold, const struct exchange_question *q, const 
     Ipc__Variable context[CONTEXT_MAX], *list[CONTEXT_MAX];
     char sum[2 * crypto_hash_sha256_BYTES + 1];
     Ipc__ApprovalContent content = IPC__APPROVAL_CONTENT__INIT;
-    char *effects[] = { s->verdict.effect };
     CLEANUP(free) uint8_t *packed = NULL;
     uint8_t digest[APPROVAL_DIGEST];
     size_t n = 0;
@@ -141,8 +140,8 @@ static int ask(struct kube_hold *hold, const struct exchange_question *q, const 
     if (q->body_n > 0 && s->plan)
         add(&content, context, "body-sha256", body_sum(q, sum, sizeof sum));
     content.statement = (ProtobufCBinaryData){ buffer_size(text), (uint8_t *)(uintptr_t)buffer_head(text) };
-    content.effects = effects;
-    content.n_effects = 1;
+    content.effects = s->verdict.effects;
+    content.n_effects = s->verdict.n_effects;
     int r = approval_pack(&content, &packed, &n);
     if (r)
         return r;

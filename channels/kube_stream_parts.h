@@ -11,6 +11,7 @@
 
 struct detect_stream;
 struct kube_hold;
+struct kube_talk;
 
 struct kube_stream {
     struct channel *channel;
@@ -41,6 +42,7 @@ struct kube_stream {
     char access_space[256];
     struct buffer gathered;
     struct detect_stream *detect; /* of the answer; or NULL */
+    struct kube_talk *talk;       /* once the protocol has changed; or NULL */
     char reason[DETAIL_MAX];      /* for the log, at the end */
 };
 

@@ -134,6 +134,18 @@ static bool asks_for_stream(const struct http_head *head)
            (strcasecmp(protocol, "websocket") == 0 || strncasecmp(protocol, "spdy/", 5) == 0);
 }
 
+static int check_upgrade(struct exchange *x)
+{
+    const struct http_head *head = x->head;
+    int r = kube_offer_read(x->request, head, &x->offer, &x->fault);
+    if (r == 0 && head->framing != HTTP_NO_BODY && !(head->framing == HTTP_LENGTH && head->length == 0))
+        r = detail_fail(&x->fault, KUBE_UPGRADE_REFUSED,
+                        "a request that changes the protocol has no body here");
+    if (r > 0)
+        set_fault(x, "denied", 0);
+    return r < 0 ? r : 0;
+}
+
 static int check(struct exchange *x)
 {
     int r = kube_fields_check(x->head, &x->fault);
@@ -144,7 +156,7 @@ static int check(struct exchange *x)
     r = kube_request_read(x->head->method, x->head->target, &x->request, &x->fault);
     if (r > 0)
         set_fault(x, "unparsable", 0);
-    return r < 0 ? r : 0;
+    return r == 0 && x->upgrades ? check_upgrade(x) : r < 0 ? r : 0;
 }
 
 static bool is_too_long(struct exchange *x, uint64_t more)
@@ -290,10 +302,12 @@ void exchange_client_ended(struct exchange *x)
 
 static int put_head(struct exchange *x, const struct exchange_how *how, struct buffer *head)
 {
-    const struct kube_fields_how fields = { how->host, how->json, how->tables, x->upgrades };
+    const struct kube_fields_how fields = { how->host, how->json, how->tables };
     bool has_body = x->head->framing != HTTP_NO_BODY;
     int r = http_put_request(head, x->head->method, x->request->target);
     r = r ? r : kube_fields_put(head, x->head, &fields);
+    if (r == 0 && x->upgrades)
+        r = kube_offer_put(&x->offer, x->head, head);
     if (r || x->streams)
         return r ? r : http_put_end_of_head(head, x->head->framing, x->head->length);
     return http_put_end_of_head(head, has_body ? HTTP_LENGTH : HTTP_NO_BODY, buffer_size(&x->body));
@@ -384,4 +398,9 @@ int exchange_stop(struct exchange *x, const struct kube_status *status)
         return exchange_refuse(x, status);
     exchange_go(x, EXCHANGE_OVER);
     return 0;
+}
+
+const struct kube_agreement *exchange_agreement(const struct exchange *x)
+{
+    return &x->agreement;
 }

@@ -6,6 +6,7 @@
 #pragma once
 #include "channels/kube/http.h"
 #include "channels/kube/status.h"
+#include "channels/kube/upgrade.h"
 #include "policy/kube_body.h"
 #include "policy/kube_request.h"
 
@@ -25,7 +26,8 @@ enum exchange_state {
     EXCHANGE_ASKING,    /* one is there: exchange_send() or exchange_refuse() is next */
     EXCHANGE_ANSWERING, /* the server has it, and its answer is wanted */
     EXCHANGE_SKIPPING,  /* it was refused: the rest of its body is dropped */
-    EXCHANGE_SWITCHED,  /* both sides speak another protocol from here on (channels/kube/upgrade.h) */
+    EXCHANGE_SWITCHED,  /* both sides speak another protocol from here on (channels/kube/upgrade.h), and both
+                           buffers are the owner's to fill */
     EXCHANGE_OVER,      /* nothing more is read; what is for the client goes out still */
 };
 
@@ -104,6 +106,8 @@ MUST_USE int exchange_answer(struct exchange *exchange, const void *bytes, size_
 /* It sends no more. EXCHANGE_UNANSWERED: it has not begun to answer; exchange_send() or exchange_refuse() is
  * next. */
 MUST_USE int exchange_server_ended(struct exchange *exchange);
+/* What was agreed on, when it has switched. */
+const struct kube_agreement *exchange_agreement(const struct exchange *exchange);
 /* Whether the connection to the server may take another request. */
 bool exchange_keeps_server(const struct exchange *exchange);
 /* Whether sending the request again does no harm. */

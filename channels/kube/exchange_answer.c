@@ -42,7 +42,7 @@ static int put_head(struct exchange *x, const struct http_head *head, bool rewri
     bool switches = head->status == 101;
     x->framing = framing_for(x, head, rewritten);
     int r = http_put_status(out, head->status);
-    r = r ? r : kube_fields_put_answer(out, head, switches);
+    r = r ? r : switches ? kube_agreement_put(&x->agreement, head, out) : kube_fields_put_answer(out, head);
     if (r == 0 && x->warning)
         r = put_warning(out, x->warning);
     if (r == 0 && x->heads && !rewritten && http_head_field(head, "content-length"))
@@ -73,7 +73,7 @@ static int take_head(struct exchange *x, const struct http_head *head)
     if (x->interim)
         return 0;
     x->server_keeps = head->keeps_alive;
-    if (head->status == 101 && !x->upgrades)
+    if (head->status == 101 && (!x->upgrades || kube_agreement_read(&x->offer, head, &x->agreement, NULL)))
         return replace(x, &unasked);
     int r = x->calls->answered(x->owner, head, &way);
     if (r < 0)

@@ -21,6 +21,7 @@ struct exchange {
     bool streams, upgrades, heads; /* heads: the method is HEAD */
     bool whole;                    /* all of it was read */
     bool keeps_alive;              /* the client's connection, afterwards */
+    struct kube_offer offer;       /* where it upgrades */
 
     /* the answer */
     bool sent, begun; /* begun: its first byte is here */
@@ -29,6 +30,7 @@ struct exchange {
     enum http_framing framing;
     bool server_keeps;
     struct buffer shown; /* what of a piece is shown */
+    struct kube_agreement agreement;
 };
 
 /* The one place where the state changes. */

@@ -66,18 +66,16 @@ int kube_fields_check(const struct http_head *head, struct detail *detail)
 
 /* ---- what goes on ---- */
 
-static bool goes_on(const struct http_head *head, const char *name, bool upgrades)
+static bool goes_on(const struct http_head *head, const char *name)
 {
     static const char *const names[] = {
         "Content-Type",        "User-Agent",  "If-Match",   "If-None-Match",    "If-Modified-Since",
         "If-Unmodified-Since", "If-Range",    "Range",      "Cache-Control",    "Pragma",
         "Accept-Language",     "Traceparent", "Tracestate", "X-Requested-With", NULL
     };
-    static const char *const of_upgrades[] = { "Sec-WebSocket-Key", "Sec-WebSocket-Version",
-                                               "Sec-WebSocket-Protocol", "X-Stream-Protocol-Version", NULL };
     if (http_field_is_of_connection(head, name))
         return false;
-    return is_one_of(name, names) || begins(name, "kubectl-") || (upgrades && is_one_of(name, of_upgrades));
+    return is_one_of(name, names) || begins(name, "kubectl-");
 }
 
 /* "…;as=Table;…" */
@@ -120,29 +118,22 @@ static int put_accept(struct buffer *out, const struct http_head *head, const st
     return r ? r : buffer_append(out, "\r\n", 2);
 }
 
-static int put_upgrade(struct buffer *out, const struct http_head *head)
-{
-    const char *protocol = http_head_field(head, "upgrade");
-    int r = http_put_field(out, "Connection", "Upgrade");
-    return r || !protocol ? r : http_put_field(out, "Upgrade", protocol);
-}
-
 int kube_fields_put(struct buffer *out, const struct http_head *head, const struct kube_fields_how *how)
 {
     int r = http_put_field(out, "Host", how->host);
     r = r ? r : put_accept(out, head, how);
     r = r ? r : http_put_field(out, "Accept-Encoding", "identity");
     for (size_t i = 0; r == 0 && i < head->n_fields; i++)
-        if (goes_on(head, head->fields[i].name, how->upgrades))
+        if (goes_on(head, head->fields[i].name))
             r = http_put_field(out, head->fields[i].name, head->fields[i].value);
-    return r || !how->upgrades ? r : put_upgrade(out, head);
+    return r;
 }
 
-int kube_fields_put_answer(struct buffer *out, const struct http_head *head, bool upgrades)
+int kube_fields_put_answer(struct buffer *out, const struct http_head *head)
 {
     int r = 0;
     for (size_t i = 0; r == 0 && i < head->n_fields; i++)
         if (!http_field_is_of_connection(head, head->fields[i].name))
             r = http_put_field(out, head->fields[i].name, head->fields[i].value);
-    return r || !upgrades ? r : put_upgrade(out, head);
+    return r;
 }

@@ -11,13 +11,12 @@ struct kube_fields_how {
     const char *host; /* of the target, for Host */
     bool json;        /* the answer has to be JSON: it is looked at, */
     bool tables;      /* and may be a Table */
-    bool upgrades;    /* to another protocol, whose fields go on too */
 };
 /* Appends those that go on, and our own. */
 MUST_USE int kube_fields_put(struct buffer *out, const struct http_head *head,
                              const struct kube_fields_how *how);
-/* Appends those of an answer that go on to the client; upgrades: it switches to another protocol. */
-MUST_USE int kube_fields_put_answer(struct buffer *out, const struct http_head *head, bool upgrades);
+/* Appends those of an answer that go on to the client. */
+MUST_USE int kube_fields_put_answer(struct buffer *out, const struct http_head *head);
 /* The media types of an Accept field that are JSON, with or without Tables; "application/json" when there is
  * none. */
 MUST_USE int kube_accept_json(struct buffer *out, const char *accept, bool tables);

@@ -28,7 +28,7 @@ void kube_upgrade_free(struct kube_upgrade *u)
     if (!u)
         return;
     for (size_t i = 0; i < u->n_lanes; i++)
-        lane_free(u->lanes[i]);
+        upgrade_lane_free(u->lanes[i]);
     free(u->lanes);
     end_free(&u->ends[KUBE_CLIENT]);
     end_free(&u->ends[KUBE_SERVER]);

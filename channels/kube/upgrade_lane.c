@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "channels/kube/upgrade_parts.h"
 
-void lane_free(struct lane *lane)
+void upgrade_lane_free(struct lane *lane)
 {
     if (!lane)
         return;
@@ -66,7 +66,7 @@ int upgrade_drop(struct kube_upgrade *u, struct lane *lane)
     for (size_t i = 0; i < 2; i++)
         if (u->ends[i].lane == lane)
             u->ends[i].lane = NULL;
-    lane_free(lane);
+    upgrade_lane_free(lane);
     return r;
 }
 

@@ -163,7 +163,8 @@ int kube_agreement_read(const struct kube_offer *offer, const struct http_head *
 {
     const char *upgrade = http_head_field(head, "upgrade");
     const char *name = http_head_field(head, field_name(offer->websocket));
-    const char *protocol = name ? find(offer, name) : offer->websocket && offer->n == 0 ? "" : NULL;
+    bool named = name && *name; /* servers that agree to none may say so by an empty one */
+    const char *protocol = named ? find(offer, name) : offer->websocket && offer->n == 0 ? "" : NULL;
     if (!upgrade || strcasecmp(upgrade, offer->websocket ? "websocket" : "SPDY/3.1") != 0 ||
         http_head_count(head, field_name(offer->websocket)) > 1 || !protocol)
         return detail_fail(detail, KUBE_UPGRADE_REFUSED, "the server agrees to what was not offered");

@@ -59,7 +59,7 @@ MUST_USE int upgrade_drop(struct kube_upgrade *u, struct lane *lane);
 MUST_USE int upgrade_flush(struct kube_upgrade *u);
 /* That, and what the server had said of an end. */
 MUST_USE int upgrade_finish(struct kube_upgrade *u);
-void lane_free(struct lane *lane);
+void upgrade_lane_free(struct lane *lane);
 
 /* ---- upgrade_channel.c, upgrade_stream.c: how they are written ---- */
 

@@ -6,11 +6,14 @@
 #include "policy/kube_request.h"
 #include "policy/rules.h"
 
-enum { KUBE_WORDS_MAX = 512, KUBE_DESCRIBED_MAX = 2048 };
+enum { KUBE_WORDS_MAX = 512, KUBE_DESCRIBED_MAX = 2048, KUBE_EFFECTS_SHOWN = 64 };
 
 struct kube_verdict {
     struct verdict verdict;
-    char effect[KUBE_DESCRIBED_MAX]; /* in words */
+    char *
+        effects[KUBE_EFFECTS_SHOWN]; /* in words: the request's own, then those of the command that it runs */
+    size_t n_effects;
+    char reason[KUBE_DESCRIBED_MAX]; /* the rule's; and which effect of a command it is about */
     struct holders holders;          /* who has to agree, when it is held */
     char next[KUBE_WORDS_MAX];
 };
@@ -27,3 +30,4 @@ struct kube_judged {
 /* Negative: out of memory. */
 MUST_USE int kube_verdict_of(const struct rulebook *rulebook, const struct circumstances *who,
                              const struct kube_judged *judged, struct kube_verdict *ret);
+void kube_verdict_clear(struct kube_verdict *verdict);

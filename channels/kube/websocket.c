@@ -71,15 +71,20 @@ static size_t head_needs(const struct websocket_reader *r)
     return 2 + length_bytes(r) + (r->side == WEBSOCKET_OF_CLIENT ? sizeof r->key : 0);
 }
 
-/* RFC 6455 §5.2 */
-static const char *fault_of_head(const struct websocket_reader *r)
+/* RFC 6455 §5.2: what the first two bytes say already, for the rest may not come. */
+static const char *fault_of_start(const struct websocket_reader *r)
 {
     bool masked = r->head[1] & 0x80;
-    size_t n = length_bytes(r);
     if (r->head[0] & 0x70)
         return "reserved bits are set, and no extension was agreed to";
     if (masked != (r->side == WEBSOCKET_OF_CLIENT))
         return masked ? "a server's frame is masked" : "a client's frame is not masked";
+    return NULL;
+}
+
+static const char *fault_of_head(const struct websocket_reader *r)
+{
+    size_t n = length_bytes(r);
     if ((n == 2 && r->left < 126) || (n == 8 && r->left <= 0xffff) || r->left >> 63)
         return "a length is not written as it has to be";
     switch (r->opcode) {
@@ -250,6 +255,9 @@ int websocket_reader_next(struct websocket_reader *r, const void *bytes, size_t 
         } else {
             r->head[r->head_n++] = *at++;
             left--;
+            r->why = r->head_n == 2 ? fault_of_start(r) : NULL;
+            if (r->why)
+                break;
             if (r->head_n == head_needs(r) && r->head_n >= 2 && !read_head(r))
                 break;
         }

@@ -487,21 +487,56 @@ static void another_protocol_that_nobody_asked_for_is_refused(void **state)
     finish(&t);
 }
 
+#define KEY    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+#define ACCEPT "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+#define GET_EXEC                                                                                             \
+    "GET /api/v1/namespaces/a/pods/p/exec?command=ls HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: "           \
+    "websocket\r\n" KEY
+
+static void another_protocol_than_was_offered_is_refused(void **state)
+{
+    (void)state;
+    struct talk t = { .client = GET_EXEC "Sec-WebSocket-Protocol: v4.channel.k8s.io\r\n\r\n",
+                      .server = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+                                "Upgrade: websocket\r\nSec-WebSocket-Protocol: x\r\n" ACCEPT "\r\nzzz",
+                      .step = SIZE_MAX };
+    run(&t);
+    contains(&t.seen, "HTTP/1.1 502 ");
+    finish(&t);
+}
+
+static void upgrades_that_are_not_read_here_are_refused(void **state)
+{
+    (void)state;
+    static const char *const requests[] = {
+        "GET /api/v1/namespaces/a/pods/p/proxy/ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: "
+        "websocket\r\n" KEY "\r\n",
+        "POST /api/v1/namespaces/a/pods/p/exec?command=ls HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: "
+        "SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\nContent-Length: 3\r\n\r\nabc",
+        "POST /api/v1/namespaces/a/pods/p/exec?command=ls HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: "
+        "SPDY/3.1\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {
+        struct talk t = { .client = requests[i], .server = "", .step = SIZE_MAX };
+        run(&t);
+        contains(&t.seen, "HTTP/1.1 403 ");
+        assert_int_equal(buffer_size(&t.sent), 0);
+        finish(&t);
+    }
+}
+
 static void an_upgrade_switches_both_sides_and_takes_nothing_of_what_follows(void **state)
 {
     (void)state;
-    struct talk t = { .client =
-                          "GET /api/v1/namespaces/a/pods/p/exec?command=ls HTTP/1.1\r\n"
-                          "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\n\r\nCLIENT",
-                      .server = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
-                                "Upgrade: websocket\r\nSec-WebSocket-Accept: a\r\n\r\nSERVER",
+    struct talk t = { .client = GET_EXEC "\r\nCLIENT",
+                      .server = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nServer: x\r\n"
+                                "Upgrade: websocket\r\n" ACCEPT "\r\nSERVER",
                       .step = SIZE_MAX };
     run(&t);
     same(&t.sent, "GET /api/v1/namespaces/a/pods/p/exec?command=ls HTTP/1.1\r\nHost: api:6443\r\n"
-                  "Accept-Encoding: identity\r\nSec-WebSocket-Key: k\r\nConnection: Upgrade\r\n"
-                  "Upgrade: websocket\r\n\r\n");
-    same(&t.seen, "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: a\r\nConnection: Upgrade\r\n"
-                  "Upgrade: websocket\r\n\r\n");
+                  "Accept-Encoding: identity\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" KEY "\r\n");
+    same(&t.seen,
+         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" ACCEPT "\r\n");
     assert_int_equal(exchange_state(t.x), EXCHANGE_SWITCHED);
     finish(&t);
 }
@@ -646,6 +681,8 @@ int main(void)
         cmocka_unit_test(heads_and_answers_without_bodies_end_by_themselves),
         cmocka_unit_test(interim_answers_are_dropped),
         cmocka_unit_test(another_protocol_that_nobody_asked_for_is_refused),
+        cmocka_unit_test(another_protocol_than_was_offered_is_refused),
+        cmocka_unit_test(upgrades_that_are_not_read_here_are_refused),
         cmocka_unit_test(an_upgrade_switches_both_sides_and_takes_nothing_of_what_follows),
         cmocka_unit_test(an_answer_that_is_cut_off_is_cut_off),
         cmocka_unit_test(an_answer_that_its_owner_cuts_goes_no_further),

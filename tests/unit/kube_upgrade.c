@@ -783,6 +783,8 @@ static void only_what_was_offered_can_be_agreed_on(void **state)
         "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: v4.channel.k8s.io\r\n" ACCEPT);
     agree(true, NULL, "Upgrade: websocket\r\n" ACCEPT,
           "Connection: Upgrade\r\nUpgrade: websocket\r\n" ACCEPT);
+    agree(true, NULL, "Upgrade: websocket\r\nSec-WebSocket-Protocol:\r\n" ACCEPT,
+          "Connection: Upgrade\r\nUpgrade: websocket\r\n" ACCEPT);
     agree(false, "portforward.k8s.io",
           "Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: portforward.k8s.io\r\n",
           "Connection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: portforward.k8s.io\r\n");

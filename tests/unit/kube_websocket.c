@@ -105,6 +105,7 @@ static void what_breaks_the_protocol_is_refused(void **state)
     (void)state;
     EXPECT(CLIENT, "\x81\x05Hello", "!this is no WebSocket: a client's frame is not masked");
     EXPECT(SERVER, "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", "!this is no WebSocket: a server's frame");
+    EXPECT(CLIENT, "\x81\x05", "!this is no WebSocket: a client's frame is not masked");
     EXPECT(SERVER, "\xc1\x05Hello", "!this is no WebSocket: reserved bits");
     EXPECT(SERVER, "\x83\x00", "!this is no WebSocket: an unknown opcode");
     EXPECT(SERVER, "\x8b\x00", "!this is no WebSocket: an unknown opcode");
