@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "vault/bearer.h"
 
-enum { STATUS_LINE = 12, SAID_MAX = 256 };
+enum { STATUS_LINE = 12, SAID_MAX = 256, REASON_MAX = 64 };
 
 struct response {
     unsigned status;
@@ -187,14 +187,14 @@ static int refused(const struct response *response, const json_t *status, const 
                    struct detail *detail)
 {
     const char *message = text_of(status, "message"), *reason = text_of(status, "reason");
-    char said[SAID_MAX];
+    char said[SAID_MAX], kind[REASON_MAX];
 
     if (memmem(message, strlen(message), secret, secret_n) ||
         memmem(reason, strlen(reason), secret, secret_n))
         message = reason = "(left out: it repeats the credential)";
     (void)text_escape(said, sizeof(said), message, strlen(message), false);
-    return detail_fail(detail, -EACCES, "the API server answered %u %.64s: %s", response->status, reason,
-                       said);
+    (void)text_escape(kind, sizeof(kind), reason, strlen(reason), false);
+    return detail_fail(detail, -EACCES, "the API server answered %u %s: %s", response->status, kind, said);
 }
 
 static int take_token(const json_t *json, struct token_answer *ret, struct detail *detail)

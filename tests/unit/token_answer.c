@@ -110,6 +110,7 @@ static void what_is_no_such_answer_is_refused(void **state)
           -EPROTO },
         { "HTTP/1.1 403 Forbidden\r\n\r\n{\"reason\":\"Forbidden\",\"message\":\"no\\nway\"}",
           "answered 403 Forbidden: no\\x0away", -EACCES },
+        { "HTTP/1.1 403 Forbidden\r\n\r\n{\"reason\":\"\\u001b[m\"}", "answered 403 \\x1b[m: ", -EACCES },
         { "HTTP/1.1 403 Forbidden\r\n\r\n{\"reason\":\"Forbidden\",\"message\":\"with st0red?\"}", "left out",
           -EACCES },
         { "HTTP/1.1 403 Forbidden\r\n\r\n{\"reason\":\"xst0red\",\"message\":\"?\"}", "left out", -EACCES },
