@@ -9,14 +9,14 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "channels/approval.h"
 #include "channels/audit.h"
 #include "channels/commands/commands.h"
 #include "channels/commands/desk.h"
 #include "channels/forward.h"
 #include "channels/kube_stream.h"
 #include "channels/printer.h"
-#include "channels/recorder.h"
+#include "channels/recording.h"
+#include "channels/shared_recording.h"
 #include "channels/ssh/entry.h"
 #include "channels/ssh/flow.h"
 #include "channels/ssh/task.h"
@@ -57,6 +57,7 @@ static void channel_free(struct channel *channel)
     ssh_task_free(channel->ssh_task);
     ssh_flow_free(channel->ssh_flow);
     desk_free(channel);
+    shared_recording_leave(channel);
     recorder_free(channel->recorder);
     printer_free(channel->out);
     printer_free(channel->err);
@@ -208,70 +209,41 @@ void channel_record(struct channel *channel, channel_recorded *recorded)
 void channel_record_as(struct channel *channel, const char *kind, const char *login, const char *command,
                        channel_recorded *recorded)
 {
-    struct gate *gate = channel->gate;
-    if (!gate->ledger) {
+    const struct recording_about about = {
+        .kind = kind, .target = channel->target, .login = login, .command = command, .pty = channel->pty
+    };
+    channel->request = recording_ask(channel->gate, &about);
+    channel->recorded = recorded;
+    if (channel->request == 0)
         channel_refuse(channel, &(struct refusal){ .code = "recording_unavailable",
                                                    .reason = "the recording was lost" });
-        return;
-    }
-    channel->request = gate_request(gate);
-    channel->recorded = recorded;
-    Ipc__AskRecording ask = IPC__ASK_RECORDING__INIT;
-    ask.request = channel->request;
-    ask.kind = (char *)(uintptr_t)kind;
-    ask.target = channel->target->name;
-    ask.target_kind = channel->target->kind;
-    ask.login = (char *)(uintptr_t)login;
-    ask.command = (char *)(uintptr_t)command;
-    ask.pty = channel->pty;
-    Ipc__Message message = IPC_MESSAGE(ASK_RECORDING, ask_recording, &ask);
-    (void)ipc_peer_send(gate->ledger, &message, NULL, 0);
 }
 
 int channel_answer_recording(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
 {
     struct gate *gate = owner;
     Ipc__AnswerRecording *answer = message->answer_recording;
+    if (shared_recording_answered(gate, answer, fds, n_fds))
+        return 0;
     struct channel *channel = find_request(gate, answer->request);
     if (!channel || !channel->recorded)
         return 0; /* the channel closed while it waited; the ledger seals at our end */
+    struct refusal why;
     channel->request = 0;
     channel_recorded *recorded = STEAL(channel->recorded);
-    if (answer->refusal || n_fds != 1) {
-        struct refusal refusal = { .code = "recording_unavailable",
-                                   .reason = "no recording could be started" };
-        if (answer->refusal)
-            refusal = refusal_of(answer->refusal);
-        channel_refuse(channel, &refusal);
-        return 0;
-    }
-    const Ipc__Recording *settings = gate->config->recording;
-    bool synced = settings && strcmp(settings->durability, "synced") == 0;
-    if (recorder_new(STEAL_FD(fds[0]), answer, settings ? settings->output_limit : 0, synced,
-                     &channel->recorder)) {
-        channel_refuse(channel, &(struct refusal){ .code = "recording_unavailable",
-                                                   .reason = "the recording can't be written" });
-        return 0;
-    }
-    recorded(channel);
+    channel->recorder = recording_begin(gate, answer, fds, n_fds, &why);
+    if (channel->recorder)
+        recorded(channel);
+    else
+        channel_refuse(channel, &why);
     return 0;
 }
 
 static void end_recording(struct channel *channel, uint32_t status, const char *reason)
 {
-    if (!channel->recorder)
-        return;
-    approvals_end_recording(channel->gate, channel->recorder);
-    (void)!recorder_end(channel->recorder, status, reason);
-    Ipc__Finished finished = IPC__FINISHED__INIT;
-    finished.id = (char *)(uintptr_t)recorder_id(channel->recorder);
-    finished.status = status;
-    finished.reason = (char *)(uintptr_t)reason;
-    finished.entries = recorder_entries(channel->recorder);
-    Ipc__Message message = IPC_MESSAGE(FINISHED, finished, &finished);
-    if (channel->gate->ledger)
-        (void)ipc_peer_send(channel->gate->ledger, &message, NULL, 0);
-    recorder_free(STEAL(channel->recorder));
+    shared_recording_leave(channel);
+    if (channel->recorder)
+        recording_finish(channel->gate, STEAL(channel->recorder), status, reason);
 }
 
 int channel_answer_sessions(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
@@ -431,4 +403,5 @@ void channels_end(struct gate *gate)
         end_recording(gate->channels, STATUS_LOST, "connection closed");
         channel_free(gate->channels);
     }
+    shared_recordings_end(gate);
 }

@@ -10,6 +10,7 @@
 struct desk;
 struct kube_stream;
 struct recorder;
+struct shared_recording;
 struct ssh_flow;
 struct ssh_task;
 struct stream;
@@ -36,6 +37,7 @@ struct channel {
     uint32_t request; /* of the question that waits for its answer, or 0 */
     channel_recorded *recorded;
     struct recorder *recorder;       /* NULL: nothing is recorded (yet) */
+    struct shared_recording *shared; /* whose recorder it is; NULL: its own */
     struct printer *out, *err;       /* made when something is printed */
     struct stream *stream;           /* what it does: a forward to PostgreSQL, */
     struct kube_stream *kube_stream; /* or to a Kubernetes API, */

@@ -8,6 +8,7 @@
 
 #include "channels/jump.h"
 #include "channels/kube_stream.h"
+#include "channels/shared_recording.h"
 #include "channels/ssh/flow.h"
 #include "channels/stream.h"
 #include "policy/forward_range.h"
@@ -73,7 +74,7 @@ static void to_target(struct channel *channel, const Ipc__Target *target, uint32
     } else if (is_host(target)) {
         jump_begin(channel);
     } else if (is_cluster(target)) {
-        channel_record(channel, start_kube_stream);
+        channel_record_shared(channel, start_kube_stream);
     } else {
         channel_record(channel, start_stream);
     }

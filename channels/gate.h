@@ -16,6 +16,7 @@ struct kube_link;
 struct login;
 struct preview;
 struct refusal;
+struct shared_recording;
 struct ssh_host;
 struct stream;
 struct stream_host;
@@ -33,13 +34,14 @@ struct gate {
     char goodbye[512];
     uint32_t drain_ms; /* as Disconnect.within_ms */
     struct channel *channels;
-    struct approval *approvals;   /* approval.c: what waits for people */
-    struct preview *previews;     /* preview.c: what they are shown */
-    struct kube_link *kube_links; /* connections to API servers */
-    struct stream *streams;       /* stream.c: PostgreSQL connections, */
-    struct stream_host *hosts;    /* and what those to one target share */
-    struct ssh_host *ssh_hosts;   /* connections to SSH targets */
-    uint32_t last_stream;         /* number of a stream in recordings */
+    struct approval *approvals;                 /* approval.c: what waits for people */
+    struct preview *previews;                   /* preview.c: what they are shown */
+    struct kube_link *kube_links;               /* connections to API servers, */
+    struct shared_recording *shared_recordings; /* and where those of one cluster are recorded */
+    struct stream *streams;                     /* stream.c: PostgreSQL connections, */
+    struct stream_host *hosts;                  /* and what those to one target share */
+    struct ssh_host *ssh_hosts;                 /* connections to SSH targets */
+    uint32_t last_stream;                       /* number of a stream in recordings */
 
     uint64_t connection;
     const char *source_address; /* the listener's word */

@@ -73,6 +73,11 @@ const char *recorder_id(const struct recorder *r)
     return r->id;
 }
 
+bool recorder_failed(const struct recorder *recorder)
+{
+    return recorder->failure != 0;
+}
+
 uint64_t recorder_entries(const struct recorder *r)
 {
     return r->chain.entries;

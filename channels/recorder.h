@@ -22,6 +22,8 @@ void recorder_free(struct recorder *recorder);
 DEFINE_CLEANUP(struct recorder *, recorder_free)
 
 const char *recorder_id(const struct recorder *recorder);
+/* An append has failed: none will succeed any more. */
+bool recorder_failed(const struct recorder *recorder);
 uint64_t recorder_entries(const struct recorder *recorder); /* for Finished */
 uint64_t recorder_next(const struct recorder *recorder); /* the number that the next request gets, from 1 */
 

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "channels/recorder.h"
+#include "channels/shared_recording.h"
 
 enum { REASON_MAX = 256 };
 
@@ -46,6 +47,14 @@ void kill_answered(struct channel *channel, const Ipc__Refusal *refusal, const c
     channel_exit(channel, 0);
 }
 
+/* The first of these channels that does. */
+static struct channel *writes_to(struct channel *channel, const char *recording)
+{
+    while (channel && !(channel->recorder && strcmp(recorder_id(channel->recorder), recording) == 0))
+        channel = channel->next;
+    return channel;
+}
+
 int kill_told(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
 {
     struct gate *gate = owner;
@@ -53,15 +62,17 @@ int kill_told(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
     char words[REASON_MAX + 256], reason[2 * sizeof words];
     (void)fds;
     (void)n_fds;
-    struct channel *channel = gate->channels;
-    while (channel && !(channel->recorder && strcmp(recorder_id(channel->recorder), kill->id) == 0))
-        channel = channel->next;
+    struct channel *channel = writes_to(gate->channels, kill->id);
     if (!channel)
         return 0; /* it has ended meanwhile */
     (void)snprintf(words, sizeof words, "this session was ended by %s%s%s", kill->by,
                    kill->reason[0] ? ": " : "", kill->reason);
     (void)text_escape(reason, sizeof reason, words, strlen(words), false);
     (void)!recorder_note(channel->recorder, reason);
-    channel_stop(channel, &(struct refusal){ .code = "killed", .reason = reason });
+    shared_recording_close(channel);
+    for (struct channel *next; channel; channel = next) {
+        next = writes_to(channel->next, kill->id);
+        channel_stop(channel, &(struct refusal){ .code = "killed", .reason = reason });
+    }
     return 0;
 }
