@@ -9,16 +9,11 @@
 #include "policy/forward_range.h"
 
 static const struct config_key SSH_KEYS[] = {
-    { "name", CONFIG_REQUIRED },
-    { "kind", CONFIG_REQUIRED },
-    { "address", CONFIG_REQUIRED },
-    { "login", CONFIG_REQUIRED },
-    { "logins", CONFIG_OPTIONAL },
-    { "credential", CONFIG_OPTIONAL },
-    { "host_key", CONFIG_OPTIONAL },
-    { "certificate_authority", CONFIG_OPTIONAL },
-    { "host_ca", CONFIG_SOON },
-    { "forwards", CONFIG_OPTIONAL },
+    { "name", CONFIG_REQUIRED },           { "kind", CONFIG_REQUIRED },
+    { "address", CONFIG_REQUIRED },        { "login", CONFIG_REQUIRED },
+    { "logins", CONFIG_OPTIONAL },         { "credential", CONFIG_OPTIONAL },
+    { "host_key", CONFIG_OPTIONAL },       { "certificate_authority", CONFIG_OPTIONAL },
+    { "host_ca", CONFIG_OPTIONAL },        { "forwards", CONFIG_OPTIONAL },
     { "source_address", CONFIG_OPTIONAL },
 };
 

@@ -82,7 +82,7 @@ static int ask_certificate(int fd, int vault, Ipc__Message **ret_answer, struct 
     return 0;
 }
 
-static int certified(struct job *job, int fd, int vault, struct detail *detail)
+static int certified(struct job *job, int fd, int proof, int vault, struct detail *detail)
 {
     CLEANUP(ipc_message_free) Ipc__Message *answer = NULL;
     Ipc__Connected connected = IPC__CONNECTED__INIT;
@@ -92,7 +92,7 @@ static int certified(struct job *job, int fd, int vault, struct detail *detail)
         return r;
     connected.ssh_certificate = answer->answer_certificate->certificate;
     connected.login = job->message->login;
-    r = tell_gate(job, &connected, &fd, 1);
+    r = tell_gate(job, &connected, (const int[]){ fd, proof }, proof < 0 ? 1 : 2);
     return r ? detail_fail(detail, r, "the gate did not take the connection") : 0;
 }
 
@@ -160,7 +160,8 @@ static int be_agent(const struct certificate_signer *signer, const char *login, 
     return r;
 }
 
-static int signing(struct job *job, int tcp, const struct certificate_signer *signer, struct detail *detail)
+static int signing(struct job *job, int tcp, int proof, const struct certificate_signer *signer,
+                   struct detail *detail)
 {
     CLEANUP(fd_close) int ours = -1;
     CLEANUP(fd_close) int theirs = -1;
@@ -174,7 +175,7 @@ static int signing(struct job *job, int tcp, const struct certificate_signer *si
     theirs = pair[1];
     connected.ssh_key.data = (uint8_t *)(uintptr_t)signer_public(signer, &connected.ssh_key.len);
     connected.login = job->message->login;
-    r = tell_gate(job, &connected, (const int[]){ tcp, theirs }, 2);
+    r = tell_gate(job, &connected, (const int[]){ tcp, theirs, proof }, proof < 0 ? 2 : 3);
     if (r)
         return detail_fail(detail, r, "the gate did not take the connection");
     fd_close(STEAL_FD(job->gate));
@@ -190,6 +191,17 @@ static int reach(struct job *job, int *ret_fd, struct detail *detail)
 
     if (!r)
         job_keep_alive(*ret_fd);
+    return r;
+}
+
+/* Where the host's key is certified it shows its certificate in a connection of its own, which is only made
+ * here: who reads it has no secret. */
+static int reach_both(struct job *job, int *ret_fd, int *ret_proof, struct detail *detail)
+{
+    int r = reach(job, ret_fd, detail);
+
+    if (!r && job->target->n_host_cas > 0)
+        r = reach(job, ret_proof, detail);
     alarm(0);
     return r;
 }
@@ -198,16 +210,17 @@ static int log_in(struct job *job, uint8_t *secret, size_t secret_n, int vault, 
 {
     CLEANUP(certificate_signer_free) struct certificate_signer *signer = NULL;
     CLEANUP(fd_close) int fd = -1;
+    CLEANUP(fd_close) int proof = -1;
     int r = 0;
 
     if (secret_n > 0)
         r = certificate_signer_again(secret, secret_n, &signer, detail);
     explicit_bzero(secret, secret_n);
     if (!r)
-        r = reach(job, &fd, detail);
+        r = reach_both(job, &fd, &proof, detail);
     if (r)
         return r;
-    return signer ? signing(job, fd, signer, detail) : certified(job, fd, vault, detail);
+    return signer ? signing(job, fd, proof, signer, detail) : certified(job, fd, proof, vault, detail);
 }
 
 int host_run(struct job *job, uint8_t *secret, size_t secret_n, int vault)

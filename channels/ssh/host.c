@@ -1,7 +1,7 @@
 /* A host is idle, asks the vault, waits for the connector, logs in, and is ready; whatever fails tells every
  * task why and makes it idle again, so that the next session tries anew. Nobody waits longer than
- * LOGIN_LIMIT_MS. */
-#include "channels/ssh/host.h"
+ * HOST_LOGIN_LIMIT_MS. */
+#include "channels/ssh/host_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,29 +17,10 @@
 #include "channels/ssh/task.h"
 
 enum {
-    LOGIN_LIMIT_MS = 30 * 1000,
     IDLE_LIMIT_MS = 60 * 1000, /* without a session, before the connection is given up */
 };
 
-enum host_state { HOST_IDLE, HOST_ASKS, HOST_LOGS_IN, HOST_READY };
-
-struct ssh_host {
-    struct ssh_host *next;
-    struct gate *gate;
-    const Ipc__Target *target;
-    char *login;   /* "": the target's own */
-    char *command; /* nothing else can be run on it; or "" */
-    enum host_state state;
-    uint32_t request;           /* to the vault, while it is asked; else 0 */
-    struct ipc_peer *connector; /* until it has answered */
-    struct upstream_key *key;
-    struct upstream *upstream;
-    struct timer *limit; /* of the login; then, without tasks, of idleness */
-    struct ssh_task *tasks;
-    struct ssh_flow *flows;
-};
-
-static const char *login_of(const struct ssh_host *host)
+const char *ssh_host_login(const struct ssh_host *host)
 {
     return host->login[0] ? host->login : host->target->login;
 }
@@ -51,13 +32,12 @@ static void reset(struct ssh_host *host)
     host->state = HOST_IDLE;
     host->request = 0;
     timer_stop(host->limit);
-    ipc_peer_free(STEAL(host->connector));
-    upstream_key_free(STEAL(host->key));
+    ssh_host_drop_login(host);
     upstream_free(STEAL(host->upstream));
 }
 
 /* Tells every task, which each free themselves. */
-static void fail(struct ssh_host *host, const struct refusal *why)
+void ssh_host_fail(struct ssh_host *host, const struct refusal *why)
 {
     struct ssh_task *tasks = STEAL(host->tasks);
     struct ssh_flow *flows = STEAL(host->flows);
@@ -80,15 +60,15 @@ static void fail(struct ssh_host *host, const struct refusal *why)
     }
 }
 
-static void refuse_login(struct ssh_host *host, const struct refusal *why, const char *detail)
+void ssh_host_refuse_login(struct ssh_host *host, const struct refusal *why, const char *detail)
 {
     struct gate *gate = host->gate;
     log_event(LOG_WARNING, "target_login_refused", "connection", U64(gate->connection), "identity",
-              gate->identity->name, "target", host->target->name, "login", login_of(host), "code", why->code,
-              "reason", why->reason, "detail", detail, NULL);
-    gate_audit(gate, "target_login_refused", "target", host->target->name, "login", login_of(host), "code",
-               why->code, "detail", detail, NULL);
-    fail(host, why);
+              gate->identity->name, "target", host->target->name, "login", ssh_host_login(host), "code",
+              why->code, "reason", why->reason, "detail", detail, NULL);
+    gate_audit(gate, "target_login_refused", "target", host->target->name, "login", ssh_host_login(host),
+               "code", why->code, "detail", detail, NULL);
+    ssh_host_fail(host, why);
 }
 
 /* There may be many of those, each for one command. */
@@ -104,6 +84,8 @@ static void forget(struct ssh_host *host)
     timer_free(host->limit);
     free(host->login);
     free(host->command);
+    free(host->proven_key);
+    free(host->proven_keys);
     free(host);
 }
 
@@ -115,50 +97,15 @@ static void took_too_long(void *owner)
     else if (host->state == HOST_READY)
         reset(host); /* it was idle */
     else
-        refuse_login(host,
-                     &(struct refusal){ .code = "target_unavailable",
-                                        .reason = "the target did not let the bastion in within 30 seconds" },
-                     "timed out");
+        ssh_host_refuse_login(
+            host,
+            &(struct refusal){ .code = "target_unavailable",
+                               .reason = "the target did not let the bastion in within 30 seconds" },
+            "timed out");
 }
 
-static void lost(void *owner, enum upstream_fault fault, const char *detail)
+void ssh_host_ready(struct ssh_host *host)
 {
-    struct ssh_host *host = owner;
-    char reason[DETAIL_MAX];
-    struct refusal why = { .code = "target_unavailable", .reason = reason };
-    if (host->state == HOST_READY) {
-        (void)snprintf(reason, sizeof reason, "the connection to target \"%s\" was lost", host->target->name);
-        log_event(LOG_WARNING, "target_lost", "connection", U64(host->gate->connection), "target",
-                  host->target->name, "detail", detail, NULL);
-        fail(host, &why);
-        return;
-    }
-    if (fault == UPSTREAM_HOST_KEY) {
-        why.code = "host_key_mismatch";
-        (void)snprintf(reason, sizeof reason,
-                       "the host key of target \"%s\" is not the one that is pinned for it",
-                       host->target->name);
-    } else if (fault == UPSTREAM_NOT_LET_IN) {
-        (void)snprintf(reason, sizeof reason, "target \"%s\" refused the bastion's login",
-                       host->target->name);
-    } else {
-        (void)snprintf(reason, sizeof reason, "target \"%s\" does not answer as an SSH server that suits",
-                       host->target->name);
-    }
-    refuse_login(host, &why, detail);
-}
-
-/* ---- logging in ---- */
-
-static void ready(void *owner)
-{
-    struct ssh_host *host = owner;
-    host->state = HOST_READY;
-    timer_stop(host->limit);
-    upstream_key_free(STEAL(host->key));
-    gate_audit(
-        host->gate, "target_login", "target", host->target->name, "login", login_of(host), "credential",
-        host->target->credential[0] ? host->target->credential : host->target->certificate_authority, NULL);
     for (struct ssh_task *task = host->tasks, *next; task; task = next) {
         next = task->next;
         ssh_task_ready(task);
@@ -166,117 +113,6 @@ static void ready(void *owner)
     for (struct ssh_flow *flow = host->flows, *next; flow; flow = next) {
         next = flow->next;
         ssh_flow_ready(flow);
-    }
-}
-
-static void connector_gone(void *owner, const char *reason)
-{
-    refuse_login(
-        owner,
-        &(struct refusal){ .code = "target_unavailable", .reason = "the login to the target was given up" },
-        reason);
-}
-
-static const struct upstream_calls calls = { ready, lost };
-
-static int connected(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
-{
-    struct ssh_host *host = owner;
-    const Ipc__Connected *answer = message->connected;
-    if (!answer->refusal && n_fds != (host->key ? 1u : 2u))
-        return -EPROTO;
-    ipc_peer_free(STEAL(host->connector));
-    if (answer->refusal) {
-        struct refusal why = refusal_of(answer->refusal);
-        refuse_login(host, &why, NULL);
-        return 0;
-    }
-    const struct upstream_login login = { .target = host->target,
-                                          .user = answer->login[0] ? answer->login : login_of(host),
-                                          .key = host->key,
-                                          .certificate = answer->ssh_certificate.data,
-                                          .certificate_n = answer->ssh_certificate.len,
-                                          .agent = host->key ? -1 : STEAL_FD(fds[1]) };
-    host->state = HOST_LOGS_IN;
-    int r = upstream_new(host->gate->loop, STEAL_FD(fds[0]), &login, &calls, host, &host->upstream);
-    if (r)
-        refuse_login(
-            host, &(struct refusal){ .code = "target_unavailable", .reason = "the login could not be begun" },
-            strerror(-r));
-    else
-        upstream_settle(host->upstream);
-    return 0;
-}
-
-static int send_ask(struct ssh_host *host, const uint8_t *key, size_t n)
-{
-    struct gate *gate = host->gate;
-    Ipc__AskLogin ask = IPC__ASK_LOGIN__INIT;
-    ask.request = host->request = gate_request(gate);
-    ask.target = host->target->name;
-    ask.login = host->login;
-    ask.command = host->command;
-    ask.ssh_public_key = (ProtobufCBinaryData){ .len = n, .data = (uint8_t *)(uintptr_t)key };
-    ask.recording =
-        (char *)(uintptr_t)(host->tasks ? ssh_task_recording(host->tasks) : ssh_flow_recording(host->flows));
-    Ipc__Message message = IPC_MESSAGE(ASK_LOGIN, ask_login, &ask);
-    return ipc_peer_send(gate->vault, &message, NULL, 0);
-}
-
-/* Asks the vault; the first task is there. */
-static int begin(struct ssh_host *host)
-{
-    CLEANUP(free) uint8_t *public = NULL;
-    size_t n = 0;
-    int r = host->gate->vault ? 0 : -EPIPE;
-    if (r == 0 && host->target->certificate_authority[0])
-        r = upstream_key_new(&host->key, &public, &n);
-    if (r == 0)
-        r = send_ask(host, public, n);
-    if (r == 0) {
-        host->state = HOST_ASKS;
-        timer_set(host->limit, LOGIN_LIMIT_MS);
-    }
-    return r;
-}
-
-/* ---- the vault's answer ---- */
-
-static void answered(struct ssh_host *host, const Ipc__AnswerLogin *answer, int *fds, size_t n_fds)
-{
-    static const struct ipc_rule rules[] = { { IPC__MESSAGE__BODY_CONNECTED, 1, true, 0, 2, connected } };
-    host->request = 0;
-    if (answer->refusal || n_fds != 1) {
-        struct refusal why = { .code = "target_unavailable", .reason = "the vault gave no login" };
-        if (answer->refusal)
-            why = refusal_of(answer->refusal);
-        refuse_login(host, &why, NULL);
-    } else if (ipc_peer_new(host->gate->loop, STEAL_FD(fds[0]), "connector", rules, 1, connector_gone, host,
-                            &host->connector)) {
-        refuse_login(host, &(struct refusal){ .code = "limit", .reason = "out of memory or descriptors" },
-                     NULL);
-    }
-}
-
-bool ssh_hosts_answer_login(struct gate *gate, const Ipc__AnswerLogin *answer, int *fds, size_t n_fds)
-{
-    for (struct ssh_host *host = gate->ssh_hosts; host; host = host->next) {
-        if (host->request != 0 && host->request == answer->request) {
-            answered(host, answer, fds, n_fds);
-            return true;
-        }
-    }
-    return false;
-}
-
-void ssh_hosts_vault_gone(struct gate *gate)
-{
-    static const struct refusal why = { .code = "target_unavailable",
-                                        .reason = "the vault has restarted",
-                                        .next = "connect again" };
-    for (struct ssh_host *host = gate->ssh_hosts; host; host = host->next) {
-        if (host->request != 0)
-            refuse_login(host, &why, NULL);
     }
 }
 
@@ -301,6 +137,7 @@ static struct ssh_host *make(struct gate *gate, const Ipc__Target *target, const
     *host = (struct ssh_host){ .next = gate->ssh_hosts,
                                .gate = gate,
                                .target = target,
+                               .arrival = { .fd = -1, .agent = -1 },
                                .login = strdup(login),
                                .command = strdup(command) };
     if (!host->login || !host->command || timer_new(gate->loop, took_too_long, host, &host->limit)) {
@@ -323,12 +160,12 @@ static struct ssh_host *find_or_make(struct gate *gate, const Ipc__Target *targe
 /* Somebody has joined it: its login is begun, unless it is there or under way. */
 static void wake(struct ssh_host *host)
 {
-    if (host->state == HOST_IDLE && begin(host)) {
-        refuse_login(host,
-                     &(struct refusal){ .code = "target_unavailable",
-                                        .reason = "the vault is not available",
-                                        .next = "connect again later" },
-                     NULL);
+    if (host->state == HOST_IDLE && ssh_host_begin(host)) {
+        ssh_host_refuse_login(host,
+                              &(struct refusal){ .code = "target_unavailable",
+                                                 .reason = "the vault is not available",
+                                                 .next = "connect again later" },
+                              NULL);
     }
 }
 
