@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "channels/kube_link.h"
@@ -16,6 +17,8 @@ struct kube_preview_task {
     struct kube_preview *preview;
     char ids[HOLDERS_MAX][ID_MAX];
     size_t n_ids;
+    kube_preview_done *done; /* or NULL */
+    void *owner;
     struct kube_link *link; /* NULL: it is over */
     struct timer *timer;
 };
@@ -55,7 +58,10 @@ static void finish(struct kube_preview_task *task)
         return;
     kube_link_free(STEAL(task->link));
     timer_stop(task->timer);
-    tell(task);
+    if (task->done)
+        task->done(task->owner, task->preview);
+    else
+        tell(task);
 }
 
 static void on_timer(void *owner)
@@ -99,17 +105,15 @@ static int fill(struct kube_preview_task *task, struct channel *channel)
     return r;
 }
 
-int kube_preview_task_new(struct channel *channel, struct kube_preview *preview, const char *const *ids,
-                          size_t n_ids, struct kube_preview_task **ret)
+/* The preview is the task's, also on failure. */
+static int start(struct kube_preview_task *made, struct channel *channel, struct kube_preview_task **ret)
 {
-    struct kube_preview_task *task = calloc(1, sizeof *task);
+    struct kube_preview_task *task = malloc(sizeof *task);
     if (!task) {
-        kube_preview_free(preview);
+        kube_preview_free(made->preview);
         return -ENOMEM;
     }
-    *task = (struct kube_preview_task){ .gate = channel->gate, .preview = preview };
-    for (; task->n_ids < n_ids && task->n_ids < HOLDERS_MAX; task->n_ids++)
-        (void)snprintf(task->ids[task->n_ids], ID_MAX, "%s", ids[task->n_ids]);
+    *task = *made;
     int r = fill(task, channel);
     if (r) {
         kube_preview_task_free(task);
@@ -117,4 +121,22 @@ int kube_preview_task_new(struct channel *channel, struct kube_preview *preview,
     }
     *ret = task;
     return 0;
+}
+
+int kube_preview_task_new(struct channel *channel, struct kube_preview *preview, const char *const *ids,
+                          size_t n_ids, struct kube_preview_task **ret)
+{
+    struct kube_preview_task task = { .gate = channel->gate, .preview = preview };
+    for (; task.n_ids < n_ids && task.n_ids < HOLDERS_MAX; task.n_ids++)
+        (void)snprintf(task.ids[task.n_ids], ID_MAX, "%s", ids[task.n_ids]);
+    return start(&task, channel, ret);
+}
+
+int kube_preview_task_to(struct channel *channel, struct kube_preview *preview, kube_preview_done *done,
+                         void *owner, struct kube_preview_task **ret)
+{
+    struct kube_preview_task task = {
+        .gate = channel->gate, .preview = preview, .done = done, .owner = owner
+    };
+    return start(&task, channel, ret);
 }

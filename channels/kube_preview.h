@@ -12,4 +12,8 @@ struct kube_preview_task;
  * its own time; freeing it earlier gives it up. */
 MUST_USE int kube_preview_task_new(struct channel *channel, struct kube_preview *preview,
                                    const char *const *ids, size_t n_ids, struct kube_preview_task **ret);
+/* Tells nobody: done() gets the preview, in which what was had by then is, and may free the task. */
+typedef void kube_preview_done(void *owner, const struct kube_preview *preview);
+MUST_USE int kube_preview_task_to(struct channel *channel, struct kube_preview *preview,
+                                  kube_preview_done *done, void *owner, struct kube_preview_task **ret);
 void kube_preview_task_free(struct kube_preview_task *task);

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "channels/kube_preview.h"
 #include "channels/kube_stream_parts.h"
 #include "channels/kube_talk.h"
 #include "channels/recorder.h"
@@ -46,6 +47,7 @@ static int fill(struct kube_stream *s)
 {
     struct gate *gate = s->channel->gate;
     buffer_init(&s->in, KUBE_IN_MAX);
+    buffer_init(&s->read, KUBE_PREVIEW_ANSWER_MAX);
     buffer_init(&s->gathered, ACCESS_MAX);
     name_host(s);
     int r = fd_nonblock(s->client_fd, true);
@@ -80,6 +82,7 @@ void kube_stream_free(struct kube_stream *s)
     if (!s)
         return;
     kube_stream_drop_hold(s, "the client left");
+    kube_stream_forget_read(s);
     kube_talk_free(s->talk);
     kube_verdict_clear(&s->verdict);
     kube_link_free(s->link);
@@ -262,6 +265,7 @@ void kube_stream_step(struct kube_stream *s)
     if (exchange_state(s->exchange) == EXCHANGE_OVER) {
         kube_link_free(STEAL(s->link));
         kube_stream_drop_hold(s, "the client left");
+        kube_stream_forget_read(s);
         if (close_down(s)) {
             finish(s);
             return;

@@ -73,14 +73,21 @@ static int record(struct kube_stream *s, const struct buffer *text)
 
 /* ---- the verdict ---- */
 
+/* What is looked into, and its type: the body, or what the server made of it. */
+static const char *body_of(const struct kube_stream *s, const struct exchange_question *q,
+                           const uint8_t **ret_body, size_t *ret_n)
+{
+    bool read = buffer_size(&s->read) > 0;
+    *ret_body = read ? buffer_head(&s->read) : q->body;
+    *ret_n = read ? buffer_size(&s->read) : q->body_n;
+    return read ? "application/json" : http_head_field(q->head, "content-type");
+}
+
 static int judge(struct kube_stream *s, const struct exchange_question *q)
 {
     const struct circumstances who = kube_stream_who(s);
-    const struct kube_judged judged = { .request = q->request,
-                                        .type = http_head_field(q->head, "content-type"),
-                                        .body = q->body,
-                                        .body_n = q->body_n,
-                                        .open_body = q->streams };
+    struct kube_judged judged = { .request = q->request, .open_body = q->streams };
+    judged.type = body_of(s, q, &judged.body, &judged.body_n);
     return kube_verdict_of(s->channel->gate->rules, &who, &judged, &s->verdict);
 }
 
@@ -154,8 +161,10 @@ static int find_plan(struct kube_stream *s, const struct exchange_question *q)
     int r = kube_plan_new(gate->config, s->channel->target, &who, q->request, s->masking.veil.key, &s->plan);
     if (r || !s->plan || s->verdict.verdict.action == ACTION_DENY)
         return r;
-    r = kube_plan_check(s->plan, q->request, http_head_field(q->head, "content-type"), q->body, q->body_n,
-                        &s->fault);
+    const uint8_t *body;
+    size_t n;
+    const char *type = body_of(s, q, &body, &n);
+    r = kube_plan_check(s->plan, q->request, type, body, n, &s->fault);
     if (r > 0)
         set_fault(s, r);
     return r < 0 ? r : 0;
@@ -188,7 +197,10 @@ int kube_stream_decide(struct kube_stream *s)
     struct buffer text;
     buffer_init(&text, EXCHANGE_BODY_MAX + 2 * KUBE_TARGET_MAX + 2 * HTTP_HEAD_MAX);
     s->repeated = false;
-    int r = find_verdict(s, &q);
+    int r = kube_stream_read(s, &q);
+    if (r)
+        return r < 0 ? r : 0;
+    r = find_verdict(s, &q);
     r = r ? r : text_of(s, &q, &text);
     r = r ? r : record(s, &text);
     if (r == 0 && s->verdict.verdict.action == ACTION_ALLOW)
@@ -200,5 +212,6 @@ int kube_stream_decide(struct kube_stream *s)
     else if (r == 0)
         r = refuse_by_verdict(s, q.http);
     buffer_free(&text);
+    kube_stream_forget_read(s);
     return r;
 }

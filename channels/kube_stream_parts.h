@@ -11,6 +11,7 @@
 
 struct detect_stream;
 struct kube_hold;
+struct kube_preview_task;
 struct kube_talk;
 
 struct kube_stream {
@@ -30,14 +31,17 @@ struct kube_stream {
     struct masking masking;
 
     struct kube_link *link;
-    bool link_used;              /* it has answered a request before */
-    bool repeated;               /* the request was sent once more */
-    struct kube_verdict verdict; /* of the request that is under way */
-    struct kube_hold *hold;      /* while people decide; or NULL */
-    struct kube_plan *plan;      /* what is masked in its answer; or NULL */
-    struct kube_veil *veil;      /* which does that */
-    struct detail fault;         /* of the same */
-    enum access_kind access;     /* the answer is gathered, and told with ours in it */
+    bool link_used;                    /* it has answered a request before */
+    bool repeated;                     /* the request was sent once more */
+    struct kube_verdict verdict;       /* of the request that is under way */
+    struct kube_hold *hold;            /* while people decide; or NULL */
+    struct kube_preview_task *reading; /* the server is asked what the body sets; or NULL */
+    bool was_read;                     /* it was asked, */
+    struct buffer read;                /* and says this; or empty */
+    struct kube_plan *plan;            /* what is masked in its answer; or NULL */
+    struct kube_veil *veil;            /* which does that */
+    struct detail fault;               /* of the same */
+    enum access_kind access;           /* the answer is gathered, and told with ours in it */
     struct access_verdict access_verdict;
     char access_space[256];
     struct buffer gathered;
@@ -51,6 +55,11 @@ struct circumstances kube_stream_who(const struct kube_stream *s);
 MUST_USE int kube_stream_decide(struct kube_stream *s);
 /* People are asked, and nothing is known yet. */
 bool kube_stream_waits(const struct kube_stream *s);
+enum { KUBE_STREAM_READS = 1 };
+/* Before it is judged, while it is not known what its body sets. KUBE_STREAM_READS: the server is asked, and
+ * kube_stream_decide() is called once it has said. */
+MUST_USE int kube_stream_read(struct kube_stream *s, const struct exchange_question *q);
+void kube_stream_forget_read(struct kube_stream *s);
 /* They are asked, about the text that stands in the recording under that number. */
 MUST_USE int kube_stream_hold(struct kube_stream *s, const struct exchange_question *q,
                               const struct buffer *text, uint64_t number);

@@ -26,6 +26,7 @@ struct step {
 
 struct kube_preview {
     enum preview_kind kind;
+    bool to_judge;
     struct step steps[STEPS_MAX];
     size_t n_steps, at;
     char *host, *type, *resource;
@@ -136,8 +137,10 @@ static int plan_steps(struct kube_preview *p, const struct exchange_question *q)
     (void)snprintf(listed, sizeof listed, "%d", KUBE_PREVIEW_LISTED);
     switch (p->kind) {
     case PREVIEW_CHANGE:
-        r = target_of(q->request, none, NULL, NULL, &target);
-        r = r ? r : add_step(p, "GET", ONE, false, target);
+        if (!p->to_judge) {
+            r = target_of(q->request, none, NULL, NULL, &target);
+            r = r ? r : add_step(p, "GET", ONE, false, target);
+        }
         /* fallthrough */
     case PREVIEW_CREATE:
         r = r ? r : target_of(q->request, of_writes, "dryRun", "All", &target);
@@ -192,7 +195,8 @@ static int fill(struct kube_preview *p, const struct kube_preview_want *want)
         return -ENOMEM;
     int r = buffer_append(&p->body, q->body, q->body_n);
     r = r ? r : plan_steps(p, q);
-    r = r ? r : kube_plan_new(want->config, want->target, &want->who, q->request, NULL, &p->plan);
+    if (r == 0 && !want->to_judge)
+        r = kube_plan_new(want->config, want->target, &want->who, q->request, NULL, &p->plan);
     r = r ? r : http_reader_new(HTTP_RESPONSES, &p->reader);
     return r ? r : put_request(p);
 }
@@ -207,6 +211,7 @@ int kube_preview_new(const struct kube_preview_want *want, struct kube_preview *
     if (!p)
         return -ENOMEM;
     p->kind = kind;
+    p->to_judge = want->to_judge;
     r = fill(p, want);
     if (r == 0)
         *ret = STEAL(p);
@@ -352,4 +357,12 @@ int kube_preview_words(struct kube_preview *p, struct buffer *out)
 {
     return p->kind == PREVIEW_DELETE || p->kind == PREVIEW_DELETE_ALL ? put_deletion(p, out)
                                                                       : put_change(p, out);
+}
+
+const uint8_t *kube_preview_object(const struct kube_preview *p, size_t *ret_n)
+{
+    const struct step *last = &p->steps[p->n_steps - 1];
+    bool there = p->to_judge && last->whole && last->status / 100 == 2;
+    *ret_n = there ? buffer_size(&last->answer) : 0;
+    return there ? buffer_head(&last->answer) : NULL;
 }

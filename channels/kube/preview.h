@@ -24,6 +24,7 @@ struct kube_preview_want {
     const Ipc__Config *config;
     const Ipc__Target *target;
     struct circumstances who;
+    bool to_judge; /* the dry run's object alone, and nothing of it masked: for rules, never for people */
 };
 
 enum { KUBE_PREVIEW_NONE = 1 };
@@ -39,3 +40,5 @@ enum { KUBE_PREVIEW_DONE = 1 };
 MUST_USE int kube_preview_take(struct kube_preview *preview, const void *bytes, size_t n, size_t *ret_taken);
 /* Appends what there is to be shown, or why there is nothing. */
 MUST_USE int kube_preview_words(struct kube_preview *preview, struct buffer *out);
+/* Of one to judge: the object as the server would keep it, in JSON; NULL: there is none. Borrowed. */
+const uint8_t *kube_preview_object(const struct kube_preview *preview, size_t *ret_n);
