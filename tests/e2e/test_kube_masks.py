@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness.kube_bastion import Http, causes, http_to, kube_bastion, kubectl_through
-from harness.system import wait_until
+from harness.system import run, wait_until
 
 SPACE = "masks"
 REDACTED = base64.b64encode(b"[redacted]").decode()
@@ -63,9 +63,7 @@ def api(forward):
 
 @pytest.fixture
 def kubectl(cluster, forward):
-    def run(*words, **options):
-        return kubectl_through(cluster, forward.port, "-n", SPACE, *words, **options)
-    return run
+    return lambda *words, **options: kubectl_through(cluster, forward.port, "-n", SPACE, *words, **options)
 
 
 def real(cluster, name):
@@ -119,6 +117,48 @@ def test_what_is_sent_back_never_overwrites_a_value(cluster, kubectl, api):
     edited = kubectl("patch", "secret", "kept", "-p", json.dumps({"stringData": {"b": "new"}}))
     assert edited.returncode == 0, edited.stderr
     assert real(cluster, "kept")["data"] == {"a": encoded("the real one"), "b": encoded("new")}
+
+
+def test_edit_changes_what_it_changes_and_nothing_else(cluster, forward, tmp_path):
+    cluster.must("POST", SECRETS, {"metadata": {"name": "edited"}, "data": {"a": encoded("the real one"), "b": encoded("another")}})
+
+    def edit(script):
+        editor = tmp_path / "editor"
+        editor.write_text(f"#!/bin/sh\nsed -i '{script}' \"$1\"\n")
+        editor.chmod(0o755)
+        return run(cluster.bin / "kubectl", f"--server=http://127.0.0.1:{forward.port}", "-n", SPACE, "edit", "secret", "edited",
+                   env={**cluster.environment(), "KUBE_EDITOR": str(editor)})
+    done = edit("s/^type:.*/&\\nstringData: {c: new}/")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert real(cluster, "edited")["data"] == {"a": encoded("the real one"), "b": encoded("another"), "c": encoded("new")}
+    done = edit(f"s/a: {REDACTED}/a: {encoded('changed')}/")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert real(cluster, "edited")["data"] == {"a": encoded("changed"), "b": encoded("another"), "c": encoded("new")}
+
+
+def test_deployments_are_applied_and_their_environment_set(cluster, kubectl):
+    def manifest(**variables):
+        env = [{"name": name, "value": value} for name, value in variables.items()]
+        spec = {"containers": [{"name": "c", "image": "i", "env": env}]}
+        return json.dumps({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "applied"},
+                           "spec": {"replicas": 0, "selector": {"matchLabels": {"app": "a"}},
+                                    "template": {"metadata": {"labels": {"app": "a"}}, "spec": spec}}})
+
+    def environment():
+        there = cluster.get(f"/apis/apps/v1/namespaces/{SPACE}/deployments/applied")["spec"]["template"]["spec"]
+        return {one["name"]: one.get("value") for one in there["containers"][0]["env"]}
+    for variables in ({"A": "one", "B": "two"}, {"A": "changed", "B": "two"}, {"A": "changed"}):
+        done = kubectl("apply", "-f", "-", input=manifest(**variables))
+        assert done.returncode == 0, done.stderr
+        assert environment() == variables
+    done = kubectl("set", "env", "deployment/applied", "C=three")
+    assert done.returncode == 0, done.stderr
+    assert environment() == {"A": "changed", "C": "three"}
+    listed = kubectl("set", "env", "deployment/applied", "--list")
+    assert "A=[masked:environment]" in listed.stdout, listed.stdout + listed.stderr
+    restarted = kubectl("rollout", "restart", "deployment/applied")
+    assert restarted.returncode == 0, restarted.stderr
+    assert environment() == {"A": "changed", "C": "three"}
 
 
 def test_no_patch_and_no_selector_tells_a_value(cluster, api):
