@@ -120,8 +120,8 @@ static int run_login(struct job *job, char *password, int vault)
 
     alarm(0);
     if (r) {
-        refuse_gate(job, option);
         tell_vault(vault, false, detail.text[0] ? detail.text : strerror(-r));
+        refuse_gate(job, option);
         return CONNECTOR_UNAVAILABLE;
     }
     return PQsslInUse(login.conn) ? relay_tls(job, &login, vault) : hand_over_plain(job, &login, vault);

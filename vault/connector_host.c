@@ -228,8 +228,8 @@ int host_run(struct job *job, uint8_t *secret, size_t secret_n, int vault)
     struct detail detail = { "" };
     int r = log_in(job, secret, secret_n, vault, &detail);
 
+    tell_vault(vault, r == 0, r && !detail.text[0] ? strerror(-r) : detail.text);
     if (r && job->gate >= 0)
         refuse_gate(job, NULL);
-    tell_vault(vault, r == 0, r && !detail.text[0] ? strerror(-r) : detail.text);
     return r ? CONNECTOR_UNAVAILABLE : 0;
 }

@@ -113,8 +113,9 @@ static int run_session(struct job *job, char *secret, size_t secret_n, int vault
 
     alarm(0);
     if (r) {
+        tell_vault(vault, false,
+                   detail.text[0] ? detail.text : strerror(-r)); /* first: see connector_tell.h */
         refuse_gate(job, NULL);
-        tell_vault(vault, false, detail.text[0] ? detail.text : strerror(-r));
         return status;
     }
     session.frames =
