@@ -231,9 +231,13 @@ int channel_answer_recording(void *owner, const Ipc__Message *message, int *fds,
     struct refusal why;
     channel->request = 0;
     channel_recorded *recorded = STEAL(channel->recorded);
-    channel->recorder = recording_begin(gate, answer, fds, n_fds, &why);
-    if (channel->recorder)
+    struct recorder *recorder = recording_begin(gate, answer, fds, n_fds, &why);
+    if (recorder) {
+        shared_recording_leave(channel);
+        channel->recorder = recorder;
         recorded(channel);
+    } else if (channel->kube_stream)
+        kube_stream_stop(channel->kube_stream, &why);
     else
         channel_refuse(channel, &why);
     return 0;

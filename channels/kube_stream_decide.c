@@ -193,6 +193,8 @@ static int find_verdict(struct kube_stream *s, const struct exchange_question *q
 int kube_stream_decide(struct kube_stream *s)
 {
     const struct exchange_question q = exchange_question(s->exchange);
+    if (kube_stream_wants_recording(s, &q))
+        return kube_stream_ask_recording(s, &q);
     const uint64_t number = recorder_next(s->channel->recorder);
     struct buffer text;
     buffer_init(&text, EXCHANGE_BODY_MAX + 2 * KUBE_TARGET_MAX + 2 * HTTP_HEAD_MAX);

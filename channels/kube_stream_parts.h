@@ -47,13 +47,18 @@ struct kube_stream {
     struct buffer gathered;
     struct detect_stream *detect; /* of the answer; or NULL */
     struct kube_talk *talk;       /* once the protocol has changed; or NULL */
-    char reason[DETAIL_MAX];      /* for the log, at the end */
+    bool asks_recording;
+    char reason[DETAIL_MAX]; /* for the log, at the end */
 };
 
 struct circumstances kube_stream_who(const struct kube_stream *s);
 /* The state is ASKING: it is judged, recorded, and sent, refused or held. Negative: the stream must stop. */
 MUST_USE int kube_stream_decide(struct kube_stream *s);
-/* People are asked, and nothing is known yet. */
+/* Exec and attach are sessions of their own, and so have a recording of their own: whether there is none yet;
+ * asks for it. */
+bool kube_stream_wants_recording(const struct kube_stream *s, const struct exchange_question *q);
+MUST_USE int kube_stream_ask_recording(struct kube_stream *s, const struct exchange_question *q);
+/* People, or the ledger for a recording, are asked, and nothing is known yet. */
 bool kube_stream_waits(const struct kube_stream *s);
 enum { KUBE_STREAM_READS = 1 };
 /* Before it is judged, while it is not known what its body sets. KUBE_STREAM_READS: the server is asked, and

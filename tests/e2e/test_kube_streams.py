@@ -102,15 +102,25 @@ class Kubectl:
         return run(*self.argv(*words), env=self.environment(), **options)
 
 
-def recording_with(client, mark, request=""):
-    """(id, events) of the session that has the mark, once it has ended; request: a word of what was asked."""
+def recording_with(client, mark, kind="exec"):
+    """(what `sessions` says of it, events) of the session that has the mark, once it has ended."""
     def found():
-        for one in map(json.loads, client.must("sessions", "--json", "--grep", request or mark).splitlines()):
-            text = client.must("replay", one["id"], "--events") if one.get("state", "sealed") != "live" else ""
+        for one in map(json.loads, reversed(client.must("sessions", "--json").splitlines())):
+            if one["kind"] != kind or one.get("state", "sealed") == "live":
+                continue
+            text = client.must("replay", one["id"], "--events")
             if mark in text:
-                return one["id"], [json.loads(line) for line in text.splitlines()]
+                return one, [json.loads(line) for line in text.splitlines()]
         return None
     return wait_until(found, f"a session with {mark} has ended", 30, pause=0.3)
+
+
+def live_exec(client):
+    """The id of the one that runs."""
+    found = [one["id"] for one in map(json.loads, client.must("sessions", "--json").splitlines())
+             if one["kind"] == "exec" and one.get("state") == "live"]
+    assert len(found) == 1
+    return found[0]
 
 
 # ---- kubectl exec
@@ -130,12 +140,12 @@ def test_what_runs_is_recorded_with_its_input_output_and_exit_status(kubectl, op
     mark = "mark" + os.urandom(4).hex()
     done = kubectl("exec", "-i", "web", "--", "sh", "-c", f"cat; echo {mark} >&2; exit 3", input="typed\n")
     assert done.returncode == 3, done.stderr
-    recording, events = recording_with(ops, mark)
-    text = json.dumps(events)
-    assert f"cat; echo {mark} >&2; exit 3" in text and "exit status 3" in text and "typed" in text
-    assert "typed" in ops.must("replay", recording, "--text")
-    end = [one for one in events if one.get("event") == "end" or "status" in one][-1]
-    assert "3" in json.dumps(end)
+    session, events = recording_with(ops, mark)
+    assert (session["identity"], session["status"], session["requests"]) == ("olga", 3, 1)
+    assert session["command"] == f"sh -c 'cat; echo {mark} >&2; exit 3'"
+    assert "exit status 3" in json.dumps(events)
+    text = ops.must("replay", session["id"], "--text")
+    assert "typed" in text and mark in text
 
 
 def test_a_terminal_is_one_on_both_sides(kubectl, ops):
@@ -150,8 +160,9 @@ def test_a_terminal_is_one_on_both_sides(kubectl, ops):
         terminal.expect(r"40 120")
         terminal.line("exit 5")
         assert terminal.wait(30) == 5
-    recording, events = recording_with(ops, mark, "tty=true")
-    cast = [json.loads(line) for line in ops.must("replay", recording, "--cast").splitlines()]
+    session, events = recording_with(ops, mark)
+    assert (session["command"], session["status"]) == ("sh", 5)
+    cast = [json.loads(line) for line in ops.must("replay", session["id"], "--cast").splitlines()]
     assert mark in "".join(one[2] for one in cast[1:] if one[1] == "o")
     assert any(one[1] == "r" and one[2] == "120x40" for one in cast[1:])
     assert "open shell" in json.dumps(events)
@@ -207,7 +218,8 @@ def test_output_is_masked_and_so_is_the_recording(kubectl, ops):
     done = kubectl("exec", "web", "--", "sh", "-c", f"echo {mark} jane@example.com; echo joe@example.com >&2")
     assert done.returncode == 0 and mark in done.stdout
     _, events = recording_with(ops, mark)
-    outputs = json.dumps([one for one in events if "request" not in one and "exec?" not in json.dumps(one)])
+    outputs = json.dumps([one for one in events if one["event"] == "output"])
+    assert mark in outputs
     for text in (done.stdout, done.stderr, outputs):
         assert "jane@example.com" not in text and "joe@example.com" not in text
     with Terminal(kubectl.argv("exec", "-it", "web", "--", "sh"), env=kubectl.environment()) as terminal:
@@ -266,7 +278,16 @@ def said_back(port, content):
     return got
 
 
-def test_a_port_is_forwarded(kubectl, service, ops):
+@pytest.mark.parametrize("kind", PROGRAMS)
+def test_a_port_is_forwarded(kube, kind, service, ops):
+    with ops.forward("prod", 443) as made:
+        forward_twice(Kubectl(kube, made.port, kind), service)
+    _, events = recording_with(ops, f"port {service}: connection", "forward")
+    notes = json.dumps(events)
+    assert "1048576 bytes in, 1048576 bytes out" in notes and "5 bytes in, 5 bytes out" in notes
+
+
+def forward_twice(kubectl, service):
     local = free_port()
     process = subprocess.Popen(kubectl.argv("port-forward", "pod/web", f"{local}:{service}"), env=kubectl.environment(),
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -278,11 +299,6 @@ def test_a_port_is_forwarded(kubectl, service, ops):
     finally:
         stop(process)
         process.stdout.close()
-    _, events = recording_with(ops, f"port {service}: connection", "portforward")
-    notes = json.dumps(events)
-    assert "1048576 bytes in, 1048576 bytes out" in notes and "5 bytes in, 5 bytes out" in notes
-
-
 def test_a_rule_decides_on_port_forwards(kube, agent_port, service):
     for kind in PROGRAMS:
         done = Kubectl(kube, agent_port, kind)("port-forward", "pod/web", f":{service}", timeout=60)
@@ -414,14 +430,28 @@ def test_a_session_is_watched_while_it_lasts_and_can_be_killed(ops_port, gate):
         assert link.status == 101
         while (frame := link.receive())[1] != b"\x01one\n":
             assert frame[0] == 2 and len(frame[1]) == 1  # the server is ready
-        live = [one["id"] for one in map(json.loads, guard.must("sessions", "--json").splitlines())
-                if one.get("state") == "live"]
-        with guard.running("watch", live[-1]) as looking:
-            assert looking.stdout.read1(1000).decode().replace("\r", "").endswith("one\n")
-            guard.must("kill", live[-1], "--reason", "enough")
+        live = live_exec(guard)
+        with guard.running("watch", live) as looking:
+            seen = b""
+            while b"one" not in seen:
+                seen += looking.stdout.read1(1000) or pytest.fail(f"it ended with {seen}")
+            guard.must("kill", live, "--reason", "enough")
             got, code = link.all()
             assert code == 1008 and "gatehouse: " in json.loads(got[3])["message"]
             assert looking.wait(30) == 0
+
+
+def test_kubectl_prints_why_its_session_was_ended(kubectl, gate):
+    guard = gate.client("grace", principals=["guard"])
+    process = subprocess.Popen(kubectl.argv("exec", "web", "--", "sh", "-c", "echo runs; sleep 100"), env=kubectl.environment(),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "runs\n"
+        guard.must("kill", live_exec(guard), "--reason", "enough")
+        assert "this session was ended by grace: enough" in process.communicate(timeout=60)[1]
+        assert process.returncode != 0
+    finally:
+        stop(process)
 
 
 def test_many_connections_at_once_wait_for_their_turn(ops_port):
