@@ -11,8 +11,10 @@
 #include "base/text.h"
 #include "channels/audit.h"
 #include "channels/commands/commands.h"
+#include "channels/commands/config_kube.h"
 #include "channels/commands/desk.h"
 #include "channels/forward.h"
+#include "channels/kube_door.h"
 #include "channels/kube_stream.h"
 #include "channels/printer.h"
 #include "channels/recording.h"
@@ -52,11 +54,13 @@ static void channel_free(struct channel *channel)
         }
     }
     stream_free(channel->stream);
+    kube_door_free(channel->kube_door);
     kube_stream_free(channel->kube_stream);
     tool_free(channel->tool);
     ssh_task_free(channel->ssh_task);
     ssh_flow_free(channel->ssh_flow);
     desk_free(channel);
+    config_kube_free(channel->config_kube);
     shared_recording_leave(channel);
     recorder_free(channel->recorder);
     printer_free(channel->out);

@@ -7,7 +7,9 @@
 #include "channels/refusal.h"
 #include "channels/words.h"
 
+struct config_kube;
 struct desk;
+struct kube_door;
 struct kube_stream;
 struct recorder;
 struct shared_recording;
@@ -40,8 +42,10 @@ struct channel {
     struct shared_recording *shared; /* whose recorder it is; NULL: its own */
     struct printer *out, *err;       /* made when something is printed */
     struct stream *stream;           /* what it does: a forward to PostgreSQL, */
-    struct kube_stream *kube_stream; /* or to a Kubernetes API, */
+    struct kube_door *kube_door;     /* or to a Kubernetes API, until its client has said something, */
+    struct kube_stream *kube_stream; /* and then, */
     struct tool *tool;               /* or a tool, */
+    struct config_kube *config_kube; /* a command that waits for the vault, */
     struct desk *desk;               /* what operators do with approvals, */
     struct ssh_task *ssh_task;       /* or a session at an SSH target */
     struct ssh_flow *ssh_flow;       /* or a connection through one */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "channels/jump.h"
-#include "channels/kube_stream.h"
+#include "channels/kube_door.h"
 #include "channels/shared_recording.h"
 #include "channels/ssh/flow.h"
 #include "channels/stream.h"
@@ -28,15 +28,6 @@ static const struct {
 static void start_stream(struct channel *channel)
 {
     if (stream_new(channel, STEAL_FD(channel->data_fd), true, &channel->stream)) {
-        channel_refuse(channel, &(struct refusal){ .code = "limit", .reason = "out of memory" });
-        return;
-    }
-    channel_accept(channel);
-}
-
-static void start_kube_stream(struct channel *channel)
-{
-    if (kube_stream_new(channel, STEAL_FD(channel->data_fd), true, &channel->kube_stream)) {
         channel_refuse(channel, &(struct refusal){ .code = "limit", .reason = "out of memory" });
         return;
     }
@@ -74,7 +65,7 @@ static void to_target(struct channel *channel, const Ipc__Target *target, uint32
     } else if (is_host(target)) {
         jump_begin(channel);
     } else if (is_cluster(target)) {
-        channel_record_shared(channel, start_kube_stream);
+        channel_record_shared(channel, kube_door_open);
     } else {
         channel_record(channel, start_stream);
     }

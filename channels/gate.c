@@ -22,6 +22,7 @@
 #include "channels/commands/desk.h"
 #include "channels/enrol.h"
 #include "channels/jump.h"
+#include "channels/house_tls.h"
 #include "channels/kube_link.h"
 #include "channels/lifetime.h"
 #include "channels/login.h"
@@ -30,6 +31,7 @@
 #include "channels/stream.h"
 #include "channels/tool.h"
 #include "policy/certificate.h"
+#include "channels/tls.h"
 #include "policy/kube_body.h"
 #include "policy/revocation.h"
 #include "policy/sql.h"
@@ -145,6 +147,7 @@ static void vault_gone(void *owner, const char *reason)
     ssh_hosts_vault_gone(gate);
     streams_vault_gone(gate);
     kube_links_vault_gone(gate);
+    house_tls_vault_gone(gate);
 }
 
 static void launcher_gone(void *owner, const char *reason)
@@ -219,6 +222,7 @@ static const struct ipc_rule vault_rules[] = {
     { IPC__MESSAGE__BODY_VOUCHED, CHECKING, true, 0, 0, login_vouched },
     { IPC__MESSAGE__BODY_ANSWER_LOGIN, ADMITTED, false, 0, 1, on_answer_login },
     { IPC__MESSAGE__BODY_ANSWER_CANCEL, ADMITTED, false, 0, 0, stream_answer_cancel },
+    { IPC__MESSAGE__BODY_ANSWER_SERVER_CERTIFICATE, ADMITTED, false, 0, 0, house_tls_answered },
 };
 
 static const struct ipc_rule ledger_rules[] = {
@@ -344,7 +348,7 @@ int main(void)
     struct detail detail = { "" };
     bool landlocked = false;
     if (process_config(fds[0], &shared.config) || rulebook_new(shared.config, &shared.rules) ||
-        masking_compile(shared.config, &shared.detectors) || upstream_start()) {
+        masking_compile(shared.config, &shared.detectors) || upstream_start() || tls_start()) {
         log_event(LOG_ERROR, "start_failed", "detail", "the configuration can't be taken over", NULL);
         return 78;
     }

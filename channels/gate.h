@@ -12,6 +12,7 @@ struct certificate;
 struct channel;
 struct detectors;
 struct enrolment;
+struct house_tls_question;
 struct kube_link;
 struct login;
 struct preview;
@@ -38,6 +39,7 @@ struct gate {
     struct preview *previews;                   /* preview.c: what they are shown */
     struct kube_link *kube_links;               /* connections to API servers, */
     struct shared_recording *shared_recordings; /* and where those of one cluster are recorded */
+    struct house_tls_question *tls_questions;   /* certificates that the vault was asked for */
     struct stream *streams;                     /* stream.c: PostgreSQL connections, */
     struct stream_host *hosts;                  /* and what those to one target share */
     struct ssh_host *ssh_hosts;                 /* connections to SSH targets */

@@ -19,6 +19,7 @@
 #include "vault/host.h"
 #include "vault/kube.h"
 #include "vault/login.h"
+#include "vault/tls_server.h"
 
 enum { STATE_NEW = 1, STATE_VOUCHED = 2 };
 
@@ -235,6 +236,21 @@ static int on_ask_cancel(void *owner, const Ipc__Message *message, int *fds, siz
     return 0;
 }
 
+/* ---- AskServerCertificate ---- */
+
+static int on_ask_server_certificate(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    const Ipc__AskServerCertificate *asked = message->ask_server_certificate;
+    struct client *client = owner;
+    struct refusal refused = { .code = NULL };
+    CLEANUP(identity_free) Ipc__Identity *identity = NULL;
+    const Ipc__Target *target = reach(client, asked->target, &refused, &identity);
+
+    (void)fds, (void)n_fds;
+    tls_server_answer(client, asked->request, target, &refused);
+    return 0;
+}
+
 /* ---- life ---- */
 
 static void on_gone(void *owner, const char *reason)
@@ -249,6 +265,7 @@ static const struct ipc_rule gate_rules[] = {
     { IPC__MESSAGE__BODY_PRESENT, STATE_NEW, true, 0, 0, on_present },
     { IPC__MESSAGE__BODY_ASK_LOGIN, STATE_VOUCHED, false, 0, 0, on_ask_login },
     { IPC__MESSAGE__BODY_ASK_CANCEL, STATE_VOUCHED, false, 0, 0, on_ask_cancel },
+    { IPC__MESSAGE__BODY_ASK_SERVER_CERTIFICATE, STATE_VOUCHED, false, 0, 0, on_ask_server_certificate },
 };
 
 static void link_client(struct client *client)

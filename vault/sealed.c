@@ -21,6 +21,7 @@ enum {
     KDF_BOXES = 1,
     KDF_FILE = 2,
     KDF_MASKS = 3,
+    KDF_TLS = 4,
     NAME_MAX_ON_WIRE = SEALED_NAME_MAX,
 };
 
@@ -121,6 +122,11 @@ int sealed_mask_key(const struct secret *key, const char *target, struct secret 
         return -EIO;
     *ret = STEAL(of_target);
     return 0;
+}
+
+int sealed_tls_seed(const struct secret *key, struct secret **ret)
+{
+    return derive(key, KDF_TLS, ret);
 }
 
 /* What an entry's box is bound to, as it stands in the file. */

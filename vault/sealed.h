@@ -65,3 +65,6 @@ MUST_USE int sealed_rekey(struct sealed *sealed, const struct secret *from, cons
 /* The key by which one target's masked values are hashed (`with: hash`): SEALED_KEY bytes, the same as long
  * as the vault key is. */
 MUST_USE int sealed_mask_key(const struct secret *key, const char *target, struct secret **ret);
+/* What the CA of this bastion's TLS certificates is made from (vault/tls_ca.h): SEALED_KEY bytes, likewise.
+ */
+MUST_USE int sealed_tls_seed(const struct secret *key, struct secret **ret);

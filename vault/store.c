@@ -222,3 +222,10 @@ int store_mask_key(struct store *store, const char *target, struct secret **ret,
 
     return r ? r : sealed_mask_key(store->keys[store->used], target, ret);
 }
+
+int store_tls_seed(struct store *store, struct secret **ret, struct detail *detail)
+{
+    int r = store_refresh(store, detail);
+
+    return r ? r : sealed_tls_seed(store->keys[store->used], ret);
+}

@@ -31,6 +31,8 @@ MUST_USE int store_type(struct store *store, const char *name, enum sealed_type 
 /* Refreshes, and derives the key for one target's masks (sealed_mask_key). */
 MUST_USE int store_mask_key(struct store *store, const char *target, struct secret **ret,
                             struct detail *detail);
+/* Refreshes, and derives what the TLS CA is made from (sealed_tls_seed). */
+MUST_USE int store_tls_seed(struct store *store, struct secret **ret, struct detail *detail);
 
 /* ---- for the one who writes ---- */
 

@@ -23,6 +23,7 @@
 #include "vault/audit.h"
 #include "vault/bounded.h"
 #include "vault/client.h"
+#include "vault/tls_ca.h"
 
 enum { EXIT_CONFIG = 78, EXIT_SOFTWARE = 70, FD_CONFIG = 0, FD_ZYGOTE = 1, PATH_BYTES = 4096 };
 
@@ -308,6 +309,8 @@ int main(void)
     if (r)
         return r;
     certificate_start();
+    if (tls_ca_start())
+        log_event(LOG_WARNING, "no_tls", "detail", "OpenSSL can't make certificates", NULL);
     r = take_start(&vault, start->start, fds);
     if (r) {
         log_event(LOG_ERROR, "start_failed", "detail", strerror(-r), NULL);

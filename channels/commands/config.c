@@ -3,6 +3,7 @@
  * for them by the name of the target. We don't know what the client calls us: `bastion`, unless it says so.
  */
 #include "channels/commands/commands.h"
+#include "channels/commands/config_kube.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +14,9 @@
 enum { ANSWER_MAX = 1024 * 1024, BASTION_NAME_MAX = 255, KEY_TEXT_MAX = 32 * 1024 };
 
 struct request {
-    const char *bastion;
-    bool known_hosts, json;
+    const char *bastion, *kubeconfig; /* kubeconfig: of which target; or NULL */
+    uint64_t port;                    /* 0: not given */
+    bool known_hosts, json, tls_ca;
 };
 
 /* ---- what is asked ---- */
@@ -27,26 +29,52 @@ static bool is_host_name(const char *name)
     return n > 0 && n <= BASTION_NAME_MAX && name[0] != '-' && strspn(name, allowed) == n;
 }
 
+/* One option with its value, if it has one; false: there is none of that name. */
+static bool read_option(const struct words *words, size_t *at, struct request *request)
+{
+    const char *word = words->items[*at];
+    bool more = *at + 1 < words->count;
+    if (strcmp(word, "--json") == 0)
+        return request->json = true;
+    if (strcmp(word, "--known-hosts") == 0)
+        return request->known_hosts = true;
+    if (strcmp(word, "--tls-ca") == 0)
+        return request->tls_ca = true;
+    if (strcmp(word, "--bastion") == 0 && more)
+        return (request->bastion = words->items[++*at]) != NULL;
+    if (strcmp(word, "--kubeconfig") == 0 && more)
+        return (request->kubeconfig = words->items[++*at]) != NULL;
+    return strcmp(word, "--port") == 0 && more &&
+           text_to_u64(words->items[++*at], UINT16_MAX, &request->port) && request->port > 0;
+}
+
+static const char *fault_of(const struct request *request)
+{
+    if (request->json && request->known_hosts)
+        return "--json has the lines of known_hosts too";
+    if (request->json + request->known_hosts + request->tls_ca + (request->kubeconfig != NULL) > 1)
+        return "one of --known-hosts, --json, --kubeconfig and --tls-ca at a time";
+    if (request->port && !request->kubeconfig)
+        return "--port is for --kubeconfig: the port on your side";
+    return is_host_name(request->bastion)
+               ? NULL
+               : "--bastion takes the name that your ssh_config has for this bastion";
+}
+
 static bool read_request(struct channel *channel, struct request *ret)
 {
     struct request request = { .bastion = "bastion" };
     for (size_t i = 1; i < channel->words.count; i++) {
-        const char *word = channel->words.items[i];
-        if (strcmp(word, "--json") == 0) {
-            request.json = true;
-        } else if (strcmp(word, "--known-hosts") == 0) {
-            request.known_hosts = true;
-        } else if (strcmp(word, "--bastion") == 0 && i + 1 < channel->words.count) {
-            request.bastion = channel->words.items[++i];
-        } else {
-            command_usage(channel, "config [--bastion NAME] [--known-hosts | --json]");
-            return false;
-        }
+        if (read_option(&channel->words, &i, &request))
+            continue;
+        command_usage(
+            channel,
+            "config [--bastion NAME] [--known-hosts | --json | --kubeconfig TARGET [--port N] | --tls-ca]");
+        return false;
     }
-    if (!is_host_name(request.bastion) || (request.json && request.known_hosts)) {
-        command_usage(channel, request.json && request.known_hosts
-                                   ? "--json has the lines of known_hosts too"
-                                   : "--bastion takes the name that your ssh_config has for this bastion");
+    const char *fault = fault_of(&request);
+    if (fault) {
+        command_usage(channel, fault);
         return false;
     }
     *ret = request;
@@ -123,6 +151,17 @@ static void put_databases(const struct gate *gate, const char *bastion, struct b
                              target->name, bastion);
 }
 
+static void put_clusters(const struct gate *gate, const char *bastion, struct buffer *out)
+{
+    size_t at = 0;
+    for (const Ipc__Target *target; (target = next_target(gate, "kubernetes", &at));)
+        (void)!buffer_printf(
+            out,
+            "\n# %s: ssh -N -L %d:%s:443 %s, then http://127.0.0.1:%d as after `kubectl proxy`;\n"
+            "# by https with: ssh %s config --kubeconfig %s\n",
+            target->name, CONFIG_KUBE_PORT, target->name, bastion, CONFIG_KUBE_PORT, bastion, target->name);
+}
+
 static void put_config(const struct gate *gate, const char *bastion, struct buffer *out)
 {
     char name[512];
@@ -140,6 +179,7 @@ static void put_config(const struct gate *gate, const char *bastion, struct buff
             bastion, bastion);
     put_hosts(gate, bastion, out);
     put_databases(gate, bastion, out);
+    put_clusters(gate, bastion, out);
     (void)!buffer_printf(out, "\n");
     put_known_hosts(gate, bastion, "# known_hosts: ", out);
 }
@@ -200,6 +240,11 @@ void command_config(struct channel *channel)
     struct buffer out;
     if (!read_request(channel, &request))
         return;
+    if (request.kubeconfig || request.tls_ca) {
+        config_kube_begin(channel, request.bastion, request.kubeconfig,
+                          request.port ? (uint16_t)request.port : CONFIG_KUBE_PORT);
+        return;
+    }
     buffer_init(&out, 4 * ANSWER_MAX);
     if (request.json)
         put_json(channel->gate, request.bastion, &out);

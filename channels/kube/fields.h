@@ -3,6 +3,10 @@
 #include "channels/kube/http.h"
 
 enum { KUBE_FIELDS_REFUSED = 1 };
+/* A token that says nothing, for clients that want one: `Authorization: Bearer gatehouse` is as good as none.
+ */
+#define KUBE_NO_TOKEN "gatehouse"
+
 /* Whether a client may send these: fields by which it would be somebody else are refused, not dropped.
  * detail: for the client. */
 MUST_USE int kube_fields_check(const struct http_head *head, struct detail *detail);
