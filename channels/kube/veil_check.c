@@ -255,13 +255,41 @@ static int check_term(struct walk *walk, const char *term, size_t n)
     return place.mask ? asks(walk, "such a field selector") : 0;
 }
 
-static int check_selector(struct walk *walk, const char *selector)
+static int check_fields(struct walk *walk, const char *selector)
 {
     int r = 0;
     while (r == 0 && selector && *selector) {
         r = check_term(walk, selector, strcspn(selector, "=!,"));
         selector = strchr(selector, ',');
         selector = selector ? selector + 1 : NULL;
+    }
+    return r;
+}
+
+/* One label: "app", "!app", " app in (a, b)". */
+static int check_label(struct walk *walk, const char *term)
+{
+    static const char *const way[] = { "metadata", "labels" };
+    struct place place = place_begin(walk->plan, states_at(walk, 0));
+    term += strspn(term, " !");
+    for (size_t i = 0; i < sizeof way / sizeof way[0]; i++)
+        place = place_step(walk->plan, &place, states_at(walk, i), way[i], strlen(way[i]),
+                           states_at(walk, i + 1));
+    place =
+        place_step(walk->plan, &place, states_at(walk, 2), term, strcspn(term, " =!<>,"), states_at(walk, 3));
+    return place.mask ? asks(walk, "such a label selector") : 0;
+}
+
+/* Commas within "in (a, b)" separate values. */
+static int check_labels(struct walk *walk, const char *selector)
+{
+    int r = selector && *selector ? check_label(walk, selector) : 0;
+    unsigned depth = 0;
+    for (; r == 0 && selector && *selector; selector++) {
+        depth += *selector == '(';
+        depth -= *selector == ')' && depth > 0;
+        if (*selector == ',' && depth == 0)
+            r = check_label(walk, selector + 1);
     }
     return r;
 }
@@ -284,6 +312,7 @@ int kube_plan_check(const struct kube_plan *plan, const struct kube_request *req
     struct walk walk = { .plan = plan, .states = states, .detail = detail };
     if (!states)
         return -ENOMEM;
-    int r = check_selector(&walk, kube_request_parameter(request, "fieldSelector"));
+    int r = check_fields(&walk, kube_request_parameter(request, "fieldSelector"));
+    r = r ? r : check_labels(&walk, kube_request_parameter(request, "labelSelector"));
     return r || n == 0 || !sends_objects(request) ? r : check_body(&walk, type, bytes, n);
 }

@@ -518,6 +518,31 @@ static void a_selector_that_asks_is_refused(void **state)
         check(&house, "GET", "/apis/example.com/v1/things?fieldSelector=metadata.name%3Da", NULL, ""), 0);
 }
 
+static void so_is_one_by_a_masked_label(void **state)
+{
+    (void)state;
+    struct house house;
+    static const char *const columns[] = { "pods.metadata.labels[example.com/tier]", "**.env[*].value",
+                                           NULL };
+    static const struct {
+        const char *selector;
+        int fault;
+    } rows[] = { { "app%3Dweb", 0 },
+                 { "example.com/tier%3Dgold", KUBE_PLAN_ASKS },
+                 { "app%3Dweb,example.com/tier!%3Dgold", KUBE_PLAN_ASKS },
+                 { "app%20in%20(a,b),!example.com/tier", KUBE_PLAN_ASKS },
+                 { "app%20in%20(a,example.com/tier),b", 0 },
+                 { "app,example.com/tier%20notin%20(gold)", KUBE_PLAN_ASKS },
+                 { "", 0 } };
+    house_init(&house, "redact", columns);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char target[256];
+        (void)snprintf(target, sizeof target, "/api/v1/pods?labelSelector=%s", rows[i].selector);
+        if (check(&house, "GET", target, NULL, "") != rows[i].fault)
+            fail_msg("%s", target);
+    }
+}
+
 static void no_depth_of_a_body_is_too_much_for_us(void **state)
 {
     (void)state;
@@ -558,6 +583,7 @@ int main(void)
         cmocka_unit_test(a_hash_that_is_sent_back_is_refused),
         cmocka_unit_test(a_patch_that_asks_is_refused),
         cmocka_unit_test(a_selector_that_asks_is_refused),
+        cmocka_unit_test(so_is_one_by_a_masked_label),
         cmocka_unit_test(no_depth_of_a_body_is_too_much_for_us),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
