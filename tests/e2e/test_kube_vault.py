@@ -64,6 +64,7 @@ def gate(cluster, tmp_path_factory):
         target("direct", "admin-token"),
         target("cert", "cert", impersonate={"user": "via:{identity}", "groups": []}),
         target("bounded", "plain-token", impersonate=True, token_request=bounded),
+        target("cert-bounded", "cert", token_request=dict(bounded)),
         target("unbound", "plain-token", token_request={**bounded, "service_account": "default"}),
         target("claims", "admin-token", impersonate={"user": "{username}"}),
         target("wrong-token", "no-token"),
@@ -188,6 +189,14 @@ def test_sessions_use_tokens_of_a_service_account(agent, cluster, gate, kube):
     gate.wait_log(rf"target_token .*target=bounded service_account={SPACE}/deployer outcome=ok lifetime=10m")
     assert len(re.findall(r"target_token .*target=bounded", gate.log())) == 1
     assert "eyJ" not in gate.log()  # how such tokens begin
+
+
+def test_a_certificate_gets_such_tokens_too(agent, cluster, kube):
+    path = f"{PODS}/with-a-certificate"
+    status, said = once(agent, "cert-bounded", path)
+    assert status == 403 and f'User "system:serviceaccount:{SPACE}:deployer" cannot get' in said["message"]
+    asked = seen(cluster, f"/api/v1/namespaces/{SPACE}/serviceaccounts/deployer/token", user="cert-admin")
+    assert asked["responseStatus"]["code"] == 201
 
 
 def test_a_token_that_the_api_server_does_not_give_is_no_way_around(agent, cluster, gate, kube):
