@@ -190,9 +190,11 @@ static int run_kind(struct job *job, char *secret, int vault)
                                 : run_login(job, secret, vault);
 }
 
-static int run_job(Ipc__Message *message, int vault, int gate)
+static int run_job(Ipc__Message *message, const Ipc__Spawn *spawn, int vault, int gate)
 {
-    struct job job = { .message = message->job, .target = message->job->target, .gate = gate };
+    struct job job = {
+        .message = message->job, .target = message->job->target, .gate = gate, .connection = spawn->connection
+    };
     char *secret = take_secret(message->job);
     int status;
 
@@ -215,12 +217,12 @@ static int connector_child(void *owner, const Ipc__Spawn *spawn, int *fds, size_
     int gate = n_fds > 1 ? fds[1] : -1;
     int r = ipc_receive_now(fds[0], JOB_LIMIT_MS, &message, job_fds, &n_job_fds);
 
-    (void)owner, (void)spawn;
+    (void)owner;
     if (r || message->body_case != IPC__MESSAGE__BODY_JOB || n_job_fds > 0)
         return EXIT_SOFTWARE;
     if (!message->job->cancel && !message->job->want_token && gate < 0)
         return EXIT_SOFTWARE;
-    return run_job(message, fds[0], gate);
+    return run_job(message, spawn, fds[0], gate);
 }
 
 int main(void)

@@ -18,6 +18,7 @@ struct job {
     const Ipc__Target *target;
     int gate;             /* the gate's socket, or -1: when it hangs up, the work is for nobody */
     uint64_t deadline_ms; /* monotonic */
+    uint64_t connection;  /* for whom it is, for the log */
 };
 
 /* ---- connector_wait.c ---- */

@@ -61,10 +61,12 @@ static int carry(struct session *session, const struct job *job, int plain_fd)
     }
     r = relay_run(session->login.tls, session->login.fd, plain_fd, &filter, &detail);
     if (r < 0)
-        log_event(LOG_WARNING, "target_request_refused", "target", job->target->name, "detail",
-                  session->fault.text[0] ? session->fault.text : strerror(-r), NULL);
+        log_event(LOG_WARNING, "target_request_refused", "connection", U64(job->connection), "target",
+                  job->target->name, "detail", session->fault.text[0] ? session->fault.text : strerror(-r),
+                  NULL);
     else if (detail.text[0])
-        log_event(LOG_WARNING, "target_lost", "target", job->target->name, "detail", detail.text, NULL);
+        log_event(LOG_WARNING, "target_lost", "connection", U64(job->connection), "target", job->target->name,
+                  "detail", detail.text, NULL);
     return r < 0 ? CONNECTOR_UNAVAILABLE : 0;
 }
 

@@ -219,7 +219,7 @@ static void the_gate_says_nothing_of_what_the_vault_says(void **state)
         assert_string_equal(answer, "");
         assert_int_equal(child_status(), 69);
     }
-    expect_log("target_request_refused target=prod");
+    expect_log("target_request_refused connection=7 target=prod");
     expect_log("Impersonate-User, which only the vault gives");
 }
 
