@@ -98,6 +98,13 @@ int buffer_append(struct buffer *b, const void *bytes, size_t n)
     return 0;
 }
 
+void buffer_retract(struct buffer *b, size_t n)
+{
+    b->end -= n;
+    if (b->start == b->end)
+        b->start = b->end = 0;
+}
+
 void buffer_consume(struct buffer *b, size_t n)
 {
     b->start += n;

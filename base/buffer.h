@@ -29,6 +29,8 @@ MUST_USE int buffer_reserve(struct buffer *b, size_t n, uint8_t **ret_space);
 /* Counts n bytes, written into the reserved room, as content. */
 void buffer_commit(struct buffer *b, size_t n);
 MUST_USE int buffer_append(struct buffer *b, const void *bytes, size_t n);
+/* Drops the last n bytes; n <= buffer_size(). */
+void buffer_retract(struct buffer *b, size_t n);
 /* Drops n bytes from the front; n <= buffer_size(). */
 void buffer_consume(struct buffer *b, size_t n);
 

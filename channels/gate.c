@@ -24,6 +24,7 @@
 #include "channels/jump.h"
 #include "channels/house_tls.h"
 #include "channels/kube_link.h"
+#include "channels/kube_stream.h"
 #include "channels/lifetime.h"
 #include "channels/login.h"
 #include "channels/masking.h"
@@ -202,6 +203,13 @@ static int on_approval_news(void *owner, const Ipc__Message *message, int *fds, 
     return 0;
 }
 
+static int on_answer_statements(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    if (kube_streams_answer_count(owner, message->answer_statements))
+        return 0;
+    return stream_answer_count(owner, message, fds, n_fds);
+}
+
 /* ---- tables ---- */
 
 static const struct ipc_rule front_rules[] = {
@@ -232,7 +240,7 @@ static const struct ipc_rule ledger_rules[] = {
     { IPC__MESSAGE__BODY_ANSWER_REVOKE, ADMITTED, false, 0, 0, channel_answer_revoke },
     { IPC__MESSAGE__BODY_ANSWER_KILL, ADMITTED, false, 0, 0, channel_answer_kill },
     { IPC__MESSAGE__BODY_KILL, ADMITTED | ENDING, false, 0, 0, kill_told },
-    { IPC__MESSAGE__BODY_ANSWER_STATEMENTS, ADMITTED, false, 0, 0, stream_answer_count },
+    { IPC__MESSAGE__BODY_ANSWER_STATEMENTS, ADMITTED, false, 0, 0, on_answer_statements },
     { IPC__MESSAGE__BODY_APPROVAL_NEWS, ADMITTED, false, 0, 0, on_approval_news },
     { IPC__MESSAGE__BODY_ANSWER_APPROVALS, ADMITTED, false, 0, 1, desk_answer_approvals },
     { IPC__MESSAGE__BODY_ANSWER_DECIDE, ADMITTED, false, 0, 0, desk_answer_decide },

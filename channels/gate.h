@@ -14,6 +14,7 @@ struct detectors;
 struct enrolment;
 struct house_tls_question;
 struct kube_link;
+struct kube_stream;
 struct login;
 struct preview;
 struct refusal;
@@ -37,7 +38,8 @@ struct gate {
     struct channel *channels;
     struct approval *approvals;                 /* approval.c: what waits for people */
     struct preview *previews;                   /* preview.c: what they are shown */
-    struct kube_link *kube_links;               /* connections to API servers, */
+    struct kube_stream *kube_streams;           /* connections of clients to Kubernetes targets, */
+    struct kube_link *kube_links;               /* ours to API servers, */
     struct shared_recording *shared_recordings; /* and where those of one cluster are recorded */
     struct house_tls_question *tls_questions;   /* certificates that the vault was asked for */
     struct stream *streams;                     /* stream.c: PostgreSQL connections, */

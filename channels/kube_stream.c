@@ -64,10 +64,12 @@ int kube_stream_new(struct channel *channel, int client_fd, bool record_output, 
         fd_close(client_fd);
         return -ENOMEM;
     }
-    *s = (struct kube_stream){ .channel = channel,
+    *s = (struct kube_stream){ .next = channel->gate->kube_streams,
+                               .channel = channel,
                                .number = ++channel->gate->last_stream,
                                .record_output = record_output,
                                .client_fd = client_fd };
+    channel->gate->kube_streams = s;
     int r = fill(s);
     if (r) {
         kube_stream_free(s);
@@ -81,6 +83,12 @@ void kube_stream_free(struct kube_stream *s)
 {
     if (!s)
         return;
+    for (struct kube_stream **at = &s->channel->gate->kube_streams; *at; at = &(*at)->next) {
+        if (*at == s) {
+            *at = s->next;
+            break;
+        }
+    }
     kube_stream_drop_hold(s, "the client left");
     kube_stream_forget_read(s);
     kube_talk_free(s->talk);
@@ -306,6 +314,10 @@ static void time_is_up(void *owner)
 {
     static const struct kube_status late = { .code = "target_unavailable",
                                              .reason = "the API server did not answer within 5 minutes" };
+    static const struct kube_status uncounted = {
+        .code = "recording_unavailable",
+        .reason = "the ledger does not answer, so nobody knows whether it may run"
+    };
     struct kube_stream *s = owner;
     if (exchange_state(s->exchange) == EXCHANGE_OVER) {
         finish(s);
@@ -316,10 +328,12 @@ static void time_is_up(void *owner)
         kube_stream_step(s);
         return;
     }
-    if (exchange_state(s->exchange) != EXCHANGE_ANSWERING)
+    bool counts = s->count_request != 0;
+    if (exchange_state(s->exchange) != EXCHANGE_ANSWERING && !counts)
         return;
+    s->count_request = 0;
     kube_link_free(STEAL(s->link));
-    if (kube_stream_refuse(s, &late))
+    if (kube_stream_refuse(s, counts ? &uncounted : &late))
         (void)!exchange_stop(s->exchange, &late);
     kube_stream_step(s);
 }

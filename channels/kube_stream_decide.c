@@ -125,6 +125,7 @@ static int find_access(struct kube_stream *s, const struct exchange_question *q)
     s->access = kind;
     s->verdict.verdict =
         (struct verdict){ .action = ACTION_ALLOW, .code = "", .rule = "built-in", .reason = "" };
+    s->verdict.reason[0] = s->verdict.next[0] = '\0';
     return 0;
 }
 
@@ -206,9 +207,9 @@ int kube_stream_decide(struct kube_stream *s)
     r = r ? r : text_of(s, &q, &text);
     r = r ? r : record(s, &text);
     if (r == 0 && s->verdict.verdict.action == ACTION_ALLOW)
-        r = kube_stream_send(s, s->access == ACCESS_REVIEW && s->access_verdict.action == ACTION_HOLD
-                                    ? s->access_verdict.words
-                                    : NULL);
+        r = kube_stream_count(s, s->access == ACCESS_REVIEW && s->access_verdict.action == ACTION_HOLD
+                                     ? s->access_verdict.words
+                                     : NULL);
     else if (r == 0 && s->verdict.verdict.action == ACTION_HOLD)
         r = kube_stream_hold(s, &q, &text, number);
     else if (r == 0)

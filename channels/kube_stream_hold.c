@@ -33,7 +33,7 @@ static void hold_free(struct kube_hold *hold)
 
 bool kube_stream_waits(const struct kube_stream *s)
 {
-    return s->hold || s->reading || s->asks_recording;
+    return s->hold || s->reading || s->asks_recording || s->count_request;
 }
 
 void kube_stream_drop_hold(struct kube_stream *s, const char *why)

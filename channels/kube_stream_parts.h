@@ -15,6 +15,7 @@ struct kube_preview_task;
 struct kube_talk;
 
 struct kube_stream {
+    struct kube_stream *next; /* of all in this gate */
     struct channel *channel;
     uint32_t number; /* in the recording */
     bool record_output;
@@ -33,6 +34,8 @@ struct kube_stream {
     struct kube_link *link;
     bool link_used;                    /* it has answered a request before */
     bool repeated;                     /* the request was sent once more */
+    uint32_t count_request;            /* to the ledger, while it is asked; else 0 */
+    uint64_t answer_bytes;             /* of its answer, that were shown */
     struct kube_verdict verdict;       /* of the request that is under way */
     struct kube_hold *hold;            /* while people decide; or NULL */
     struct kube_preview_task *reading; /* the server is asked what the body sets; or NULL */
@@ -58,7 +61,7 @@ MUST_USE int kube_stream_decide(struct kube_stream *s);
  * asks for it. */
 bool kube_stream_wants_recording(const struct kube_stream *s, const struct exchange_question *q);
 MUST_USE int kube_stream_ask_recording(struct kube_stream *s, const struct exchange_question *q);
-/* People, or the ledger for a recording, are asked, and nothing is known yet. */
+/* People or the ledger are asked, and nothing is known yet. */
 bool kube_stream_waits(const struct kube_stream *s);
 enum { KUBE_STREAM_READS = 1 };
 /* Before it is judged, while it is not known what its body sets. KUBE_STREAM_READS: the server is asked, and
@@ -73,6 +76,10 @@ void kube_stream_drop_hold(struct kube_stream *s, const char *why);
 /* It was allowed: a connection is there or asked for, and it is on its way. warning: goes with the answer; or
  * NULL. */
 MUST_USE int kube_stream_send(struct kube_stream *s, const char *warning);
+/* The same, once the limits of the rule that allowed it have room for it. */
+MUST_USE int kube_stream_count(struct kube_stream *s, const char *warning);
+/* Those of that rule; or NULL. */
+const Ipc__Limits *kube_stream_limits(const struct kube_stream *s);
 /* A Status is the answer; recorded. */
 MUST_USE int kube_stream_refuse(struct kube_stream *s, const struct kube_status *status);
 /* What the connection to the server has brought. */

@@ -74,6 +74,12 @@ static bool has_body(const struct http_head *head)
     return head->framing != HTTP_NO_BODY && !(head->framing == HTTP_LENGTH && head->length == 0);
 }
 
+static bool is_over_limit(const struct kube_stream *s, const struct http_head *head)
+{
+    const Ipc__Limits *limits = kube_stream_limits(s);
+    return limits && limits->bytes > 0 && head->framing == HTTP_LENGTH && head->length > limits->bytes;
+}
+
 static int answered(void *owner, const struct http_head *head, struct exchange_way *way)
 {
     static const struct kube_status unseen = {
@@ -83,12 +89,23 @@ static int answered(void *owner, const struct http_head *head, struct exchange_w
             "something in the API server's answer is masked, and it is no JSON in which it could be found",
         .next = "ask for JSON, or tell the bastion's operators",
     };
+    static const struct kube_status over_limit = {
+        .code = "limit",
+        .http = 403,
+        .reason = "the answer is longer than your rule allows",
+        .next = "ask for less: a namespace, a selector, limit=",
+    };
     struct kube_stream *s = owner;
     const char *type = http_head_field(head, "content-type");
     forget_answer(s);
+    s->answer_bytes = 0;
     int r = record_status(s, head->status, type ? type : "");
     if (r || !has_body(head))
         return r;
+    if (is_over_limit(s, head)) {
+        way->status = &over_limit;
+        return 0;
+    }
     way->rewritten = s->plan || s->access != ACCESS_NONE;
     if (s->plan && !is_json(head))
         way->status = &unseen;
@@ -102,6 +119,22 @@ static int answered(void *owner, const struct http_head *head, struct exchange_w
 }
 
 /* ---- its bytes ---- */
+
+/* The first piece that does not fit into the rule's limit is not shown, nor what follows. */
+static int limit(struct kube_stream *s, struct buffer *out, size_t before)
+{
+    const Ipc__Limits *limits = kube_stream_limits(s);
+    char note[256];
+    s->answer_bytes += buffer_size(out) - before;
+    if (!limits || limits->bytes == 0 || s->answer_bytes <= limits->bytes)
+        return 0;
+    buffer_retract(out, buffer_size(out) - before);
+    (void)snprintf(note, sizeof note,
+                   "the answer has more than %llu bytes, and was ended there (rule \"%.100s\")",
+                   (unsigned long long)limits->bytes, s->verdict.verdict.rule);
+    int r = recorder_note(s->channel->recorder, note);
+    return r ? r : EXCHANGE_CUT;
+}
 
 /* What is shown is recorded; a tool's terminal is. */
 static int record_body(struct kube_stream *s, const struct buffer *out, size_t before)
@@ -129,7 +162,8 @@ static int body(void *owner, const uint8_t *bytes, size_t n, struct buffer *out)
     struct kube_stream *s = owner;
     size_t before = buffer_size(out);
     int shown = show(s, bytes, n, out);
-    int r = record_body(s, out, before);
+    int r = limit(s, out, before);
+    r = r ? r : record_body(s, out, before);
     if (r || shown == 0 || shown == -ENOMEM)
         return r ? r : shown;
     r = recorder_note(s->channel->recorder, "the answer was cut off where what is masked could not be told");

@@ -51,8 +51,11 @@ void config_read_limits(struct config_reader *reader, const struct config_node *
         rule->limits->statements_per_minute = (uint32_t)statements;
     if (!rows && !bytes && !per_minute)
         config_fault(reader, node, "\"limits\" without any: rows, bytes or statements_per_minute");
-    if (!config_rule_is_for(reader, rule, "postgres", NULL))
-        config_fault(reader, node->key, "\"limits\" are about postgres targets, and this rule has none");
+    if (!config_rule_is_for(reader, rule, "postgres", "kubernetes"))
+        config_fault(reader, node->key,
+                     "\"limits\" are about postgres and kubernetes targets, and this rule has none");
+    else if (rows && !config_rule_is_for(reader, rule, "postgres", NULL))
+        config_fault(reader, rows->key, "\"rows\" is about postgres targets, and this rule has none");
     if (rule->action && *rule->action && strcmp(rule->action, "allow"))
         config_fault(reader, node, "\"limits\" are for rules with action: allow");
 }

@@ -12,7 +12,8 @@ from harness.kube_bastion import Http, causes, http_to, kube_bastion
 from harness.kube_odd import OddServer, ok
 from harness.system import wait_until
 
-RULES = [{"name": "all", "targets": ["*"], "match": "anything", "action": "allow"}]
+RULES = [{"name": "short", "roles": ["dba"], "targets": ["*"], "match": {"verbs": ["get"]}, "action": "allow", "limits": {"bytes": "1KiB"}},
+         {"name": "all", "targets": ["*"], "match": "anything", "action": "allow"}]
 POD = "/api/v1/namespaces/a/pods/p"
 SECRET = "/api/v1/namespaces/a/secrets/s"
 
@@ -121,6 +122,16 @@ def test_an_answer_in_which_something_is_masked_has_to_be_json(api, odd):
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
         link("GET", SECRET)
     link.close()
+
+
+def test_an_answer_that_is_known_to_be_too_long_is_refused(gate, odd):
+    odd.says.clear()
+    odd.says[POD] = [ok(b"x" * 1025, "text/plain")]
+    with http_to(gate.client("dan", principals=["dba"])) as api:
+        status, said = api("GET", POD)
+        assert (status, causes(said)["code"]) == (403, "limit")
+        odd.says[POD] = [ok(b"x" * 1024, "text/plain")]
+        assert api("GET", POD) == (200, "x" * 1024)
 
 
 def test_a_server_that_answers_early_and_one_that_says_continue(api, odd):

@@ -1,5 +1,6 @@
 """`ssh -L 8001:prod:443 bastion`: a real API server through the gate, as `kubectl proxy` serves it."""
 import base64
+import http.client
 import json
 import re
 import socket
@@ -13,11 +14,16 @@ from harness.system import wait_until
 SPACE = "gate"
 PODS = f"/api/v1/namespaces/{SPACE}/pods"
 MAPS = f"/api/v1/namespaces/{SPACE}/configmaps"
+ROLES = [{"name": role} for role in ("agent", "ops", "dba", "hasty")]
 RULES = [
     {"name": "no-host", "targets": ["*"], "action": "deny", "reason": "no pods on the host's network",
      "match": {"verbs": ["create", "update", "patch"], "fields": {"spec.**.hostNetwork": True}}},
     {"name": "no-mass-delete", "roles": ["agent"], "targets": ["*"], "action": "deny", "reason": "one at a time",
      "match": {"verbs": ["deletecollection"]}},
+    {"name": "few", "roles": ["hasty"], "targets": ["prod"], "action": "allow", "match": {"verbs": ["get"]},
+     "limits": {"statements_per_minute": 3, "bytes": "4KiB"}},
+    {"name": "short", "roles": ["hasty"], "targets": ["prod"], "action": "allow", "match": {"verbs": ["list", "watch"]},
+     "limits": {"bytes": "4KiB"}},
     {"name": "by-hand", "roles": ["agent"], "targets": ["prod"], "action": "approve", "approve": {"by": ["dba"], "wait": "1m"},
      "reason": "a second pair of eyes", "match": {"verbs": ["delete"], "resources": ["pods"]}},
     {"name": "work", "roles": ["agent"], "targets": ["prod"], "action": "allow",
@@ -36,6 +42,7 @@ def space(shared_kube):
 @pytest.fixture(scope="module")
 def gate(shared_kube, space):
     made = kube_bastion(shared_kube, RULES, target={"show_secrets": ["ops"]},
+                        roles=ROLES,
                         masks=[{"name": "found", "detect": ["email"], "with": "redact"}])
     yield made
     try:
@@ -263,6 +270,23 @@ def test_what_was_asked_and_answered_is_in_the_recording(gate, agent, kube):
     assert f'prod=> DELETE {MAPS}\n-- denied by rule "no-mass-delete": one at a time' in text
 
 
+def test_limits_of_a_rule_hold(gate, kube):
+    kube.must("POST", MAPS, config_map("long", a="x" * 100_000))
+    kube.must("POST", MAPS, config_map("short", a="x"))
+    with http_to(gate.client("hasty-1", principals=["hasty"])) as api:
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            api("GET", MAPS)
+    with http_to(gate.client("hasty-2", principals=["hasty"])) as api:
+        assert [api("GET", f"{MAPS}/short")[0] for _ in range(3)] == [200, 200, 200]
+        status, said = api("GET", f"{MAPS}/short")
+        told = causes(said)
+        assert (status, said["reason"], told["code"], told["rule"]) == (429, "TooManyRequests", "limit", "few")
+        assert 0 < said["details"]["retryAfterSeconds"] <= 61 and told["next"].startswith("wait ")
+        assert api("GET", f"{MAPS}?fieldSelector=metadata.name%3Dshort")[0] == 200  # another rule's
+    for name in ("long", "short"):
+        kube.must("DELETE", f"{MAPS}/{name}")
+
+
 def test_what_speaks_something_else_is_told(forward):
     with socket.create_connection(("127.0.0.1", forward.port), 60) as link:
         link.sendall(b"SSH-2.0-nobody\r\n\r\n")
@@ -274,7 +298,7 @@ def test_what_speaks_something_else_is_told(forward):
 
 def test_a_cluster_that_does_not_answer_is_said(gate, kube, agent):
     """The credential is in the vault; the server is not there."""
-    broken = kube_bastion(kube, RULES, target={"address": "https://127.0.0.1:1"})
+    broken = kube_bastion(kube, RULES, roles=ROLES, target={"address": "https://127.0.0.1:1"})
     try:
         with http_to(broken.client("agent-7", principals=["agent"])) as api:
             status, said = api("GET", MAPS)
