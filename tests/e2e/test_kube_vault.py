@@ -2,6 +2,7 @@
 happens when something about it is wrong."""
 import json
 import re
+import socket
 from types import SimpleNamespace
 
 import pytest
@@ -248,3 +249,35 @@ def test_a_sealed_vault_lets_nobody_in(agent, gate, kube):
     finally:
         aside.rename(key)
     assert once(agent, "bounded", PODS)[0] == 200
+
+
+# -- streams
+
+def exchange(link, head):
+    """Sends it on the connection; what came up to the end of the answer's head and a little more."""
+    link.sendall(head.replace("\n", "\r\n").encode())
+    got = b""
+    while b"\r\n\r\n" not in got:
+        more = link.recv(65536)
+        assert more, got
+        got += more
+    return got
+
+
+def test_a_stream_behind_requests_gets_a_connection_of_its_own(agent, cluster, gate, kube):
+    """The connector lets only the first request of a connection ask for another protocol."""
+    name = cluster.pod(SPACE, "streamed")
+    with agent.forward("direct", 443) as forward, socket.create_connection(("127.0.0.1", forward.port), 60) as link:
+        got = exchange(link, "GET /version HTTP/1.1\nHost: prod\n\n")
+        assert got.startswith(b"HTTP/1.1 200 ")
+        while b"}" not in got.split(b"\r\n\r\n", 1)[1]:
+            got += link.recv(65536)
+        got = exchange(link, f"GET {PODS}/{name}/exec?command=echo&command=hello-there&stdout=1 HTTP/1.1\nHost: prod\n"
+                       "Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\n"
+                       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\nSec-WebSocket-Protocol: v4.channel.k8s.io\n\n")
+        assert got.startswith(b"HTTP/1.1 101 "), got
+        while b"hello-there" not in got:
+            more = link.recv(65536)
+            assert more, got
+            got += more
+    assert "target_request_refused" not in gate.log()
