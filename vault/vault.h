@@ -9,7 +9,7 @@
 enum {
     VAULT_CLIENTS_MAX = 16384,        /* gates; the listener has a lower limit of its own */
     VAULT_ERRANDS_MAX = 256,          /* logins under way, of all gates */
-    VAULT_CLIENT_ERRANDS_MAX = 16,    /* and of one */
+    VAULT_CLIENT_ERRANDS_MAX = 64,    /* and of one: a client of a cluster opens many connections at once */
     VAULT_ERRAND_MS = 15 * 1000,      /* for one login */
     VAULT_ERRAND_GRACE_MS = 5 * 1000, /* for the connector to say why it failed */
     VAULT_SIGNING_MS = 30 * 1000,     /* more, for the one signature with the key of a host */

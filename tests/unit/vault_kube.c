@@ -16,6 +16,7 @@
 #include "policy/ticket.h"
 #include "tls_house.h"
 #include "vault/admin.h"
+#include "vault/vault.h"
 
 enum { ANSWER_MS = 30000, TARGETS_MAX = 16 };
 
@@ -556,6 +557,28 @@ static void a_token_is_in_the_audit_chain_or_not_used(void **unused)
     ipc_message_free(told);
 }
 
+static void logins_under_way_have_a_limit(void **unused)
+{
+    CLEANUP(fd_close) int gate = admitted_gate();
+    int connectors[VAULT_CLIENT_ERRANDS_MAX];
+    char said[DETAIL_MAX];
+
+    (void)unused;
+    for (size_t i = 0; i < VAULT_CLIENT_ERRANDS_MAX; i++) { /* all wait for one token */
+        ask(gate, "silent");
+        connectors[i] = answered(gate, said);
+        assert_true(connectors[i] >= 0);
+    }
+    ask(gate, "silent");
+    assert_int_equal(answered(gate, said), -1);
+    expect_has(said, "limit: too many logins to targets are under way");
+    CLEANUP(fd_close) int other = admitted_gate(); /* whom that does not concern */
+    uint64_t usable;
+    close(reach(other, "token", &usable));
+    for (size_t i = 0; i < VAULT_CLIENT_ERRANDS_MAX; i++)
+        close(connectors[i]);
+}
+
 static void a_gate_that_leaves_does_not_end_the_vault(void **unused)
 {
     char said[DETAIL_MAX];
@@ -643,6 +666,7 @@ int main(void)
         cmocka_unit_test(another_configuration_asks_for_another_token),
         cmocka_unit_test(a_credential_that_is_replaced_or_removed_takes_its_token_with_it),
         cmocka_unit_test(a_token_is_in_the_audit_chain_or_not_used),
+        cmocka_unit_test(logins_under_way_have_a_limit),
         cmocka_unit_test(a_gate_that_leaves_does_not_end_the_vault),
         cmocka_unit_test(what_could_not_be_used_is_not_taken),
         cmocka_unit_test(no_credential_is_in_any_log),
