@@ -97,7 +97,7 @@ void exchange_go(struct exchange *x, enum exchange_state to)
 
 /* ---- reading a request ---- */
 
-static void forget_request(struct exchange *x)
+void exchange_forget_request(struct exchange *x)
 {
     kube_request_free(STEAL(x->request));
     free(STEAL(x->warning));
@@ -174,7 +174,7 @@ static bool is_too_long(struct exchange *x, uint64_t more)
 static int take_head(struct exchange *x, const struct http_head *head)
 {
     const char *expected = http_head_field(head, "expect");
-    forget_request(x);
+    exchange_forget_request(x);
     x->head = head;
     x->keeps_alive = head->keeps_alive;
     x->heads = strcmp(head->method, "HEAD") == 0;
@@ -224,7 +224,7 @@ static int take_end(struct exchange *x)
     x->whole = true;
     if (x->state == EXCHANGE_SKIPPING) {
         exchange_go(x, EXCHANGE_READING);
-        forget_request(x);
+        exchange_forget_request(x);
     } else if (x->state == EXCHANGE_ANSWERING) {
         return x->head->framing == HTTP_CHUNKED ? frame_put_body(&x->to_server, "0\r\n\r\n", 5) : 0;
     } else {
@@ -255,7 +255,7 @@ static void take_fault(struct exchange *x)
         return;
     }
     struct detail kept = x->fault;
-    forget_request(x);
+    exchange_forget_request(x);
     x->fault = kept;
     set_fault(x, "malformed", 400);
     exchange_go(x, EXCHANGE_ASKING);
@@ -352,52 +352,6 @@ bool exchange_may_repeat(const struct exchange *x)
 {
     return x->head && !x->begun && !x->streams && !x->upgrades &&
            (x->heads || strcmp(x->head->method, "GET") == 0);
-}
-
-/* ---- refusing it ---- */
-
-void exchange_answered(struct exchange *x)
-{
-    if (x->whole && x->keeps_alive) {
-        exchange_go(x, EXCHANGE_READING);
-        forget_request(x);
-    } else if (!x->keeps_alive || (x->streams && x->sent)) {
-        exchange_go(x, EXCHANGE_OVER);
-    } else {
-        exchange_go(x, EXCHANGE_SKIPPING);
-    }
-}
-
-int exchange_refuse(struct exchange *x, const struct kube_status *status)
-{
-    struct buffer object;
-    buffer_init(&object, 64 * 1024);
-    if (!x->head || (!x->whole && x->head->framing == HTTP_LENGTH && x->head->length > EXCHANGE_SKIP_MAX) ||
-        (!x->whole && http_head_field(x->head, "expect")))
-        x->keeps_alive = false;
-    x->server_keeps = x->server_keeps && !x->sent;
-    int r = kube_status_put(&object, status, x->request);
-    r = r ? r : http_put_status(&x->to_client, kube_status_http(status));
-    r = r ? r : http_put_field(&x->to_client, "Content-Type", "application/json");
-    if (r == 0 && !x->keeps_alive)
-        r = http_put_field(&x->to_client, "Connection", "close");
-    r = r ? r : http_put_end_of_head(&x->to_client, HTTP_LENGTH, buffer_size(&object));
-    if (r == 0 && !x->heads)
-        r = buffer_append(&x->to_client, buffer_head(&object), buffer_size(&object));
-    buffer_free(&object);
-    if (r == 0)
-        exchange_answered(x);
-    return r;
-}
-
-int exchange_stop(struct exchange *x, const struct kube_status *status)
-{
-    bool untold = x->state == EXCHANGE_ASKING || (x->state == EXCHANGE_ANSWERING && !x->told);
-    x->keeps_alive = false;
-    if (status && untold)
-        return exchange_refuse(x, status);
-    exchange_go(x, EXCHANGE_OVER);
-    return 0;
 }
 
 const struct kube_agreement *exchange_agreement(const struct exchange *x)

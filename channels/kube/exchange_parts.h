@@ -1,4 +1,4 @@
-/* The inside of an exchange, shared by exchange.c (requests) and exchange_answer.c. */
+/* The inside of an exchange, shared by exchange.c (requests), exchange_refuse.c and exchange_answer.c. */
 #pragma once
 #include "channels/kube/exchange.h"
 
@@ -35,5 +35,7 @@ struct exchange {
 
 /* The one place where the state changes. */
 void exchange_go(struct exchange *x, enum exchange_state to);
+/* The next one may begin. */
+void exchange_forget_request(struct exchange *x);
 /* The answer is with the client: what follows on its connection. */
 void exchange_answered(struct exchange *x);

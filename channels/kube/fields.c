@@ -40,8 +40,23 @@ static bool drops_others(const char *connection)
     return false;
 }
 
+/* A page of another place, in a browser on the agent's machine: it can't read what it asks for here, but it
+ * could ask. What is served here has the same authority in both (RFC 6454 §7). */
+static bool is_of_another_page(const struct http_head *head)
+{
+    const char *origin = http_head_field(head, "origin"), *host = http_head_field(head, "host");
+    const char *site = http_head_field(head, "sec-fetch-site");
+    const char *authority = origin ? strstr(origin, "://") : NULL;
+    if (site && strcasecmp(site, "cross-site") == 0)
+        return true;
+    return origin && (!authority || !host || strcasecmp(authority + 3, host) != 0);
+}
+
 int kube_fields_check(const struct http_head *head, struct detail *detail)
 {
+    if (is_of_another_page(head))
+        return detail_fail(detail, KUBE_FIELDS_REFUSED,
+                           "it comes from a page of another place (Origin), in whose name nobody acts here");
     for (size_t i = 0; i < head->n_fields; i++) {
         const char *name = head->fields[i].name, *value = head->fields[i].value;
         if (begins(name, "impersonate-") || begins(name, "x-remote-"))

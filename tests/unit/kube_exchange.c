@@ -340,6 +340,12 @@ static void faults_are_asked_about_and_nothing_of_them_is_sent(void **state)
           "HTTP/1.1 403 ", true },
         { "GET /api/v1/pods HTTP/1.1\r\nAuthorization: Bearer x\r\n\r\n", "fault: the field Authorization",
           "HTTP/1.1 403 ", true },
+        { "GET /api/v1/pods HTTP/1.1\r\nHost: a:1\r\nOrigin: http://a:2\r\n\r\n",
+          "fault: it comes from a page", "HTTP/1.1 403 ", true },
+        { "GET /api/v1/pods HTTP/1.1\r\nHost: a:1\r\nOrigin: null\r\n\r\n", "fault: it comes from a page",
+          "HTTP/1.1 403 ", true },
+        { "GET /api/v1/pods HTTP/1.1\r\nHost: a:1\r\nSec-Fetch-Site: cross-site\r\n\r\n",
+          "fault: it comes from a page", "HTTP/1.1 403 ", true },
         { "GET /api/v1/pods HTTP/1.1\r\nConnection: content-type\r\n\r\n", "fault: the field Connection",
           "HTTP/1.1 403 ", true },
         { "GET /api/v1//pods HTTP/1.1\r\n\r\n", "GET - fault: ", "HTTP/1.1 403 ", true },
@@ -360,6 +366,15 @@ static void faults_are_asked_about_and_nothing_of_them_is_sent(void **state)
         assert_int_equal(exchange_state(t.x), cases[i].goes_on ? EXCHANGE_READING : EXCHANGE_OVER);
         finish(&t);
     }
+}
+
+static void a_page_of_the_same_place_may_ask(void **state)
+{
+    (void)state;
+    expect((struct talk){ .client = "GET /version HTTP/1.1\r\nHost: A:8001\r\nOrigin: http://a:8001\r\n"
+                                    "Sec-Fetch-Site: same-origin\r\n\r\n",
+                          .server = OK_AB },
+           "GET /version HTTP/1.1\r\nHost: api:6443\r\nAccept-Encoding: identity\r\n\r\n", SEEN_AB);
 }
 
 static void an_empty_authorization_is_none(void **state)
@@ -672,6 +687,7 @@ int main(void)
         cmocka_unit_test(accept_is_narrowed_to_json_where_it_must_be),
         cmocka_unit_test(a_refusal_is_a_status_and_the_connection_goes_on),
         cmocka_unit_test(faults_are_asked_about_and_nothing_of_them_is_sent),
+        cmocka_unit_test(a_page_of_the_same_place_may_ask),
         cmocka_unit_test(an_empty_authorization_is_none),
         cmocka_unit_test(bodies_have_a_limit_and_what_is_beyond_is_skipped),
         cmocka_unit_test(who_closes_in_the_middle_of_a_request_is_not_answered),
