@@ -19,10 +19,11 @@
 #include "policy/revocation.h"
 #include "policy/ticket.h"
 #include "vault/admin.h"
+#include "vault/vault.h"
 #include "house.h"
 #include "keygen.h"
 
-enum { ANSWER_MS = 20000, ERRANDS_PER_GATE = 16 };
+enum { ANSWER_MS = 20000, ERRANDS_PER_GATE = VAULT_CLIENT_ERRANDS_MAX };
 
 #define SOURCE "192.0.2.7"
 
