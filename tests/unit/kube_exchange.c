@@ -340,11 +340,11 @@ static void faults_are_asked_about_and_nothing_of_them_is_sent(void **state)
           "HTTP/1.1 403 ", true },
         { "GET /api/v1/pods HTTP/1.1\r\nAuthorization: Bearer x\r\n\r\n", "fault: the field Authorization",
           "HTTP/1.1 403 ", true },
-        { "GET /api/v1/pods HTTP/1.1\r\nHost: a:1\r\nOrigin: http://a:2\r\n\r\n",
+        { "GET /api/v1/pods HTTP/1.1\r\nHost: localhost:1\r\nOrigin: http://localhost:2\r\n\r\n",
           "fault: it comes from a page", "HTTP/1.1 403 ", true },
-        { "GET /api/v1/pods HTTP/1.1\r\nHost: a:1\r\nOrigin: null\r\n\r\n", "fault: it comes from a page",
-          "HTTP/1.1 403 ", true },
-        { "GET /api/v1/pods HTTP/1.1\r\nHost: a:1\r\nSec-Fetch-Site: cross-site\r\n\r\n",
+        { "GET /api/v1/pods HTTP/1.1\r\nHost: localhost:1\r\nOrigin: null\r\n\r\n",
+          "fault: it comes from a page", "HTTP/1.1 403 ", true },
+        { "GET /api/v1/pods HTTP/1.1\r\nHost: localhost:1\r\nSec-Fetch-Site: cross-site\r\n\r\n",
           "fault: it comes from a page", "HTTP/1.1 403 ", true },
         { "GET /api/v1/pods HTTP/1.1\r\nConnection: content-type\r\n\r\n", "fault: the field Connection",
           "HTTP/1.1 403 ", true },
@@ -371,10 +371,12 @@ static void faults_are_asked_about_and_nothing_of_them_is_sent(void **state)
 static void a_page_of_the_same_place_may_ask(void **state)
 {
     (void)state;
-    expect((struct talk){ .client = "GET /version HTTP/1.1\r\nHost: A:8001\r\nOrigin: http://a:8001\r\n"
-                                    "Sec-Fetch-Site: same-origin\r\n\r\n",
-                          .server = OK_AB },
-           "GET /version HTTP/1.1\r\nHost: api:6443\r\nAccept-Encoding: identity\r\n\r\n", SEEN_AB);
+    expect(
+        (struct talk){
+            .client = "GET /version HTTP/1.1\r\nHost: LOCALHOST:8001\r\nOrigin: http://localhost:8001\r\n"
+                      "Sec-Fetch-Site: same-origin\r\n\r\n",
+            .server = OK_AB },
+        "GET /version HTTP/1.1\r\nHost: api:6443\r\nAccept-Encoding: identity\r\n\r\n", SEEN_AB);
 }
 
 static void an_empty_authorization_is_none(void **state)
