@@ -1,4 +1,4 @@
-"""Other SSH programs on both sides: dropbear as a host; paramiko, asyncssh and plink as clients. And hosts and clients that die,
+"""Other SSH programs on both sides: dropbear as a host; paramiko, asyncssh and PuTTY's plink, psftp and pscp as clients. And hosts and clients that die,
 hang or flood."""
 import os
 import signal
@@ -146,13 +146,72 @@ def test_keys_are_exchanged_anew_under_load(host_bastion, host_ops):
     assert done.returncode == 0 and len(done.stdout) > BIG
 
 
-def test_plink(host_bastion, host_ops, tmp_path):
+@pytest.fixture
+def putty(host_bastion, host_ops, tmp_path):
+    """What PuTTY's tools need to know, and their environment."""
     ppk = tmp_path / "key.ppk"
     must("puttygen", host_ops.key, "-o", ppk, "-O", "private")
     shown = must("ssh-keygen", "-lf", host_bastion.state / "host_ed25519.pub").split()[1]
-    plink = ["plink", "-ssh", "-batch", "-noagent", "-i", ppk, "-cert", host_ops.certificate, "-hostkey", shown, "-P", host_bastion.port]
-    environment = {**os.environ, "HOME": str(tmp_path)}
+    return (["-batch", "-noagent", "-i", ppk, "-cert", host_ops.certificate, "-hostkey", shown, "-P", host_bastion.port],
+            {**os.environ, "HOME": str(tmp_path)})
+
+
+def test_plink(putty):
+    words, environment = putty
+    plink = ["plink", "-ssh", *words]
     done = run(*plink, "web1@127.0.0.1", "cat; echo err >&2; exit 3", input="z" * 500000, env=environment)
     assert (len(done.stdout), done.returncode) == (500000, 3) and "err\n" in done.stderr, done.stderr[-500:]
     done = run(*plink, "-t", "web1@127.0.0.1", "tty", env=environment)
     assert "/dev/pts/" in done.stdout
+
+
+def test_psftp(putty, tmp_path):
+    words, environment = putty
+    data, far, back = tmp_path / "data", tmp_path / "far", tmp_path / "back"
+    data.write_bytes(os.urandom(3_000_000))
+    batch = tmp_path / "batch"
+    batch.write_text(f"put {data} {far}\nget {far} {back}\nls {tmp_path}\nmkdir {tmp_path}/made\nrm {far}\nrmdir {tmp_path}/made\nquit\n")
+    done = run("psftp", *words, "-be", "-b", batch, "web1@127.0.0.1", env=environment, timeout=60)
+    assert done.returncode == 0 and "far" in done.stdout, done.stdout + done.stderr
+    assert back.read_bytes() == data.read_bytes() and not far.exists() and not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("mode", ["-sftp", "-scp"])
+def test_pscp(putty, tmp_path, mode):
+    words, environment = putty
+    tree = tmp_path / "tree"
+    (tree / "sub").mkdir(parents=True)
+    (tree / "sub" / "file").write_bytes(os.urandom(1_000_000))
+    (tmp_path / "there").mkdir()
+    for source, target in ((tree, f"web1@127.0.0.1:{tmp_path}/there"), (f"web1@127.0.0.1:{tmp_path}/there/tree", tmp_path / "back")):
+        (tmp_path / "back").mkdir(exist_ok=True)
+        done = run("pscp", mode, "-q", "-r", *words, source, target, env=environment, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "back" / "tree" / "sub" / "file").read_bytes() == (tree / "sub" / "file").read_bytes()
+
+
+@pytest.mark.parametrize("way", ["paramiko", "asyncssh"])
+def test_libraries_move_files(host_bastion, host_ops, tmp_path, way):
+    (tmp_path / "data").write_bytes(os.urandom(3_000_000))
+    script(host_ops, f"""
+        import paramiko
+        pkey = paramiko.Ed25519Key.from_private_key_file(key)
+        pkey.load_certificate(certificate)
+        client = paramiko.SSHClient()
+        client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+        client.connect(host, port, user, pkey=pkey, allow_agent=False, look_for_keys=False)
+        sftp = client.open_sftp()
+        sftp.put("{tmp_path}/data", "{tmp_path}/far")
+        sftp.get("{tmp_path}/far", "{tmp_path}/back")
+        client.close()
+        """ if way == "paramiko" else f"""
+        import asyncio, asyncssh
+        async def main():
+            async with asyncssh.connect(host, port, username=user, client_keys=[(key, certificate)], known_hosts=None,
+                                        agent_path=None, config=None) as connection:
+                async with connection.start_sftp_client() as sftp:
+                    await sftp.put("{tmp_path}/data", "{tmp_path}/far")
+                    await sftp.get("{tmp_path}/far", "{tmp_path}/back")
+        asyncio.run(main())
+        """)
+    assert (tmp_path / "back").read_bytes() == (tmp_path / "data").read_bytes()

@@ -5,7 +5,7 @@ endfunction()
 
 replay_test(recording replay-check)
 replay_test(verify replay-check)
-foreach(test ledger ledger_notify ledger_revoke)
+foreach(test ledger ledger_kill ledger_notify ledger_revoke)
   replay_test(${test} replay-check policy-ticket)
   target_sources(${test} PRIVATE ledger_fixture.c)
   target_compile_definitions(${test} PRIVATE LEDGER="$<TARGET_FILE:gatehouse-ledger>")
