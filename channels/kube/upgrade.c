@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "channels/kube/upgrade_parts.h"
 
-enum { SHOWN_MAX = 256 * 1024 };
+enum { SHOWN_MAX = 2 * 1024 * 1024 }; /* a terminal whose masks change is drawn anew */
 
 /* ---- life ---- */
 

@@ -8,13 +8,13 @@
 #include "policy/kube_request.h"
 
 enum {
-    KUBE_UPGRADE_STEP_MAX = 32 * 1024,     /* bytes that are read at once */
-    KUBE_UPGRADE_ENOUGH = 64 * 1024,       /* bytes that wait for a side, with which nothing more is read */
-    KUBE_UPGRADE_WAITING_MAX = 512 * 1024, /* bytes that ever wait for a side */
-    KUBE_LANES_MAX = 512,                  /* streams at once: 256 forwarded connections */
-    KUBE_ERROR_MAX = 64 * 1024,            /* bytes of what is said of an end */
-    KUBE_RESIZE_MAX = 256,                 /* of one message about a terminal's size */
-    KUBE_PORTS_MAX = 128,                  /* that a WebSocket forwards */
+    KUBE_UPGRADE_STEP_MAX = 32 * 1024, /* bytes that are read at once */
+    KUBE_UPGRADE_ENOUGH = 64 * 1024,   /* bytes that wait for a side, with which nothing more is read */
+    KUBE_UPGRADE_WAITING_MAX = 3 * 1024 * 1024, /* bytes that ever wait for a side */
+    KUBE_LANES_MAX = 512,                       /* streams at once: 256 forwarded connections */
+    KUBE_ERROR_MAX = 64 * 1024,                 /* bytes of what is said of an end */
+    KUBE_RESIZE_MAX = 256,                      /* of one message about a terminal's size */
+    KUBE_PORTS_MAX = 128,                       /* that a WebSocket forwards */
 };
 
 /* ---- before it: what is offered and agreed on ---- */

@@ -424,6 +424,39 @@ def test_other_upgrades_are_refused_with_a_status(ops_port):
         assert link.status == 403 and "none of the versions" in link.body()["message"]
 
 
+# ---- Python's client
+
+
+PYTHON = """
+import sys
+from kubernetes import client, stream
+configuration = client.Configuration(host="http://127.0.0.1:" + sys.argv[1])
+api = client.CoreV1Api(client.ApiClient(configuration))
+link = stream.stream(api.connect_get_namespaced_pod_exec, "web", sys.argv[2], command=["sh", "-c", "head -n 1; echo err >&2; exit 4"],
+                     stdin=True, stdout=True, stderr=True, tty=False, _preload_content=False)
+link.write_stdin("from python\\n")
+link.run_forever(timeout=60)
+print(repr((link.read_stdout(), link.read_stderr(), link.returncode)))
+ports = stream.portforward(api.connect_get_namespaced_pod_portforward, "web", sys.argv[2], ports=sys.argv[3])
+socket = ports.socket(int(sys.argv[3]))
+socket.setblocking(True)
+socket.sendall(b"said back")
+got = b""
+while len(got) < 9:
+    got += socket.recv(9 - len(got)) or sys.exit(f"{got} {ports.error(int(sys.argv[3]))}")
+print(got)
+"""
+
+
+def test_pythons_client_runs_commands_and_forwards_ports(ops_port, service):
+    done = run("/usr/bin/python3", "-c", PYTHON, ops_port, SPACE, service)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["('from python\\n', 'err\\n', 4)", "b'said back'"]
+
+
+# ---- while it lasts
+
+
 def test_a_session_is_watched_while_it_lasts_and_can_be_killed(ops_port, gate):
     guard = gate.client("grace", principals=["guard"])
     with WebSocket(ops_port, exec_path("sh", "-c", "echo one; sleep 100")) as link:
