@@ -205,6 +205,7 @@ def test_kubectl_prints_refusals_well(forward, kube):
     assert kubectl_through(kube, forward.port, "-n", SPACE, "delete", "configmap", "tool").returncode == 0
 
 
+@pytest.mark.asan
 def test_secrets_are_masked_and_a_mask_is_not_sent_back(api, gate, kube):
     path = f"/api/v1/namespaces/{SPACE}/secrets"
     value = base64.b64encode(b"hunter2-gate").decode()

@@ -142,6 +142,7 @@ def test_with_mode_retry_it_is_refused_until_then(kube, forward, anna):
     assert kube.request("GET", f"{MAPS}/later-1")[0] == 404
 
 
+@pytest.mark.asan
 def test_the_preview_of_a_change_is_the_difference_that_it_makes(kube, forward, anna):
     config_map(kube, "colours", sky="blue", grass="green")
     before = kube.get(f"{MAPS}/colours")
