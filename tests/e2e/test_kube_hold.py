@@ -229,3 +229,16 @@ def test_a_wait_ends_with_the_connection_to_the_bastion(kube, held, anna):
         request = anna.open(f"{MAPS}/four")
     wait_until(lambda: anna.state(request["id"]) == "withdrawn", "it is withdrawn", 20)
     assert kube.request("GET", f"{MAPS}/four")[0] == 200
+
+
+def test_kubectl_at_the_bastion_says_what_it_waits_for(kube, held, anna):
+    config_map(kube, "tool")
+    with held.client("local/agent-7", principals=["agent"]).running("kubectl", "prod", "-n", SPACE, "delete", "configmap", "tool") as process:
+        request = anna.open(f"{MAPS}/tool")
+        line = process.stderr.readline().decode()
+        assert line.startswith(f"gatehouse: waiting for approval {request['id']} by dba (rule \"changes\"), up to 10m"), line
+        anna.approve(request["id"])
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and 'configmap "tool" deleted' in out.decode(), (out, err)
+    assert f"approved: request {request['id']}" in err.decode()
+    assert kube.request("GET", f"{MAPS}/tool")[0] == 404
