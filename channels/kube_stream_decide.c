@@ -116,12 +116,15 @@ static int find_access(struct kube_stream *s, const struct exchange_question *q)
 {
     const struct circumstances who = kube_stream_who(s);
     enum access_kind kind = access_kind_of(q->request);
+    const uint8_t *body;
+    size_t n;
     int r = 0;
+    (void)body_of(s, q, &body, &n);
     if (kind == ACCESS_REVIEW)
-        r = access_judge(s->channel->gate->rules, &who, q->body, q->body_n, &s->access_verdict);
+        r = access_judge(s->channel->gate->rules, &who, body, n, &s->access_verdict);
     if (kind == ACCESS_NONE || r)
         return r < 0 ? r : 0; /* what can't be read is a request like others */
-    (void)access_space(q->body, q->body_n, s->access_space, sizeof s->access_space);
+    (void)access_space(body, n, s->access_space, sizeof s->access_space);
     s->access = kind;
     s->verdict.verdict =
         (struct verdict){ .action = ACTION_ALLOW, .code = "", .rule = "built-in", .reason = "" };

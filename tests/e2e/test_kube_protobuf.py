@@ -91,3 +91,11 @@ def test_a_mask_is_not_sent_back_in_protobuf_either(api, shared_kube):
     assert "hunter3" not in shown
     status, said = api("POST", SECRETS, secret("again", shown), kind=PROTOBUF)
     assert status == 403 and "mask" in said["message"], said
+
+
+def test_old_kubectl_asks_what_it_may_do(gate):
+    """Debian's kubectl sends its review in protobuf."""
+    agent = gate.client("agent-8", principals=["agent"])
+    for words, answer in ((["create", "pods"], "yes"), (["delete", "pods"], "no")):
+        done = agent.ssh("kubectl", "prod", "-n", SPACE, "auth", "can-i", *words, timeout=90)
+        assert done.stdout.startswith(answer) and done.returncode == (answer == "no"), done.stdout + done.stderr
