@@ -97,11 +97,32 @@ static bool names_all(char *const *patterns, size_t n)
 
 /* ---- the conditions ---- */
 
-static bool verbs_hold(const Ipc__Match *match, const struct asked *asked)
+static bool names_subresource(const Ipc__Match *match, const struct asked *asked)
 {
+    for (size_t i = 0; i < match->n_resources; i++)
+        if (strchr(match->resources[i], '/') && fnmatch(match->resources[i], asked->resource, 0) == 0)
+            return true;
+    return false;
+}
+
+/* exec, attach and port-forward: the same whether they are asked for by GET (over a WebSocket) or by POST. */
+static bool is_either_way(const struct asked *asked, const char *verb)
+{
+    size_t n = strlen(asked->resource), proxy = strlen("/proxy");
+    bool proxied = n > proxy && strcmp(asked->resource + n - proxy, "/proxy") == 0;
+    return !proxied && (strcmp(verb, "get") == 0 || strcmp(verb, "create") == 0);
+}
+
+/* Who may only look must not get into a container by a `get`, and who may not create not by another method.
+ */
+static bool verbs_hold(const Ipc__Match *match, const struct asked *asked, enum certainty certainty)
+{
+    bool connects = strchr(asked->flags, KUBE_CONNECTS);
+    bool by_method = !connects || certainty == PERHAPS || names_subresource(match, asked);
     for (size_t i = 0; i < match->n_verbs; i++)
-        if (strcmp(match->verbs[i], asked->verb) == 0 ||
-            (strcmp(match->verbs[i], "connect") == 0 && strchr(asked->flags, KUBE_CONNECTS)))
+        if ((by_method && strcmp(match->verbs[i], asked->verb) == 0) ||
+            (connects && strcmp(match->verbs[i], "connect") == 0) ||
+            (connects && certainty == PERHAPS && is_either_way(asked, match->verbs[i])))
             return true;
     return match->n_verbs == 0;
 }
@@ -232,7 +253,7 @@ bool match_is_about_clusters(const Ipc__Match *match)
 bool kube_keys_hold(const Ipc__Match *match, const struct effect *effect, enum certainty certainty)
 {
     struct asked asked;
-    bool holds = asked_read(effect, &asked) && verbs_hold(match, &asked) &&
+    bool holds = asked_read(effect, &asked) && verbs_hold(match, &asked, certainty) &&
                  resources_hold(match, &asked, certainty) && spaces_hold(match, &asked, certainty) &&
                  names_hold(match, &asked, certainty) && fields_hold(match, &asked, effect, certainty);
     free(asked.text);
