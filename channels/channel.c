@@ -408,6 +408,7 @@ void channels_stop(struct gate *gate, const struct refusal *why)
 void channels_end(struct gate *gate)
 {
     while (gate->channels) {
+        kube_stream_free(STEAL(gate->channels->kube_stream)); /* which may have something to record */
         end_recording(gate->channels, STATUS_LOST, "connection closed");
         channel_free(gate->channels);
     }

@@ -32,10 +32,17 @@ struct kube_talk {
     bool over;                         /* nothing but what waits passes any more */
 };
 
+static struct recorder *recorder_of(const struct kube_talk *t)
+{
+    return t->stream->channel->recorder;
+}
+
 void kube_talk_free(struct kube_talk *t)
 {
     if (!t)
         return;
+    if (t->upgrade && recorder_of(t))
+        (void)!kube_upgrade_forget(t->upgrade);
     ssh_veil_free(t->veils[0]);
     ssh_veil_free(t->veils[1]);
     echo_free(t->echo);
@@ -49,11 +56,6 @@ DEFINE_CLEANUP(struct kube_talk *, kube_talk_free)
 uint32_t kube_talk_status(const struct kube_talk *t)
 {
     return t->exit.known ? t->exit.status : 0;
-}
-
-static struct recorder *recorder_of(const struct kube_talk *t)
-{
-    return t->stream->channel->recorder;
 }
 
 /* ---- what is typed ---- */

@@ -120,5 +120,7 @@ MUST_USE int kube_upgrade_show(struct kube_upgrade *upgrade, const void *bytes, 
 /* Ends it from here: the client is told why in the protocol's way, and both that nothing follows. What waits
  * goes out still. */
 void kube_upgrade_stop(struct kube_upgrade *upgrade, const char *reason);
+/* The forwarded connections that are open are told as closed: it is about to be freed. */
+MUST_USE int kube_upgrade_forget(struct kube_upgrade *upgrade);
 /* Whether nothing more passes: both have said their farewell, or it was stopped. */
 bool kube_upgrade_is_over(const struct kube_upgrade *upgrade);

@@ -282,3 +282,12 @@ int upgrade_finish(struct kube_upgrade *u)
     }
     return r;
 }
+
+int kube_upgrade_forget(struct kube_upgrade *u)
+{
+    int r = 0;
+    while (r == 0 && u->n_lanes > 0)
+        r = upgrade_drop(u, u->lanes[u->n_lanes - 1]);
+    u->over = true;
+    return r;
+}

@@ -591,6 +591,10 @@ static void forwarded_connections_are_told_and_counted(void **state)
     assert_int_equal(data(&t, KUBE_SERVER, 1, true, "gone"), 0);
     SEES(&t, KUBE_CLIENT, "R1R33[x]3[y]3[z]3[].1[gone]1[].");
     TOLD(&t, "open(8080)closed(8080,2,3)");
+    assert_int_equal(stream(&t, 5, false, "data", "9090"), 0);
+    assert_int_equal(data(&t, KUBE_CLIENT, 5, false, "abc"), 0);
+    assert_int_equal(kube_upgrade_forget(t.upgrade), 0);
+    TOLD(&t, "open(9090)closed(9090,3,0)");
     finish(&t);
 }
 
