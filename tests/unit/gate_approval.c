@@ -170,8 +170,8 @@ static void begin(struct scene *s, size_t rules_n)
 
 static void pump(struct scene *s)
 {
-    for (int i = 0; i < 4; i++)
-        assert_int_equal(loop_round(s->gate.loop, 50), 0);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(loop_round(s->gate.loop, 1), 0);
 }
 
 static Ipc__Message *expect(struct scene *s, Ipc__Message__BodyCase body)
