@@ -21,6 +21,8 @@ endforeach()
 # ---- listener and front
 unit_test(limits listener-limits)
 unit_test(known_keys listener-limits)
+unit_test(listener_jump listener-limits)
+target_sources(listener_jump PRIVATE ${CMAKE_SOURCE_DIR}/server/listener_jump.c)
 unit_test(front base PkgConfig::SSH)
 target_sources(front PRIVATE ${CMAKE_SOURCE_DIR}/server/child.c)
 target_compile_definitions(front PRIVATE LIBSSH_LEGACY_0_4 FRONT="$<TARGET_FILE:gatehouse-front>")
