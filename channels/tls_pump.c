@@ -145,14 +145,23 @@ static bool is_over(struct tls_pump *p)
     return p->client_shut && p->client_ended && buffer_size(tls_cipher(p->tls)) == 0;
 }
 
+/* What was too much for the cipher's buffer, which has gone out whole meanwhile: nobody would wake us for it.
+ */
+static bool is_left_over(struct tls_pump *p)
+{
+    return tls_is_open(p->tls) && buffer_size(&p->out) > 0 && buffer_size(tls_cipher(p->tls)) == 0;
+}
+
 static void step(struct tls_pump *p)
 {
     bool was_open = tls_is_open(p->tls);
     from_client(p);
     to_inner(p);
     from_client(p); /* what there was no room for */
-    from_inner(p);
-    to_client(p);
+    do {
+        from_inner(p);
+        to_client(p);
+    } while (is_left_over(p));
     if (!was_open && tls_is_open(p->tls) && !p->client_shut)
         timer_stop(p->timer);
     if (is_over(p))

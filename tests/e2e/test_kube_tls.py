@@ -1,15 +1,24 @@
-"""TLS on a forwarded port, with a certificate of the bastion's own; and every client through it and through plain HTTP."""
+"""TLS on a forwarded port, with a certificate of the bastion's own; and clients that take the kubeconfig of `config --kubeconfig`:
+kubectl of two generations, curl, python3-kubernetes, npm's @kubernetes/client-node.
+
+The programs in tests/e2e/kube/ each run once, and every thing that they do is a test."""
 import json
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 import yaml
 
-from harness.kube_bastion import kube_bastion
+from harness import node
+from harness.client import clean_environment
+from harness.kube_bastion import hello, kube_bastion
 from harness.system import must, run
 
+HERE = Path(__file__).parent / "kube"
 SPACE = "tls"
+FEATURES = {"python": ["list", "objects", "watch", "logs", "refusal", "pages", "exec", "stdin", "port_forward"],
+            "node": ["list", "objects", "watch", "logs", "refusal", "exec", "stdin"]}
 RULES = [
     {"name": "no-nodes", "roles": ["agent"], "targets": ["*"], "action": "deny", "reason": "nodes are not for agents",
      "match": {"resources": ["nodes"]}},
@@ -21,7 +30,10 @@ RULES = [
 def space(shared_kube):
     name = shared_kube.namespace(SPACE)
     shared_kube.pod(name, "web")
-    return name
+    shared_kube.pod(name, "other")
+    with hello() as port:
+        shared_kube.must("POST", f"/api/v1/namespaces/{name}/configmaps", {"metadata": {"name": "ports"}, "data": {"hello": str(port)}})
+        yield name
 
 
 @pytest.fixture(scope="module")
@@ -153,3 +165,26 @@ def test_kubectl_takes_the_kubeconfig_as_it_is(kube, kubeconfig, client):
     assert kubectl("delete", "configmap", client).returncode == 0
     done = kubectl("get", "nodes")
     assert done.returncode == 1 and "nodes are not for agents" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def outcomes(kubeconfig):
+    """outcomes(client): {feature: "" or why not}, by one run of its program."""
+    kept = {}
+
+    def outcome(client):
+        if client not in kept:
+            argv = ["/usr/bin/python3", HERE / "features.py", kubeconfig, SPACE] if client == "python" else \
+                ["node", HERE / "features.mjs", kubeconfig, SPACE, node.modules(HERE)]
+            environment = {**clean_environment(), "HOME": str(kubeconfig.parent)}
+            done = run(*argv, timeout=150, env=environment)
+            lines = [line.partition(" ")[2].partition(": ") for line in done.stdout.splitlines()]
+            kept[client] = {name: why or "" for name, _, why in lines}, f"exit {done.returncode}\n{done.stderr[-3000:]}"
+        return kept[client]
+    return outcome
+
+
+@pytest.mark.parametrize("client, feature", [(client, feature) for client, all_ in FEATURES.items() for feature in all_])
+def test_libraries_do_what_they_do_directly(outcomes, client, feature):
+    found, said = outcomes(client)
+    assert found.get(feature, "the program did not come to it") == "", said

@@ -8,12 +8,15 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "channels/tls.h"
+#include "channels/tls_pump.h"
 #include "vault/tls_ca.h"
 
-enum { MUCH = 1024 * 1024 };
+enum { MUCH = 1024 * 1024, GULPS = 200 };
 
 static struct tls_server *server;
 
@@ -205,6 +208,76 @@ static void no_more_is_held_than_the_bounds(void **state)
     end(&link);
 }
 
+/* One that reads nothing until everything is full, and then all at once. */
+struct reader_of_pump {
+    struct loop *loop;
+    int client, inner;
+    struct link link;
+    size_t written, read;
+};
+
+static void take_socket(struct reader_of_pump *r)
+{
+    char bytes[TLS_PART];
+    ssize_t n;
+    while ((n = recv(r->client, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+        assert_int_equal(BIO_write(r->link.in, bytes, (int)n), n);
+    while ((n = SSL_read(r->link.client, bytes, sizeof bytes)) > 0)
+        r->read += (size_t)n;
+    while ((n = BIO_read(r->link.out, bytes, sizeof bytes)) > 0)
+        assert_int_equal(send(r->client, bytes, (size_t)n, 0), n);
+}
+
+static void fill(struct reader_of_pump *r)
+{
+    static const char zeroes[TLS_PART];
+    for (int quiet = 0; quiet < 3; quiet++) {
+        ssize_t n;
+        while (r->written < 4 * MUCH && (n = send(r->inner, zeroes, sizeof zeroes, MSG_DONTWAIT)) > 0) {
+            r->written += (size_t)n;
+            quiet = 0;
+        }
+        (void)!loop_round(r->loop, 1);
+    }
+}
+
+static void a_client_that_reads_in_gulps_gets_everything(void **state)
+{
+    (void)state;
+    int client[2], inner[2], big = MUCH;
+    struct reader_of_pump r = { .written = 0 };
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, client), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, inner), 0);
+    assert_int_equal(setsockopt(client[1], SOL_SOCKET, SO_SNDBUF, &big, sizeof big), 0);
+    assert_int_equal(loop_new(&r.loop), 0);
+    assert_int_equal(tls_pump_begin(r.loop, server, client[1], inner[1]), 0);
+    r.client = client[0];
+    r.inner = inner[0];
+    begin(&r.link, TLS1_3_VERSION, NULL);
+    for (int i = 0; i < 20 && !SSL_is_init_finished(r.link.client); i++) {
+        take_socket(&r);
+        (void)!loop_round(r.loop, 5);
+    }
+    for (int i = 0; i < GULPS && r.read < 4 * MUCH; i++) {
+        fill(&r);
+        take_socket(&r);
+    }
+    assert_int_equal(r.written, 4 * MUCH);
+    assert_int_equal(r.read, 4 * MUCH);
+    assert_int_equal(shutdown(r.inner, SHUT_WR), 0);
+    for (int i = 0; i < 20 && !(SSL_get_shutdown(r.link.client) & SSL_RECEIVED_SHUTDOWN); i++) {
+        (void)!loop_round(r.loop, 5);
+        take_socket(&r);
+    }
+    assert_true(SSL_get_shutdown(r.link.client) & SSL_RECEIVED_SHUTDOWN);
+    (void)close(r.client);
+    (void)close(r.inner);
+    for (int i = 0; i < 10; i++)
+        (void)!loop_round(r.loop, 1); /* it frees itself */
+    loop_free(r.loop);
+    end(&r.link);
+}
+
 static void a_certificate_that_is_none_is_refused(void **state)
 {
     (void)state;
@@ -220,6 +293,7 @@ int main(void)
         cmocka_unit_test(older_versions_and_other_protocols_are_refused_with_an_alert),
         cmocka_unit_test(what_is_no_tls_breaks_it),
         cmocka_unit_test(no_more_is_held_than_the_bounds),
+        cmocka_unit_test(a_client_that_reads_in_gulps_gets_everything),
         cmocka_unit_test(a_certificate_that_is_none_is_refused),
     };
     return tls_start() || tls_ca_start()

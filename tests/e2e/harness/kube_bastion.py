@@ -1,6 +1,8 @@
 """A bastion in front of the tests' cluster, and HTTP through it as any client speaks it."""
 import http.client
+import http.server
 import json
+import threading
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -61,3 +63,24 @@ def kubectl_through(kube, port, *words, program="kubectl", **options):
     """The real client at a forwarded port, as after `kubectl proxy`."""
     argv = [kube.bin / program, f"--server=http://127.0.0.1:{port}", f"--cache-dir={kube.directory}/cache-{port}"]
     return run(*argv, *words, env=kube.environment(), **options)
+
+
+class _Hello(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.path[1:].encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def hello():
+    """A port, which pods have too, that answers with what it is asked for."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hello) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()

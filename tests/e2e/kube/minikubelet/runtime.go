@@ -163,10 +163,7 @@ func (r runtime) PortForward(_ string, _ types.UID, port int32, stream io.ReadWr
 		return err
 	}
 	defer c.Close()
-	done := make(chan struct{})
-	go func() { io.Copy(stream, c); close(done) }()
-	io.Copy(c, stream)
-	c.(*net.TCPConn).CloseWrite()
-	<-done
+	go func() { io.Copy(c, stream); c.(*net.TCPConn).CloseWrite() }()
+	io.Copy(stream, c) // over when the server has said all; the caller closes the stream
 	return nil
 }
