@@ -244,7 +244,11 @@ void kube_upgrade_stop(struct kube_upgrade *u, const char *reason)
     if (u->over)
         return;
     bool open = !u->ends[KUBE_SERVER].closed || u->kind == KUBE_UPGRADE_STREAMS;
-    int r = open ? tell_why(u, reason) : 0;
+    int r = 0;
+    if (open) {
+        (void)!upgrade_flush(u); /* what can't be recorded is not shown */
+        r = tell_why(u, reason);
+    }
     if (r == 0)
         r = say_farewell(u, KUBE_CLIENT, reason);
     if (r == 0)

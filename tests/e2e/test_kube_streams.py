@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import socketserver
-import struct
 import subprocess
 import threading
 from urllib.parse import quote
@@ -14,6 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from harness.kube_bastion import Http, kube_bastion
+from harness.kube_websocket import WebSocket
 from harness.system import free_port, is_listening, run, stop, wait_until
 from harness.terminal import Terminal
 
@@ -306,66 +306,6 @@ def test_a_rule_decides_on_port_forwards(kube, agent_port, service):
 
 
 # ---- WebSocket, by hand
-
-
-class WebSocket:
-    """A client that sends what it is told to, right or wrong."""
-
-    def __init__(self, port, path, protocol="v4.channel.k8s.io", **fields):
-        self.link = socket.create_connection(("127.0.0.1", port), timeout=60)
-        self.stream = self.link.makefile("rb")
-        key = base64.b64encode(os.urandom(16)).decode()
-        head = {"Host": "x", "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": key,
-                **({"Sec-WebSocket-Protocol": protocol} if protocol else {}), **fields}
-        self.link.sendall(f"GET {path} HTTP/1.1\r\n".encode() + "".join(f"{n}: {v}\r\n" for n, v in head.items()).encode() + b"\r\n")
-        self.status = int(self.stream.readline().split()[1])
-        self.head = {}
-        while line := self.stream.readline().strip().decode():
-            name, value = line.split(": ", 1)
-            self.head[name.lower()] = value
-        if self.status == 101:
-            wanted = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
-            assert self.head["sec-websocket-accept"] == wanted
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stream.close()
-        self.link.close()
-
-    def body(self):
-        return json.loads(self.stream.read(int(self.head["content-length"])))
-
-    def send(self, opcode, payload, masked=True, first=0x80):
-        n = len(payload)
-        head = bytes([first | opcode]) + (bytes([n | masked << 7]) if n < 126 else struct.pack(">BH", 126 | masked << 7, n))
-        key = os.urandom(4) if masked else b""
-        self.link.sendall(head + key + (bytes(b ^ key[i % 4] for i, b in enumerate(payload)) if masked else payload))
-
-    def receive(self):
-        """(opcode, payload); None at the end."""
-        head = self.stream.read(2)
-        if len(head) < 2:
-            return None
-        n = head[1] & 127
-        if n == 126:
-            n = struct.unpack(">H", self.stream.read(2))[0]
-        elif n == 127:
-            n = struct.unpack(">Q", self.stream.read(8))[0]
-        return head[0] & 15, self.stream.read(n)
-
-    def all(self):
-        """{channel: bytes} up to the end, and the close's code."""
-        got, code = {}, None
-        while frame := self.receive():
-            opcode, payload = frame
-            if opcode == 8:
-                code = struct.unpack(">H", payload[:2])[0] if payload else 0
-                self.send(8, payload[:2])
-            elif opcode in (1, 2) and payload:
-                got[payload[0]] = got.get(payload[0], b"") + payload[1:]
-        return got, code
 
 
 def exec_path(*words, more="stdout=1&stderr=1"):

@@ -424,6 +424,17 @@ static void what_is_no_stream_of_the_request_ends_it(void **state)
     }
 }
 
+static void what_was_held_is_shown_before_the_reason(void **state)
+{
+    (void)state;
+    struct talk t;
+    begin(&t, EXEC, KUBE_UPGRADE_CHANNELS, "channel.k8s.io");
+    assert_int_equal(MESSAGE(&t, KUBE_SERVER, "\1xyz"), 0);
+    kube_upgrade_stop(t.upgrade, "enough");
+    HEARS(&t, KUBE_CLIENT, "[\\1xy][\\1z][\\3gatehouse: enough]close1008[enough]");
+    finish(&t);
+}
+
 static void an_endless_error_is_refused(void **state)
 {
     (void)state;
@@ -813,6 +824,7 @@ int main(void)
         cmocka_unit_test(a_terminals_size_is_read_and_written_anew),
         cmocka_unit_test(pings_go_through),
         cmocka_unit_test(what_is_no_stream_of_the_request_ends_it),
+        cmocka_unit_test(what_was_held_is_shown_before_the_reason),
         cmocka_unit_test(an_endless_error_is_refused),
         cmocka_unit_test(nothing_is_taken_while_much_waits),
         cmocka_unit_test(a_server_that_goes_leaves_nothing_unsaid),
