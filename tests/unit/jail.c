@@ -154,6 +154,7 @@ static void a_front_and_a_gate_live_in_their_jail(void **state)
         assert_survives(per_connection[i], use_memory_and_time);
     }
     assert_survives(PROCESS_FRONT, make_a_unix_pair);
+    assert_survives(PROCESS_GATE, make_a_unix_pair);
 }
 
 static void a_front_and_a_gate_that_reach_out_die(void **state)
@@ -182,7 +183,6 @@ static void a_gate_can_only_append_to_what_it_was_given(void **state)
     assert_killed(PROCESS_GATE, truncate_a_file);
     assert_killed(PROCESS_GATE, write_elsewhere);
     assert_killed(PROCESS_GATE, map_a_file);
-    assert_killed(PROCESS_GATE, make_a_unix_pair);
 }
 
 static void the_vault_makes_no_connection(void **state)
