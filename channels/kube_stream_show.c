@@ -49,7 +49,7 @@ static bool is_other_text(const struct http_head *head)
 }
 
 /* The key of the vault has come with the connection. */
-static int begin_veil(struct kube_stream *s)
+static int begin_veil(struct kube_stream *s, unsigned status)
 {
     const struct circumstances who = kube_stream_who(s);
     const struct exchange_question q = exchange_question(s->exchange);
@@ -59,6 +59,8 @@ static int begin_veil(struct kube_stream *s)
     kube_plan_free(STEAL(s->plan));
     int r = kube_plan_new(s->channel->gate->config, s->channel->target, &who, q.request, s->masking.veil.key,
                           &s->plan);
+    if (r == 0 && s->plan)
+        r = kube_plan_hide_words(s->plan, q.head->method, status);
     return r || !s->plan ? r : kube_veil_new(s->plan, &s->veil);
 }
 
@@ -110,7 +112,7 @@ static int answered(void *owner, const struct http_head *head, struct exchange_w
     if (s->plan && !is_json(head))
         way->status = &unseen;
     else if (s->plan)
-        r = begin_veil(s);
+        r = begin_veil(s, head->status);
     else if (s->masking.veil.detectors && is_other_text(head)) {
         r = detect_stream_new(s->masking.veil.detectors, &s->masking.detect, &s->detect);
         way->rewritten = true;

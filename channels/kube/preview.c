@@ -227,9 +227,11 @@ struct buffer *kube_preview_out(struct kube_preview *p)
 
 static int take_head(struct kube_preview *p, const struct http_head *head)
 {
-    p->steps[p->at].status = head->status;
+    struct step *step = &p->steps[p->at];
+    step->status = head->status;
     kube_veil_free(STEAL(p->veil));
-    return p->plan ? kube_veil_new(p->plan, &p->veil) : 0;
+    int r = p->plan ? kube_plan_hide_words(p->plan, step->method, head->status) : 0;
+    return r || !p->plan ? r : kube_veil_new(p->plan, &p->veil);
 }
 
 static int take_body(struct kube_preview *p, const uint8_t *bytes, size_t n)

@@ -29,6 +29,10 @@ MUST_USE int kube_plan_new(const Ipc__Config *config, const Ipc__Target *target,
                            const uint8_t *key, struct kube_plan **ret);
 void kube_plan_free(struct kube_plan *plan);
 DEFINE_CLEANUP(struct kube_plan *, kube_plan_free)
+/* Before the answer to an update or a patch is looked at, where it is a failure: the server's words about
+ * objects quote them whole, old and new, so they are not told; which fields they are about is. -E2BIG,
+ * -ENOMEM. */
+MUST_USE int kube_plan_hide_words(struct kube_plan *plan, const char *method, unsigned status);
 /* Whether the answer may be a Table: its cells show nothing that is masked. Otherwise Accept has to say plain
  * JSON. */
 bool kube_plan_allows_tables(const struct kube_plan *plan);

@@ -134,9 +134,11 @@ static void decode_part(char *part)
     *to = '\0';
 }
 
+/* The API server reads elements with strconv.Atoi: "+1" is one, and "-1" from the end. */
 static bool may_be_index(const char *part)
 {
-    return strcmp(part, "-") == 0 || (*part && part[strspn(part, "0123456789")] == '\0');
+    const char *digits = part + (*part == '-' || *part == '+');
+    return strcmp(part, "-") == 0 || (*digits && digits[strspn(digits, "0123456789")] == '\0');
 }
 
 /* A number may be a key or an element: it is both. The states are at depth + 1 afterwards. */
@@ -164,6 +166,8 @@ static int follow(struct walk *walk, const char *pointer, struct place *ret, siz
     struct place place = place_begin(walk->plan, states_at(walk, 0));
     if (!copy)
         return -ENOMEM;
+    if (*copy && *copy != '/') /* the server takes "x/data" for "/data" */
+        return detail_fail(walk->detail, KUBE_PLAN_UNREADABLE, "a JSON pointer in it begins with no slash");
     char *rest = *copy ? copy + 1 : NULL;
     while (rest) {
         char *part = strsep(&rest, "/");

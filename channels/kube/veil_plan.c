@@ -128,6 +128,29 @@ static int add_forms(struct kube_plan *plan, const struct kube_request *request)
     return r ? r : add_path(plan, &path, kube_path_start(&path), (struct plan_rule){ .use = RULE_NESTED });
 }
 
+/* ---- the server's words ---- */
+
+/* Of a Status that says what is wrong with an object: these codes quote values, others name objects alone. */
+static bool may_quote(const char *method, unsigned status)
+{
+    bool writes = strcmp(method, "PUT") == 0 || strcmp(method, "PATCH") == 0;
+    return writes && (status == 400 || status == 422 || status == 500);
+}
+
+int kube_plan_hide_words(struct kube_plan *plan, const char *method, unsigned status)
+{
+    static const char *const words[] = { "message", "details.causes[*].message" };
+    const struct plan_rule rule = { .how = { .kind = MASK_REDACT },
+                                    .text = "[redacted: it may quote what is masked]" };
+    int r = 0;
+    for (size_t i = 0; r == 0 && may_quote(method, status) && i < sizeof words / sizeof words[0]; i++) {
+        struct kube_path path = { 0 };
+        r = kube_path_parse(words[i], &path, NULL);
+        r = r ? r : add_path(plan, &path, kube_path_start(&path), rule);
+    }
+    return r;
+}
+
 /* ---- Tables ---- */
 
 /* What the API server's own printers show of the objects of these groups is known; what those of others show

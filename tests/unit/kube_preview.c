@@ -175,6 +175,11 @@ static void secrets_are_masked_unless_they_are_shown(void **state)
                           "HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n{\"data\":{\"a\":\"b2xk\"}}\n"
                           "HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n{\"data\":{\"a\":\"bmV3\"}}\n" };
     expect(t, NULL, "dry run, what would change:\nnothing would change but values that are masked\n");
+    struct talk refused = t;
+    refused.server = "HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n{\"data\":{\"a\":\"b2xk\"}}\n"
+                     "HTTP/1.1 422 Invalid\r\nContent-Length: 56\r\n\r\n"
+                     "{\"kind\":\"Status\",\"status\":\"Failure\",\"message\":\"no b2xk\"}";
+    expect(refused, NULL, "a dry run is refused: 422 [redacted: it may quote what is masked]\n");
     t.shows_secrets = true;
     expect(t, NULL, "dry run, what would change:\n@@ -1,2 +1,2 @@\n data:\n-  a: b2xk\n+  a: bmV3\n");
 }

@@ -481,6 +481,11 @@ static void a_patch_that_asks_is_refused(void **state)
         { "{\"op\":\"copy\",\"from\":\"/data/a\",\"path\":\"/metadata/annotations/x\"}", KUBE_PLAN_ASKS },
         { "{\"op\":\"move\",\"from\":\"/data\",\"path\":\"/metadata/annotations\"}", KUBE_PLAN_ASKS },
         { "{\"op\":\"copy\",\"from\":\"\",\"path\":\"/metadata/annotations/x\"}", KUBE_PLAN_ASKS },
+        { "{\"op\":\"test\",\"path\":\"x/data/a\",\"value\":\"c2VjcmV0\"}", KUBE_PLAN_UNREADABLE },
+        { "{\"op\":\"copy\",\"from\":\"x/data/a\",\"path\":\"/metadata/annotations/x\"}",
+          KUBE_PLAN_UNREADABLE },
+        { "{\"op\":\"replace\",\"path\":\"data/a\",\"value\":\"" BASE64_REDACTED "\"}",
+          KUBE_PLAN_UNREADABLE },
         { "{\"op\":\"copy\",\"from\":\"/metadata/labels/a\",\"path\":\"/metadata/labels/b\"}", 0 },
         { "{\"op\":\"replace\",\"path\":\"/data/a\",\"value\":\"c2VjcmV0\"}", 0 },
         { "{\"op\":\"replace\",\"path\":\"/data/a\",\"value\":\"" BASE64_REDACTED "\"}",
@@ -497,6 +502,52 @@ static void a_patch_that_asks_is_refused(void **state)
         int r = check(&house, "PATCH", SECRET, "application/json-patch+json; charset=utf-8", body);
         if (r != rows[i].fault)
             fail_msg("%s: %d", body, r);
+    }
+}
+
+static void an_element_has_many_names(void **state)
+{
+    (void)state;
+    struct house house;
+    static const char *const columns[] = { "pods.spec.containers[*].args[*]", NULL };
+    static const char *const elements[] = { "0", "00", "+0", "-0", "-1", "+12", "-" };
+    house_init(&house, "redact", columns);
+    for (size_t i = 0; i < sizeof elements / sizeof elements[0]; i++) {
+        char body[512];
+        (void)snprintf(body, sizeof body,
+                       "[{\"op\":\"test\",\"path\":\"/spec/containers/%s/args/%s\",\"value\":\"x\"}]",
+                       elements[i], elements[i]);
+        int r = check(&house, "PATCH", POD, "application/json-patch+json", body);
+        if (r != KUBE_PLAN_ASKS)
+            fail_msg("%s: %d", body, r);
+    }
+}
+
+static void words_that_may_quote_an_object_are_not_told(void **state)
+{
+    (void)state;
+    struct house house;
+    static const char said[] =
+        "{\"kind\":\"Status\",\"message\":\"it is "
+        "c2VjcmV0\",\"reason\":\"Invalid\",\"details\":{\"name\":\"a\","
+        "\"causes\":[{\"reason\":\"R\",\"message\":\"c2VjcmV0\",\"field\":\"data\"}]},\"code\":422}";
+    static const char told[] =
+        "{\"kind\":\"Status\",\"message\":\"[redacted: it may quote what is masked]\",\"reason\":\"Invalid\","
+        "\"details\":{\"name\":\"a\",\"causes\":[{\"reason\":\"R\",\"message\":\"[redacted: it may quote "
+        "what is "
+        "masked]\",\"field\":\"data\"}]},\"code\":422}";
+    static const struct {
+        const char *method;
+        unsigned status;
+        bool hidden;
+    } rows[] = { { "PATCH", 422, true },  { "PUT", 422, true },    { "PATCH", 400, true },
+                 { "PATCH", 500, true },  { "PATCH", 200, false }, { "PATCH", 409, false },
+                 { "PATCH", 404, false }, { "POST", 422, false },  { "GET", 400, false } };
+    house_init(&house, "redact", NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        CLEANUP(kube_plan_free) struct kube_plan *plan = plan_of(&house, rows[i].method, SECRET);
+        assert_int_equal(kube_plan_hide_words(plan, rows[i].method, rows[i].status), 0);
+        expect_plan(plan, said, rows[i].hidden ? told : said);
     }
 }
 
@@ -582,6 +633,8 @@ int main(void)
         cmocka_unit_test(a_mask_that_is_sent_back_is_refused),
         cmocka_unit_test(a_hash_that_is_sent_back_is_refused),
         cmocka_unit_test(a_patch_that_asks_is_refused),
+        cmocka_unit_test(an_element_has_many_names),
+        cmocka_unit_test(words_that_may_quote_an_object_are_not_told),
         cmocka_unit_test(a_selector_that_asks_is_refused),
         cmocka_unit_test(so_is_one_by_a_masked_label),
         cmocka_unit_test(no_depth_of_a_body_is_too_much_for_us),
