@@ -93,12 +93,12 @@ static bool goes_on(const struct http_head *head, const char *name)
     return is_one_of(name, names) || begins(name, "kubectl-");
 }
 
-/* "…;as=Table;…" */
+/* "…;as=Table;…", however it is spaced: the server takes "; as = Table", too. */
 static bool is_table(const char *type, size_t n)
 {
-    static const char as[] = "as=table";
-    for (size_t i = 0; i + sizeof as - 1 <= n; i++)
-        if (begins(type + i, as))
+    static const char table[] = "table";
+    for (size_t i = 0; i + sizeof table - 1 <= n; i++)
+        if (begins(type + i, table))
             return true;
     return false;
 }

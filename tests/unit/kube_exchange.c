@@ -290,6 +290,14 @@ static void accept_is_narrowed_to_json_where_it_must_be(void **state)
            "GET /version HTTP/1.1\r\nHost: api:6443\r\nAccept: application/json\r\n"
            "Accept-Encoding: identity\r\n\r\n",
            NULL);
+    expect((struct talk){ .client = "GET /version HTTP/1.1\r\nAccept: application/json; as = Table;v=v1, "
+                                    "application/json;AS= TABLE\r\n\r\n",
+                          .server = OK_AB,
+                          .json = true,
+                          .no_tables = true },
+           "GET /version HTTP/1.1\r\nHost: api:6443\r\nAccept: application/json\r\n"
+           "Accept-Encoding: identity\r\n\r\n",
+           NULL);
     expect((struct talk){ .client = "GET /version HTTP/1.1\r\nAccept: */*\r\n\r\n",
                           .server = OK_AB,
                           .json = true },
