@@ -153,9 +153,11 @@ static const char *pointer_part(const char *pointer, char *out, size_t size)
     return pointer;
 }
 
+/* The API server reads elements with strconv.Atoi: "+1" is one, and "-1" from the end. */
 static bool is_index(const char *part)
 {
-    return strcmp(part, "-") == 0 || (*part && strspn(part, "0123456789") == strlen(part));
+    const char *digits = part + (*part == '-' || *part == '+');
+    return strcmp(part, "-") == 0 || (*digits && strspn(digits, "0123456789") == strlen(digits));
 }
 
 /* A number in a pointer may be an element of a list or a key: it is taken for both by the caller's not being
@@ -213,10 +215,12 @@ void kube_body_start(void)
     json_object_seed(0);
 }
 
-/* JSON is what is looked into; what a server takes for YAML may be JSON, too. */
-static bool may_be_json(const char *type)
+/* JSON is what is looked into; what a server takes for YAML may be JSON, too, but for U+0085, which ends a
+ * line there: a blank is made of it (YAML 1.1 §9.1.3). */
+static bool may_be_json(const char *type, const void *bytes, size_t n)
 {
-    return !type || !strcasestr(type, "protobuf");
+    bool yaml = type && strcasestr(type, "yaml");
+    return (!type || !strcasestr(type, "protobuf")) && !(yaml && memmem(bytes, n, "\xc2\x85", 2));
 }
 
 int kube_body_read(const char *type, const void *bytes, size_t n, struct kube_body **ret)
@@ -225,7 +229,7 @@ int kube_body_read(const char *type, const void *bytes, size_t n, struct kube_bo
     if (!body)
         return -ENOMEM;
     body->whole = n == 0;
-    if (n > 0 && n <= KUBE_BODY_MAX && may_be_json(type))
+    if (n > 0 && n <= KUBE_BODY_MAX && may_be_json(type, bytes, n))
         body->root = json_loadb(bytes, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
     bool patch = type && strncasecmp(type, "application/json-patch+json", 27) == 0;
     if (body->root) {

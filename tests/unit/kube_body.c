@@ -70,12 +70,21 @@ static void patches_are_named_by_what_they_set(void **state)
     expect(PATCH, "[{\"op\":\"add\",\"path\":\"/a\"}]", false, "");
     expect(PATCH, "[{\"op\":\"new\",\"path\":\"/a\",\"value\":1}]", false, "");
     expect(PATCH, "[7]", false, "");
+    static const char *const elements[] = { "+0", "-0", "-1", "+00", "-" };
+    for (size_t i = 0; i < sizeof elements / sizeof elements[0]; i++) {
+        char text[128];
+        (void)snprintf(text, sizeof text, "[{\"op\":\"replace\",\"path\":\"/c/%s/image\",\"value\":\"x\"}]",
+                       elements[i]);
+        expect(PATCH, text, true, "c[*].image=x\n");
+    }
 }
 
 static void what_cannot_be_read_is_not_whole(void **state)
 {
     (void)state;
     expect("application/yaml", "spec:\n  hostNetwork: true\n", false, "");
+    expect("application/apply-patch+yaml", "{\"a\":\"rm\xc2\x85-rf\"}", false, "");
+    expect("application/merge-patch+json", "{\"a\":\"rm\xc2\x85-rf\"}", true, "a=rm\xc2\x85-rf\n");
     expect("application/vnd.kubernetes.protobuf", "{\"a\":1}", false, "");
     expect(NULL, "{\"a\":1,\"a\":2}", false, "");
     expect(NULL, "{\"a\":1}x", false, "");
