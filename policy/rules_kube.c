@@ -163,6 +163,19 @@ static bool spaces_hold(const Ipc__Match *match, const struct asked *asked, enum
            (certainty == PERHAPS || names_all(match->namespaces, match->n_namespaces));
 }
 
+/* Behind a proxy the name may have a scheme and a port: "http:db:80", "db:80". What is refused by its name is
+ * so in any such form. */
+static bool names_within_hold(const Ipc__Match *match, const struct asked *asked)
+{
+    char name[KUBE_NAME_MAX + 1];
+    const char *first = strchr(asked->name, ':'), *last = strrchr(asked->name, ':');
+    if (!first || !strchr(asked->flags, KUBE_CONNECTS))
+        return false;
+    const char *at = first == last ? asked->name : first + 1;
+    int n = snprintf(name, sizeof name, "%.*s", (int)(last - at), at);
+    return n < 0 || (size_t)n >= sizeof name || any_glob(match->names, match->n_names, name);
+}
+
 static bool names_hold(const Ipc__Match *match, const struct asked *asked, enum certainty certainty)
 {
     if (match->n_names == 0)
@@ -170,7 +183,7 @@ static bool names_hold(const Ipc__Match *match, const struct asked *asked, enum 
     if (!*asked->resource)
         return false;
     bool named = *asked->name && any_glob(match->names, match->n_names, asked->name);
-    return named || (is_collection(asked) && certainty == PERHAPS);
+    return named || (certainty == PERHAPS && (is_collection(asked) || names_within_hold(match, asked)));
 }
 
 /* The states behind one part of a path, as kube_body.h writes them: a key, a key in brackets, or "[*]". */
