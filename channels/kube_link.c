@@ -1,4 +1,6 @@
 /* See kube_link.h. WAITING (for its turn), ASKED (the vault), CONNECTING (the connector), then it stands.
+ * What was given back is KEPT for a while, with nobody as its owner: who waits, or comes next, takes its
+ * descriptor over.
  *
  * A client may open dozens of connections at once (kubectl, when it looks for what an API server has), and
  * the vault has a limit for each gate: so only some are asked for at a time, in the order in which they came.
@@ -34,7 +36,11 @@ struct kube_link {
     struct source *source;
     struct buffer in, *out;
     bool ended, reads;
-    uint64_t stale_ms; /* monotonic; 0: never */
+    bool fresh;         /* no other's connection is taken over */
+    bool used;          /* its connection is one that was given back */
+    bool kept;          /* nobody has it now */
+    struct buffer none; /* what goes out then */
+    uint64_t stale_ms;  /* monotonic; 0: never */
     uint8_t key[MASK_KEY];
     size_t key_n;
 };
@@ -82,7 +88,11 @@ static void refuse(struct kube_link *link, const char *code, const char *reason)
 
 static void took_too_long(void *owner)
 {
-    refuse(owner, "target_unavailable", "the connection to the target took too long");
+    struct kube_link *link = owner;
+    if (link->kept)
+        kube_link_free(link);
+    else
+        refuse(owner, "target_unavailable", "the connection to the target took too long");
 }
 
 /* ---- asking for it ---- */
@@ -118,6 +128,101 @@ static void next_turn(struct gate *gate)
     }
 }
 
+/* ---- those that are kept ---- */
+
+static void on_ready(void *owner, uint32_t ready);
+
+/* The connection of one that is kept; frees it. False: it has none any more. */
+static bool take_over(struct kube_link *link, struct kube_link *kept)
+{
+    struct gate *gate = link->gate;
+    source_free(STEAL(kept->source));
+    link->fd = STEAL_FD(kept->fd);
+    link->stale_ms = kept->stale_ms;
+    link->key_n = kept->key_n;
+    memcpy(link->key, kept->key, sizeof link->key);
+    link->used = true;
+    link->waits = false;
+    kube_link_free(kept);
+    if (source_new(gate->loop, link->fd, LOOP_READ | LOOP_WRITE, on_ready, link, &link->source)) {
+        fd_close(STEAL_FD(link->fd));
+        link->waits = true;
+        return false;
+    }
+    timer_stop(link->timer);
+    return true;
+}
+
+static bool is_good(const struct kube_link *link)
+{
+    return link->source && !link->ended && !kube_link_is_stale(link) && buffer_size(&link->in) == 0;
+}
+
+static struct kube_link *find_kept(const struct kube_link *link)
+{
+    for (struct kube_link *kept = link->gate->kube_links; kept; kept = kept->next)
+        if (kept->kept && kept->target == link->target && is_good(kept))
+            return kept;
+    return NULL;
+}
+
+/* The oldest that waits and takes one that was used. */
+static struct kube_link *find_waiting(const struct kube_link *kept)
+{
+    struct kube_link *oldest = NULL;
+    for (struct kube_link *link = kept->gate->kube_links; link; link = link->next)
+        if (link->waits && !link->fresh && link->target == kept->target)
+            oldest = link;
+    return oldest;
+}
+
+/* It was closed, or says what nobody has asked for. */
+static void kept_moved(void *owner)
+{
+    struct kube_link *link = owner;
+    if (!is_good(link))
+        kube_link_free(link);
+}
+
+static void kept_refused(void *owner, const char *code, const char *reason)
+{
+    (void)code, (void)reason;
+    kube_link_free(owner);
+}
+
+static size_t count_kept(const struct gate *gate)
+{
+    size_t n = 0;
+    for (const struct kube_link *link = gate->kube_links; link; link = link->next)
+        n += link->kept;
+    return n;
+}
+
+void kube_link_give_back(struct kube_link *link)
+{
+    static const struct kube_link_calls calls = { kept_moved, kept_refused };
+    if (!is_good(link) || buffer_size(link->out) > 0 || count_kept(link->gate) >= KUBE_LINKS_KEPT_MAX) {
+        kube_link_free(link);
+        return;
+    }
+    link->calls = &calls;
+    link->owner = link;
+    link->out = &link->none;
+    link->kept = link->reads = true;
+    struct kube_link *waiting = find_waiting(link);
+    if (waiting) {
+        (void)!take_over(waiting, link); /* without room for it, it waits on */
+        return;
+    }
+    source_interest(link->source, LOOP_READ);
+    timer_set(link->timer, KUBE_LINK_KEPT_MS);
+}
+
+bool kube_link_is_used(const struct kube_link *link)
+{
+    return link->used;
+}
+
 int kube_link_new(struct gate *gate, const struct kube_link_want *want, const struct kube_link_calls *calls,
                   void *owner, struct kube_link **ret)
 {
@@ -133,17 +238,22 @@ int kube_link_new(struct gate *gate, const struct kube_link_want *want, const st
                                 .owner = owner,
                                 .fd = -1,
                                 .waits = true,
+                                .fresh = want->fresh,
                                 .out = want->out,
                                 .reads = true };
     gate->kube_links = link;
     CLEANUP(kube_link_free) struct kube_link *owned = link;
     buffer_init(&link->in, KUBE_LINK_IN_MAX);
     int r = link->recording ? timer_new(gate->loop, took_too_long, link, &link->timer) : -ENOMEM;
-    r = r ? r : gate->vault ? 0 : -EPIPE;
     if (r)
         return r;
     timer_set(link->timer, KUBE_LINK_WAIT_MS);
-    next_turn(gate);
+    struct kube_link *kept = link->fresh ? NULL : find_kept(link);
+    bool taken = kept && take_over(link, kept);
+    if (!taken && !gate->vault)
+        return -EPIPE;
+    if (!taken)
+        next_turn(gate);
     *ret = STEAL(owned);
     return 0;
 }
@@ -294,7 +404,7 @@ void kube_links_vault_gone(struct gate *gate)
         }
         link->waits = false;
         link->request = 0;
-        refuse(link, "target_unavailable", "the vault has restarted; ask again");
+        refuse(link, "target_unavailable", "the vault has restarted; connect again");
         link = gate->kube_links; /* which may be another list now */
     }
 }

@@ -6,7 +6,9 @@
 
 enum {
     KUBE_LINK_WAIT_MS = 90 * 1000, /* for the connection; the connector gives up earlier */
-    KUBE_LINKS_ASKED_MAX = 8,      /* of one gate; the vault takes 16, other logins included */
+    KUBE_LINKS_ASKED_MAX = 4,      /* of one gate; the vault takes 16, other logins included */
+    KUBE_LINKS_KEPT_MAX = 8,       /* of one gate, that nobody uses now, */
+    KUBE_LINK_KEPT_MS = 15 * 1000, /* and for how long */
     KUBE_LINK_IN_MAX = 64 * 1024,  /* bytes that wait to be taken */
 };
 
@@ -25,12 +27,18 @@ struct kube_link_want {
     const char *recording; /* id; or "" */
     const char *purpose;   /* for the audit, static; NULL: what its name says */
     struct buffer *out;    /* frames: what goes out; outlives the link */
+    bool fresh;            /* of which nobody has made use yet */
 };
 
 /* Negative errno: nobody can be asked. want is borrowed for the call. */
 MUST_USE int kube_link_new(struct gate *gate, const struct kube_link_want *want,
                            const struct kube_link_calls *calls, void *owner, struct kube_link **ret);
 void kube_link_free(struct kube_link *link);
+/* The same after a whole request and its answer: the connection is kept for the next who wants one, as far as
+ * that may be. */
+void kube_link_give_back(struct kube_link *link);
+/* Whether somebody had it before: then the server may close it any moment. */
+bool kube_link_is_used(const struct kube_link *link);
 /* What has come; the caller consumes. */
 struct buffer *kube_link_in(struct kube_link *link);
 /* Whether it stands; whether nothing more comes than what kube_link_in() has. */

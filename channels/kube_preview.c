@@ -97,7 +97,8 @@ static int fill(struct kube_preview_task *task, struct channel *channel)
     const struct kube_link_want want = { .target = channel->target,
                                          .recording = recorder_id(channel->recorder),
                                          .purpose = "preview",
-                                         .out = kube_preview_out(task->preview) };
+                                         .out = kube_preview_out(task->preview),
+                                         .fresh = true };
     int r = timer_new(channel->gate->loop, on_timer, task, &task->timer);
     r = r ? r : kube_link_new(channel->gate, &want, &calls, task, &task->link);
     if (r == 0)

@@ -132,7 +132,7 @@ void kube_stream_stop(struct kube_stream *s, const struct refusal *why)
     (void)snprintf(s->reason, sizeof s->reason, "%s", why->code);
     if (s->talk)
         kube_talk_stop(s->talk, why->reason);
-    kube_link_free(STEAL(s->link));
+    kube_stream_drop_link(s);
     if (exchange_stop(s->exchange, &status) == 0)
         (void)!buffer_write(exchange_to_client(s->exchange), s->client_fd);
     kube_stream_step(s);
@@ -256,7 +256,7 @@ static void fail(struct kube_stream *s, int error)
     log_event(LOG_ERROR, "stream_failed", "connection", U64(s->channel->gate->connection), "detail",
               strerror(-error), NULL);
     (void)snprintf(s->reason, sizeof s->reason, "%s", status.code);
-    kube_link_free(STEAL(s->link));
+    kube_stream_drop_link(s);
     if (exchange_stop(s->exchange, &status) == 0)
         (void)!buffer_write(exchange_to_client(s->exchange), s->client_fd);
 }
@@ -271,7 +271,7 @@ void kube_stream_step(struct kube_stream *s)
         fail(s, r);
     s->inside = false;
     if (exchange_state(s->exchange) == EXCHANGE_OVER) {
-        kube_link_free(STEAL(s->link));
+        kube_stream_drop_link(s);
         kube_stream_drop_hold(s, "the client left");
         kube_stream_forget_read(s);
         if (close_down(s)) {
@@ -332,7 +332,7 @@ static void time_is_up(void *owner)
     if (exchange_state(s->exchange) != EXCHANGE_ANSWERING && !counts)
         return;
     s->count_request = 0;
-    kube_link_free(STEAL(s->link));
+    kube_stream_drop_link(s);
     if (kube_stream_refuse(s, counts ? &uncounted : &late))
         (void)!exchange_stop(s->exchange, &late);
     kube_stream_step(s);

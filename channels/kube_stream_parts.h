@@ -32,7 +32,6 @@ struct kube_stream {
     struct masking masking;
 
     struct kube_link *link;
-    bool link_used;                    /* it has answered a request before */
     bool repeated;                     /* the request was sent once more */
     uint32_t count_request;            /* to the ledger, while it is asked; else 0 */
     uint64_t answer_bytes;             /* of its answer, that were shown */
@@ -82,6 +81,8 @@ MUST_USE int kube_stream_count(struct kube_stream *s, const char *warning);
 const Ipc__Limits *kube_stream_limits(const struct kube_stream *s);
 /* A Status is the answer; recorded. */
 MUST_USE int kube_stream_refuse(struct kube_stream *s, const struct kube_status *status);
+/* The connection to the server is of no use any more. */
+void kube_stream_drop_link(struct kube_stream *s);
 /* What the connection to the server has brought. */
 MUST_USE int kube_stream_server(struct kube_stream *s, bool *ret_moved);
 

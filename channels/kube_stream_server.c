@@ -1,10 +1,17 @@
-/* A request that was allowed, on its way: the connection to the API server, and what comes of it. One is kept
- * for the requests that follow on the same connection of the client. */
+/* A request that was allowed, on its way: the connection to the API server, and what comes of it. It is
+ * given back afterwards, for whatever is asked next through this gate. */
 #include <errno.h>
 #include <string.h>
 
 #include "channels/kube_stream_parts.h"
 #include "channels/recorder.h"
+
+void kube_stream_drop_link(struct kube_stream *s)
+{
+    struct buffer *out = exchange_to_server(s->exchange);
+    kube_link_free(STEAL(s->link));
+    buffer_consume(out, buffer_size(out)); /* nobody will take it any more */
+}
 
 static void link_moved(void *owner)
 {
@@ -15,30 +22,24 @@ static void link_refused(void *owner, const char *code, const char *reason)
 {
     struct kube_stream *s = owner;
     const struct kube_status status = { .code = code, .reason = reason };
-    kube_link_free(STEAL(s->link));
+    kube_stream_drop_link(s);
     if (kube_stream_refuse(s, &status))
         (void)!exchange_stop(s->exchange, &status);
     kube_stream_step(s);
 }
 
+/* A connection that becomes another protocol's has to be new: only so does the connector know that the
+ * server's 101 answers this request (vault/connector_frames.h). */
 static int connect(struct kube_stream *s)
 {
     static const struct kube_link_calls calls = { link_moved, link_refused };
+    const struct kube_request *request = exchange_question(s->exchange).request;
     const struct kube_link_want want = { .target = s->channel->target,
                                          .recording = recorder_id(s->channel->recorder),
-                                         .out = exchange_to_server(s->exchange) };
-    s->link_used = false;
+                                         .out = exchange_to_server(s->exchange),
+                                         .fresh = s->repeated || (request && request->connects) };
     int r = kube_link_new(s->channel->gate, &want, &calls, s, &s->link);
     return r == -EPIPE || r == -ENOTCONN ? 1 : r;
-}
-
-/* A connection that becomes another protocol's has to be new: only so does the connector know that the
- * server's 101 answers this request (vault/connector_frames.h). */
-static bool needs_new_link(const struct kube_stream *s)
-{
-    const struct kube_request *request = exchange_question(s->exchange).request;
-    return kube_link_ended(s->link) || kube_link_is_stale(s->link) ||
-           buffer_size(kube_link_in(s->link)) > 0 || (s->link_used && request && request->connects);
 }
 
 int kube_stream_send(struct kube_stream *s, const char *warning)
@@ -52,9 +53,8 @@ int kube_stream_send(struct kube_stream *s, const char *warning)
                                       .json = s->plan || s->access != ACCESS_NONE,
                                       .tables = !s->plan || kube_plan_allows_tables(s->plan),
                                       .warning = warning };
-    if (s->link && needs_new_link(s))
-        kube_link_free(STEAL(s->link));
-    int r = s->link ? 0 : connect(s);
+    kube_stream_drop_link(s);
+    int r = connect(s);
     if (r > 0)
         return kube_stream_refuse(s, &alone);
     r = r ? r : exchange_send(s->exchange, &how);
@@ -73,9 +73,9 @@ static int server_over(struct kube_stream *s)
         .reason = "the API server closed the connection without an answer; whether it did what was asked "
                   "is not known",
     };
-    bool stale = s->link_used && !s->repeated && exchange_may_repeat(s->exchange);
+    bool stale = kube_link_is_used(s->link) && !s->repeated && exchange_may_repeat(s->exchange);
     int r = exchange_server_ended(s->exchange);
-    kube_link_free(STEAL(s->link));
+    kube_stream_drop_link(s);
     if (r != EXCHANGE_UNANSWERED)
         return r;
     s->repeated = true;
@@ -95,19 +95,19 @@ static int take_server(struct kube_stream *s, bool *moved)
     timer_stop(s->timer);
     if (r != EXCHANGE_BAD_ANSWER)
         return r;
-    kube_link_free(STEAL(s->link));
+    kube_stream_drop_link(s);
     return exchange_state(s->exchange) == EXCHANGE_OVER ? 0 : kube_stream_refuse(s, &garbled);
 }
 
-/* Between two requests a server has nothing to say. */
+/* The request is over, or the client is. */
 static void mind_idle_link(struct kube_stream *s)
 {
     if (exchange_state(s->exchange) == EXCHANGE_ANSWERING || exchange_state(s->exchange) == EXCHANGE_SWITCHED)
         return;
-    s->link_used = true;
-    if (!exchange_keeps_server(s->exchange) || kube_link_ended(s->link) ||
-        buffer_size(kube_link_in(s->link)) > 0)
-        kube_link_free(STEAL(s->link));
+    if (exchange_keeps_server(s->exchange))
+        kube_link_give_back(STEAL(s->link));
+    else
+        kube_stream_drop_link(s);
 }
 
 int kube_stream_server(struct kube_stream *s, bool *moved)

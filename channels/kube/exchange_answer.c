@@ -72,7 +72,6 @@ static int take_head(struct exchange *x, const struct http_head *head)
     x->interim = head->status / 100 == 1 && head->status != 101;
     if (x->interim)
         return 0;
-    x->server_keeps = head->keeps_alive;
     if (head->status == 101 && (!x->upgrades || kube_agreement_read(&x->offer, head, &x->agreement, NULL)))
         return replace(x, &unasked);
     int r = x->calls->answered(x->owner, head, &way);
@@ -132,8 +131,9 @@ static int take_end(struct exchange *x, const struct http_head *head)
         r = http_put_last_chunk(&x->to_client);
     if (r)
         return r;
-    if (!x->whole)
-        x->server_keeps = false; /* the rest of the request would be taken for the next one */
+    /* Only now: before that, the rest of this answer would be taken for another's. Nor where the rest of the
+     * request would be taken for the next one. */
+    x->server_keeps = head->keeps_alive && x->whole;
     exchange_answered(x);
     return 0;
 }

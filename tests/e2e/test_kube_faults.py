@@ -53,7 +53,7 @@ def api(forward, odd):
 
 def test_what_goes_to_the_server_is_ours_and_the_credential_is_added_behind_the_gate(api, odd):
     api("GET", POD, Accept="application/json", Cookie="a=b", X_Forwarded_For="1.2.3.4")
-    request = odd.seen[-1][-1]
+    request = odd.seen[-1]
     assert request.fields["authorization"] == f"Bearer {odd.admin_token}"
     assert request.fields["host"] == f"127.0.0.1:{odd.port}" and request.fields["accept-encoding"] == "identity"
     assert "cookie" not in request.fields and "x-forwarded-for" not in request.fields
@@ -62,21 +62,62 @@ def test_what_goes_to_the_server_is_ours_and_the_credential_is_added_behind_the_
 def test_one_connection_to_the_server_serves_many_requests(api, odd):
     for _ in range(5):
         assert api("GET", POD)[0] == 200
-    assert [len(requests) for requests in odd.seen] == [5]
+    assert [len(requests) for requests in odd.by_link()] == [5]
+
+
+def test_connections_of_clients_share_those_to_the_server(forward, odd):
+    """As many as are needed at a time, and no more: kubectl opens dozens when it looks for what a server has."""
+    odd.says.clear()
+    odd.says[POD] = [lambda _: threading.Event().wait(0.05), ok(b"{}")]
+    odd.seen.clear()
+    for _ in range(3):
+        link = Http(forward.port)
+        assert link("GET", POD)[0] == 200
+        link.close()
+    assert len(odd.by_link()) == 1
+    links = [Http(forward.port) for _ in range(40)]
+    done = []
+    threads = [threading.Thread(target=lambda one=one: done.append(one("GET", POD)[0])) for one in links]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert done == [200] * 40 and len(odd.by_link()) < 40
+    for link in links:
+        link.close()
+
+
+def test_who_leaves_in_the_middle_of_an_answer_leaves_nothing_of_it_to_others(forward, odd):
+    odd.says.clear()
+    watch = "/api/v1/namespaces/a/pods"
+    more = threading.Event()
+    odd.says[watch] = [b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n",
+                       lambda stream: (more.wait(10), stream.sendall(b"3\r\n{}\n\r\n0\r\n\r\n"))]
+    odd.says[POD] = [ok(b'{"mine":true}')]
+    first = Http(forward.port)
+    answer = first.send("GET", f"{watch}?watch=true")
+    assert answer.readline() == b"{}\n"
+    answer.close()
+    first.close()
+    link = Http(forward.port)
+    for _ in range(3):
+        assert link("GET", POD) == (200, {"mine": True})
+        more.set()
+    link.close()
 
 
 def test_a_connection_that_the_server_closed_meanwhile_is_made_anew(api, odd):
     odd.says[POD] = [ok(b"{}"), "close"]
     for _ in range(3):
         assert api("GET", POD)[0] == 200
-    assert [len(requests) for requests in odd.seen] == [1, 1, 1]
+    assert [len(requests) for requests in odd.by_link()] == [1, 1, 1]
 
 
 def test_a_server_that_says_close_is_not_asked_again_on_that_connection(api, odd):
     odd.says[POD] = [ok(b"{}", Connection="close")]
     assert api("GET", POD)[0] == 200
     assert api("PUT", POD, {})[0] == 200
-    assert [len(requests) for requests in odd.seen] == [1, 1]
+    assert [len(requests) for requests in odd.by_link()] == [1, 1]
 
 
 def test_a_stale_connection_is_tried_again_for_reading_and_never_for_writing(api, odd):
@@ -84,12 +125,12 @@ def test_a_stale_connection_is_tried_again_for_reading_and_never_for_writing(api
     assert api("GET", "/version")[0] == 200
     status, said = api("GET", POD)  # on the kept connection, then on a new one
     assert status == 503 and causes(said)["code"] == "target_unavailable"
-    assert [[one.path for one in requests] for requests in odd.seen] == [["/version", POD], [POD]]
+    assert [[one.path for one in requests] for requests in odd.by_link()] == [["/version", POD], [POD]]
     odd.seen.clear()
     assert api("GET", "/version")[0] == 200
     status, said = api("PUT", POD, {})
     assert status == 503 and "is not known" in said["message"]
-    assert sum(one.method == "PUT" for requests in odd.seen for one in requests) == 1
+    assert sum(one.method == "PUT" for one in odd.seen) == 1
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
@@ -234,7 +275,7 @@ def test_without_a_vault_connections_go_on_and_new_ones_come_back(odd):
             own.one("vault").kill(signal.SIGKILL)
             assert link("GET", POD)[0] == 200  # the connector is its own
             other = Http(link.link.port)
-            status, said = other("GET", POD)
+            status, said = other("GET", f"{POD}/proxy/x")  # which needs a connection of its own
             assert status == 503 and causes(said)["code"] == "target_unavailable" and "connect again" in said["message"]
             other.close()
         def comes_back():

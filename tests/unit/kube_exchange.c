@@ -661,6 +661,24 @@ static void a_request_is_sent_again_when_nothing_was_answered(void **state)
     finish(&t);
 }
 
+static void the_rest_of_an_answer_is_nobody_elses(void **state)
+{
+    (void)state;
+    struct talk t = { .client = GET_PODS,
+                      .server = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
+                      .step = SIZE_MAX };
+    run(&t);
+    assert_int_equal(exchange_state(t.x), EXCHANGE_ANSWERING);
+    assert_false(exchange_keeps_server(t.x));
+    assert_int_equal(exchange_stop(t.x, NULL), 0);
+    assert_false(exchange_keeps_server(t.x));
+    finish(&t);
+    t.server = OK_AB;
+    run(&t);
+    assert_true(exchange_keeps_server(t.x));
+    finish(&t);
+}
+
 static void a_client_that_reads_nothing_stops_the_server(void **state)
 {
     (void)state;
@@ -717,6 +735,7 @@ int main(void)
         cmocka_unit_test(what_is_no_answer_is_not_shown),
         cmocka_unit_test(a_warning_is_shown_with_the_answer),
         cmocka_unit_test(a_request_is_sent_again_when_nothing_was_answered),
+        cmocka_unit_test(the_rest_of_an_answer_is_nobody_elses),
         cmocka_unit_test(a_client_that_reads_nothing_stops_the_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

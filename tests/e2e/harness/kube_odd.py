@@ -10,7 +10,7 @@ from .kube import Authority
 
 class OddServer:
     """`says[PATH]` is a list of steps for requests of that path: bytes to send, or "close", or a callable that gets the socket. A
-    request is known by its path, without the query. Every connection's requests are in `seen`, one list for each."""
+    request is known by its path, without the query. `seen` has them all, each with the number of its connection."""
 
     def __init__(self, directory):
         authority = Authority(Path(directory) / "odd-pki")
@@ -18,7 +18,7 @@ class OddServer:
         self.ca, self.admin_token, self.directory = authority.ca, "odd-t0ken-of-nobody", Path(directory)
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.context.load_cert_chain(certificate, key)
-        self.says, self.seen = {}, []
+        self.says, self.seen, self.links = {}, [], 0
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -38,18 +38,23 @@ class OddServer:
                 return
             threading.Thread(target=self._serve, args=(link,), daemon=True).start()
 
+    def by_link(self):
+        """What was asked for, a list for each connection."""
+        numbers = list(dict.fromkeys(one.link for one in self.seen))
+        return [[one for one in self.seen if one.link == number] for number in numbers]
+
     def _serve(self, link):
-        requests = []
+        self.links += 1
+        number = self.links
         try:
             with self.context.wrap_socket(link, server_side=True) as stream:
-                self.seen.append(requests)
                 reader = stream.makefile("rb")
-                while self._one(stream, reader, requests):
+                while self._one(stream, reader, number):
                     pass
         except OSError:
             pass
 
-    def _one(self, stream, reader, requests):
+    def _one(self, stream, reader, number):
         line = reader.readline().decode()
         if not line:
             return False
@@ -59,7 +64,7 @@ class OddServer:
             fields[name.lower()] = value.strip()
         method, path, _ = line.split(" ", 2)
         body = reader.read(int(fields.get("content-length", 0)))
-        requests.append(SimpleNamespace(method=method, path=path, fields=fields, body=body))
+        self.seen.append(SimpleNamespace(link=number, method=method, path=path, fields=fields, body=body))
         for step in self.says.get(path.split("?")[0], [ok(b"{}")]):
             if step == "close":
                 stream.unwrap()
