@@ -50,6 +50,7 @@ def scratch(bastion):
     return [path for path in (bastion.state / "scratch").rglob("*") if path.is_file()]
 
 
+@pytest.mark.asan
 def test_get_prints_what_is_there(kubectl):
     done = kubectl("get", "pods")
     assert done.returncode == 0 and "Running" in done.stdout, done.stderr

@@ -93,6 +93,7 @@ def test_the_ca_is_the_same_whenever_it_is_asked_for(tls_bastion, ca):
     assert key(other.must("config", "--tls-ca")) == key(ca.read_text())
 
 
+@pytest.mark.asan
 def test_a_client_that_speaks_something_else_inside_of_tls_gets_an_error_and_the_rest_goes_on(port, ca):
     context = ssl.create_default_context(cafile=str(ca))
     with socket.create_connection(("127.0.0.1", port), 20) as link, context.wrap_socket(link, server_hostname="localhost") as tls:
@@ -110,6 +111,7 @@ def test_an_old_version_of_tls_is_refused(port):
     assert done.returncode == 35
 
 
+@pytest.mark.asan
 def test_a_large_answer_arrives_whole_and_a_large_body_too(kube, port, ca, space):
     big = "x" * 900_000
     body = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "big"}, "data": {"x": big}})
