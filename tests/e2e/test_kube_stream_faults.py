@@ -50,6 +50,7 @@ def switch(odd, protocol="v4.channel.k8s.io", upgrade="websocket"):
     return step
 
 
+@pytest.mark.asan
 @pytest.mark.parametrize("says, why", [
     (frame(2, b"\x01x", masked=True), "a server's frame is masked"),
     (frame(2, b"\x00x"), "data on a stream of the other direction"),
