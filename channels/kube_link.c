@@ -5,7 +5,7 @@
  * A client may open dozens of connections at once (kubectl, when it looks for what an API server has), and
  * the vault has a limit for each gate: so only some are asked for at a time, in the order in which they came.
  */
-#include "channels/kube_link.h"
+#include "channels/kube_link_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -16,34 +16,8 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "channels/audit.h"
-#include "policy/mask_text.h"
 
 enum { USABLE_MARGIN_MS = 2 * 1000 }; /* for a request to get through */
-
-struct kube_link {
-    struct kube_link *next;
-    struct gate *gate;
-    const Ipc__Target *target;
-    const char *purpose;
-    char *recording;
-    const struct kube_link_calls *calls;
-    void *owner;
-    bool waits;                 /* for its turn */
-    uint32_t request;           /* to the vault; else 0 */
-    struct ipc_peer *connector; /* until it has answered */
-    struct timer *timer;        /* until it stands */
-    int fd;
-    struct source *source;
-    struct buffer in, *out;
-    bool ended, reads;
-    bool fresh;         /* no other's connection is taken over */
-    bool used;          /* its connection is one that was given back */
-    bool kept;          /* nobody has it now */
-    struct buffer none; /* what goes out then */
-    uint64_t stale_ms;  /* monotonic; 0: never */
-    uint8_t key[MASK_KEY];
-    size_t key_n;
-};
 
 static void unlist(struct kube_link *link)
 {
@@ -128,101 +102,6 @@ static void next_turn(struct gate *gate)
     }
 }
 
-/* ---- those that are kept ---- */
-
-static void on_ready(void *owner, uint32_t ready);
-
-/* The connection of one that is kept; frees it. False: it has none any more. */
-static bool take_over(struct kube_link *link, struct kube_link *kept)
-{
-    struct gate *gate = link->gate;
-    source_free(STEAL(kept->source));
-    link->fd = STEAL_FD(kept->fd);
-    link->stale_ms = kept->stale_ms;
-    link->key_n = kept->key_n;
-    memcpy(link->key, kept->key, sizeof link->key);
-    link->used = true;
-    link->waits = false;
-    kube_link_free(kept);
-    if (source_new(gate->loop, link->fd, LOOP_READ | LOOP_WRITE, on_ready, link, &link->source)) {
-        fd_close(STEAL_FD(link->fd));
-        link->waits = true;
-        return false;
-    }
-    timer_stop(link->timer);
-    return true;
-}
-
-static bool is_good(const struct kube_link *link)
-{
-    return link->source && !link->ended && !kube_link_is_stale(link) && buffer_size(&link->in) == 0;
-}
-
-static struct kube_link *find_kept(const struct kube_link *link)
-{
-    for (struct kube_link *kept = link->gate->kube_links; kept; kept = kept->next)
-        if (kept->kept && kept->target == link->target && is_good(kept))
-            return kept;
-    return NULL;
-}
-
-/* The oldest that waits and takes one that was used. */
-static struct kube_link *find_waiting(const struct kube_link *kept)
-{
-    struct kube_link *oldest = NULL;
-    for (struct kube_link *link = kept->gate->kube_links; link; link = link->next)
-        if (link->waits && !link->fresh && link->target == kept->target)
-            oldest = link;
-    return oldest;
-}
-
-/* It was closed, or says what nobody has asked for. */
-static void kept_moved(void *owner)
-{
-    struct kube_link *link = owner;
-    if (!is_good(link))
-        kube_link_free(link);
-}
-
-static void kept_refused(void *owner, const char *code, const char *reason)
-{
-    (void)code, (void)reason;
-    kube_link_free(owner);
-}
-
-static size_t count_kept(const struct gate *gate)
-{
-    size_t n = 0;
-    for (const struct kube_link *link = gate->kube_links; link; link = link->next)
-        n += link->kept;
-    return n;
-}
-
-void kube_link_give_back(struct kube_link *link)
-{
-    static const struct kube_link_calls calls = { kept_moved, kept_refused };
-    if (!is_good(link) || buffer_size(link->out) > 0 || count_kept(link->gate) >= KUBE_LINKS_KEPT_MAX) {
-        kube_link_free(link);
-        return;
-    }
-    link->calls = &calls;
-    link->owner = link;
-    link->out = &link->none;
-    link->kept = link->reads = true;
-    struct kube_link *waiting = find_waiting(link);
-    if (waiting) {
-        (void)!take_over(waiting, link); /* without room for it, it waits on */
-        return;
-    }
-    source_interest(link->source, LOOP_READ);
-    timer_set(link->timer, KUBE_LINK_KEPT_MS);
-}
-
-bool kube_link_is_used(const struct kube_link *link)
-{
-    return link->used;
-}
-
 int kube_link_new(struct gate *gate, const struct kube_link_want *want, const struct kube_link_calls *calls,
                   void *owner, struct kube_link **ret)
 {
@@ -248,8 +127,8 @@ int kube_link_new(struct gate *gate, const struct kube_link_want *want, const st
     if (r)
         return r;
     timer_set(link->timer, KUBE_LINK_WAIT_MS);
-    struct kube_link *kept = link->fresh ? NULL : find_kept(link);
-    bool taken = kept && take_over(link, kept);
+    struct kube_link *kept = link->fresh ? NULL : kube_link_find_kept(link);
+    bool taken = kept && kube_link_take_over(link, kept);
     if (!taken && !gate->vault)
         return -EPIPE;
     if (!taken)
@@ -301,7 +180,7 @@ static void end(struct kube_link *link)
     source_free(STEAL(link->source));
 }
 
-static void on_ready(void *owner, uint32_t ready)
+void kube_link_ready(void *owner, uint32_t ready)
 {
     struct kube_link *link = owner;
     size_t n = 0;
@@ -361,8 +240,8 @@ static int connected(void *owner, const Ipc__Message *message, int *fds, size_t 
         link->stale_ms =
             clock_ms() + (answer->usable_ms > USABLE_MARGIN_MS ? answer->usable_ms - USABLE_MARGIN_MS : 0);
     link->fd = STEAL_FD(fds[0]);
-    if (fd_nonblock(link->fd, true) ||
-        source_new(link->gate->loop, link->fd, LOOP_READ | LOOP_WRITE, on_ready, link, &link->source)) {
+    if (fd_nonblock(link->fd, true) || source_new(link->gate->loop, link->fd, LOOP_READ | LOOP_WRITE,
+                                                  kube_link_ready, link, &link->source)) {
         refuse(link, "limit", "out of memory or descriptors");
         return 0;
     }

@@ -28,7 +28,7 @@ struct exchange {
     bool interim;     /* what is read is a 1xx, which is dropped */
     bool told;        /* the client has its head */
     enum http_framing framing;
-    bool server_keeps; /* the answer was whole, and its connection may take another request */
+    bool server_keeps;   /* the answer was whole, and its connection may take another request */
     struct buffer shown; /* what of a piece is shown */
     struct kube_agreement agreement;
 };
