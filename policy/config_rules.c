@@ -6,10 +6,10 @@
 #include "policy/config_sections.h"
 
 static const struct config_key KEYS[] = {
-    { "name", CONFIG_REQUIRED },   { "roles", CONFIG_OPTIONAL },   { "targets", CONFIG_REQUIRED },
-    { "match", CONFIG_OPTIONAL },  { "action", CONFIG_REQUIRED },  { "reason", CONFIG_OPTIONAL },
-    { "limits", CONFIG_OPTIONAL }, { "approve", CONFIG_OPTIONAL }, { "sensitive", CONFIG_OPTIONAL },
-    { "guarded", CONFIG_LATER },
+    { "name", CONFIG_REQUIRED },    { "roles", CONFIG_OPTIONAL },   { "targets", CONFIG_REQUIRED },
+    { "match", CONFIG_OPTIONAL },   { "action", CONFIG_REQUIRED },  { "reason", CONFIG_OPTIONAL },
+    { "limits", CONFIG_OPTIONAL },  { "approve", CONFIG_OPTIONAL }, { "sensitive", CONFIG_OPTIONAL },
+    { "guarded", CONFIG_OPTIONAL },
 };
 static const char *const ACTIONS[] = { "allow", "deny", "approve", NULL };
 
@@ -154,6 +154,34 @@ static void read_sensitive(struct config_reader *reader, const struct config_nod
     rule->sensitive_deny = true;
 }
 
+/* Whether the rule could be about the opening of a shell. */
+static bool has_shells(const Ipc__Rule *rule)
+{
+    bool all = rule->n_match == 0;
+
+    for (size_t i = 0; i < rule->n_match; i++) {
+        const Ipc__Match *match = rule->match[i];
+        all |= match->n_channels == 0 && match->n_commands == 0;
+        for (size_t k = 0; k < match->n_channels; k++)
+            all |= !strcmp(match->channels[k], "shell");
+    }
+    return all;
+}
+
+/* What an allowing rule says of shells: each line is decided on. */
+static void read_guarded(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule)
+{
+    bool guarded = false;
+
+    if (!node || !config_flag(reader, node, &guarded))
+        return;
+    rule->guarded = guarded;
+    if (guarded && !strcmp(rule->action, "deny"))
+        config_fault(reader, node->key, "\"guarded\" is for rules with action: allow or approve");
+    else if (guarded && !has_shells(rule))
+        config_fault(reader, node->key, "\"guarded\" is for rules about shells: channels: [shell]");
+}
+
 static void read_rule(struct config_reader *reader, const struct config_node *node, Ipc__Rule *rule)
 {
     const struct config_node *name_node = config_node_get(node, "name");
@@ -176,6 +204,7 @@ static void read_rule(struct config_reader *reader, const struct config_node *no
     read_approve(reader, node, rule);
     config_read_limits(reader, config_node_get(node, "limits"), rule);
     read_sensitive(reader, config_node_get(node, "sensitive"), rule);
+    read_guarded(reader, config_node_get(node, "guarded"), rule);
 }
 
 void config_read_rules(struct config_reader *reader, const struct config_node *node)

@@ -21,8 +21,10 @@ struct chunk {
 
 void shell_refuse(struct shell *shell, const char *why)
 {
-    if (!shell_failed(shell))
-        shell->why = why;
+    if (shell_failed(shell))
+        return;
+    shell->why = why;
+    shell->inner = shell->level > 1;
 }
 
 static void keep_error(struct shell *shell, int r)
@@ -42,6 +44,8 @@ void shell_unknown(struct shell *shell, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(why, sizeof why, format, arguments);
     va_end(arguments);
+    if (shell->left && shell->elsewhere == 0)
+        shell->left->changes = true;
     keep_error(shell, effects_add_opaque(shell->effects, EFFECT_UNKNOWN, why));
 }
 
@@ -121,12 +125,20 @@ static int add_refusal(struct effects *effects, const char *why)
     return effects_add_opaque(effects, EFFECT_UNPARSABLE, why);
 }
 
-int shell_effects(const char *command, size_t n, struct effects *ret)
+int shell_effects_left(const char *command, size_t n, struct shell_marks_left *left, struct effects *ret,
+                       const char **ret_open)
 {
-    struct shell shell = { .effects = ret };
+    struct shell shell = { .effects = ret, .left = left };
     shell_text(&shell, command, n);
+    if (ret_open)
+        *ret_open = shell.at_end && !shell.inner ? shell.why : NULL;
     if (shell.error == 0 && shell.why)
         shell.error = add_refusal(ret, shell.why);
     free_chunks(&shell);
     return shell.error;
+}
+
+int shell_effects(const char *command, size_t n, struct effects *ret)
+{
+    return shell_effects_left(command, n, NULL, ret, NULL);
 }

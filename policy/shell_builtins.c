@@ -20,6 +20,11 @@ static void run_trap(struct shell *shell, const struct shell_word *words, size_t
         return;
     if (i < n && !shell_is(&words[i], "-"))
         shell_joined(shell, "trap", words + i, 1);
+    /* in between whatever else runs, what is not the line's included */
+    static const char *const all_over[] = { "DEBUG", "RETURN", "ERR", "debug", "return", "err", NULL };
+    for (size_t k = i + 1; shell->left && k < n; k++)
+        if (!words[k].known || shell_is_listed(all_over, words[k].text))
+            shell_unknown(shell, "a trap that runs between other commands");
 }
 
 static void run_unknown(struct shell *shell, const struct shell_word *words, size_t n)
@@ -41,6 +46,11 @@ static void run_set(struct shell *shell, const struct shell_word *words, size_t 
                                          "verbose", "noclobber", "monitor",  "noexec", "errtrace" };
     for (size_t i = 1; i < n; i++) {
         const char *word = words[i].text;
+        if (shell->left && (strchr(word, 'n') || (i + 1 < n && shell_is(&words[i + 1], "noexec"))) &&
+            (*word == '-' || *word == '+' || *word == EFFECT_HOLE)) {
+            shell_unknown(shell, "set -n: the shell would run nothing any more");
+            return;
+        }
         if (words[i].known && (strcmp(word, "--") == 0 || (*word != '-' && *word != '+')))
             return; /* what follows are arguments */
         bool letters = words[i].known && strspn(word + 1, "euxvfnCEThbmo") == strlen(word + 1);

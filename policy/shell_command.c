@@ -82,6 +82,9 @@ static const char *base_name(const char *name)
     return slash ? slash + 1 : name;
 }
 
+/* Wrappers that are the shell's own: what they run may change it. */
+static const char *const STAYS[] = { "command", "builtin", "exec", "time", "-", NULL };
+
 void shell_run(struct shell *shell, const struct shell_word *words, size_t n)
 {
     if (n == 0 || shell_failed(shell))
@@ -101,8 +104,13 @@ void shell_run(struct shell *shell, const struct shell_word *words, size_t n)
         return;
     add_run(shell, words, n);
     const char *name = base_name(words[0].text);
-    (void)(shell_wrapper(shell, name, words, n) || shell_program(shell, name, words, n) ||
-           shell_filter(shell, name, words, n) || shell_builtin(shell, name, words, n));
+    bool elsewhere = !shell_is_listed(STAYS, name);
+    shell->elsewhere += elsewhere;
+    bool found = shell_wrapper(shell, name, words, n) || shell_program(shell, name, words, n) ||
+                 shell_filter(shell, name, words, n);
+    shell->elsewhere -= elsewhere;
+    if (!found)
+        (void)shell_builtin(shell, name, words, n);
     shell_leave(shell);
 }
 
@@ -135,6 +143,9 @@ static bool is_decisive(const char *name)
 void shell_set_variable(struct shell *shell, const char *name, size_t n)
 {
     char *copy = shell_copy(shell, name, n);
+    if (copy && shell->left && shell->elsewhere == 0 &&
+        (strncmp(copy, "_gh", 3) == 0 || strcmp(copy, "PWD") == 0))
+        shell_unknown(shell, "%.80s is set, which the shell itself needs here", copy);
     if (copy && is_decisive(copy))
         shell_unknown(shell, "%.80s is set, which decides what others do", copy);
 }

@@ -123,7 +123,7 @@ static void parse_function(struct parser *p)
         p->at++;
         parse_expect(p, ")");
     }
-    parse_function_body(p);
+    parse_function_body(p, &name);
 }
 
 static const struct {
@@ -169,14 +169,19 @@ bool parse_compound(struct parser *p)
 }
 
 /* The commands of its body count as run, whoever calls it. */
-void parse_function_body(struct parser *p)
+void parse_function_body(struct parser *p, const struct shell_word *name)
 {
     if (!shell_enter(p->shell))
         return;
     parse_skip_lines(p);
+    const char *from = p->at;
+    size_t heredocs = p->n_heredocs;
     if (parse_known(p))
         redirections(p);
     else
         shell_refuse(p->shell, "a function with an unusual body");
+    bool whole = heredocs == 0 && p->n_heredocs == 0; /* else the text of one is further down */
+    if (!parser_failed(p))
+        shell_define(p->shell, name, whole ? from : NULL, (size_t)(p->at - from));
     shell_leave(p->shell);
 }

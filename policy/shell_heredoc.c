@@ -88,6 +88,7 @@ void parse_heredoc_bodies(struct parser *p)
         struct heredoc heredoc = p->heredocs[i];
         const char *end = find_end(p, &heredoc);
         if (!end) {
+            p->at = p->end; /* up to there it was looked for */
             shell_refuse(p->shell, "a here-document has no end");
             return;
         }

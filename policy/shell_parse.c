@@ -201,7 +201,7 @@ static void function_definition(struct parser *p, const struct shell_word *name)
         shell_refuse(p->shell, "a bracket in an unusual place");
     parse_expect(p, "(");
     parse_expect(p, ")");
-    parse_function_body(p);
+    parse_function_body(p, name);
 }
 
 static void run(struct parser *p, size_t base, bool mark)

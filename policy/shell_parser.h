@@ -54,7 +54,7 @@ bool parse_redirection(struct parser *p); /* false: there is none here */
 
 /* ---- shell_compound.c ---- */
 bool parse_compound(struct parser *p); /* false: none begins here */
-void parse_function_body(struct parser *p);
+void parse_function_body(struct parser *p, const struct shell_word *name);
 
 /* ---- shell_word.c ---- */
 bool parse_word(struct parser *p, struct shell_word *ret); /* false: none begins here */

@@ -29,15 +29,32 @@ struct shell_word {
 
 struct chunk;
 
+/* What a line would leave behind in a shell that goes on (shell_session.c). */
+struct shell_marks_left {
+    void (*defines)(void *owner, const char *name, const char *body, size_t n); /* NULL: it can't be told */
+    void *owner;
+    bool changes; /* what other commands mean */
+};
+
 /* The judgement of one line. */
 struct shell {
     struct effects *effects;
+    struct shell_marks_left *left; /* or NULL: the shell ends with the line */
+    unsigned elsewhere;            /* what is read now runs in another process, whatever it changes */
+    unsigned level;                /* of texts inside of texts */
+    bool inner;                    /* it was refused for something in one of those */
+    bool at_end;                   /* of the line: there it was that it was refused */
     struct chunk *chunks;
     size_t used; /* bytes of memory */
     unsigned depth, commands, texts, heredocs;
     int error;       /* negative errno */
     const char *why; /* static; why it is not understood */
 };
+
+/* shell_effects(); left: or NULL. *ret_open (which may be NULL): why it is refused, when that was at its end.
+ */
+MUST_USE int shell_effects_left(const char *command, size_t n, struct shell_marks_left *left,
+                                struct effects *ret, const char **ret_open);
 
 static inline bool shell_failed(const struct shell *shell)
 {
@@ -68,6 +85,9 @@ void shell_assign(struct shell *shell, const struct shell_word *word, size_t n);
 void shell_set_variable(struct shell *shell, const char *name, size_t n);
 /* A redirection to or from the file that the word names. */
 void shell_redirect(struct shell *shell, enum file_operation operation, const struct shell_word *word);
+
+/* A function, of a shell that goes on; body: NULL when it is not all of it. */
+void shell_define(struct shell *shell, const struct shell_word *name, const char *body, size_t n);
 
 /* Whether what is between both is a name, that is letters, digits and _. */
 bool shell_is_name(const char *from, const char *to);

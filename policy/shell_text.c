@@ -47,6 +47,7 @@ static void read_text(struct shell *shell, const char *text, size_t n)
 {
     struct parser p = { .shell = shell, .start = text, .at = text, .end = text + n };
     parse_commands(&p, true);
+    shell->at_end = shell->level == 1 && p.at == p.end;
     if (p.at != p.end)
         shell_refuse(shell, "something in an unusual place");
     if (p.n_heredocs > 0)
@@ -67,6 +68,7 @@ void shell_text(struct shell *shell, const char *text, size_t n)
 {
     if (shell_failed(shell) || !shell_enter(shell))
         return;
+    shell->level++;
     const char *unusual = n > SHELL_LINE_MAX                 ? "it is too long"
                           : ++shell->texts > SHELL_TEXTS_MAX ? "it has too many command lines in it"
                                                              : unusual_character(text, n);
@@ -74,5 +76,6 @@ void shell_text(struct shell *shell, const char *text, size_t n)
         shell_refuse(shell, unusual);
     else
         read_text(shell, text, n);
+    shell->level--;
     shell_leave(shell);
 }

@@ -18,7 +18,9 @@
 #include "base/text.h"
 #include "channels/recorder.h"
 #include "channels/ssh/echo.h"
+#include "channels/ssh/guarded_script.h"
 #include "channels/ssh/host.h"
+#include "channels/ssh/task_guard.h"
 #include "channels/ssh/task_parts.h"
 #include "channels/ssh/task_hold.h"
 #include "channels/ssh/task_transfer.h"
@@ -60,6 +62,7 @@ void ssh_task_free(struct ssh_task *task)
     drop_sources(task);
     timer_free(task->limit);
     task_hold_free(STEAL(task->hold));
+    task_guard_free(STEAL(task->guard));
     task_veil_free(task->veil);
     echo_free(task->echo);
     buffer_free(&task->out.waiting);
@@ -123,6 +126,8 @@ static bool wants_input(struct ssh_task *task)
         return false;
     if (task->transfer)
         return task_transfer_wants_input(task->transfer);
+    if (task->guard)
+        return task_guard_room(task->guard) > 0;
     return upstream_channel_room(task->session) > 0;
 }
 
@@ -190,8 +195,9 @@ static enum upstream_taken output(void *owner, bool is_error, const uint8_t *byt
         return UPSTREAM_GO_ON;
     if (task->transfer && !is_error)
         return task_transfer_output(task->transfer, bytes, n);
-    int r = task->veil ? task_veil_output(task->veil, is_error, bytes, n)
-                       : ssh_task_show(task, is_error, bytes, n);
+    int r = task->guard  ? task_guard_output(task->guard, is_error, bytes, n)
+            : task->veil ? task_veil_output(task->veil, is_error, bytes, n)
+                         : ssh_task_show(task, is_error, bytes, n);
     if (r)
         return UPSTREAM_NO_MORE;
     return buffer_size(&stream->waiting) > 0 ? UPSTREAM_PAUSE : UPSTREAM_GO_ON;
@@ -310,11 +316,15 @@ static int typed_hidden(void *owner)
 
 static const struct echo_calls echo_calls = { typed, typed_hidden };
 
-static void end_input(struct ssh_task *task)
+/* False: the task is gone. */
+static bool end_input(struct ssh_task *task)
 {
     task->input_over = true;
+    if (task->guard)
+        return task_guard_move(task->guard);
     if (task->session)
         upstream_channel_end_input(task->session);
+    return true;
 }
 
 /* False: it can't be recorded, and the task is gone. */
@@ -339,17 +349,17 @@ static bool read_input(struct ssh_task *task)
 {
     if (task->transfer)
         return !wants_input(task) || task_transfer_read(task->transfer);
-    size_t room = wants_input(task) ? upstream_channel_room(task->session) : 0, n = 0;
+    size_t room = 0, n = 0;
+    if (wants_input(task))
+        room = task->guard ? task_guard_room(task->guard) : upstream_channel_room(task->session);
     if (room == 0)
         return true;
     int r = buffer_read(&task->input, task->out.fd, room, &n);
     if (r == -EAGAIN || r == -EINTR)
         return true;
-    if (r || n == 0) {
-        end_input(task);
-        return true;
-    }
-    return pass_input(task);
+    if (r || n == 0)
+        return end_input(task);
+    return task->guard ? task_guard_typed(task->guard, &task->input) : pass_input(task);
 }
 
 /* Once nothing tells any more that there is something to read: what is there is read as the target takes it.
@@ -371,6 +381,8 @@ static void input_wanted(void *owner)
     struct ssh_task *task = owner;
     if (task->transfer && !task_transfer_move(task->transfer))
         return;
+    if (task->guard && !task_guard_move(task->guard))
+        return;
     if (read_rest(task))
         set_interest(task);
 }
@@ -383,7 +395,7 @@ static void client_left(struct ssh_task *task)
     buffer_free(&task->out.waiting);
     buffer_free(&task->err.waiting);
     timer_set(task->limit, TASK_LINGER_MS);
-    if (!task->running || task->over || task->input_over || task->transfer) {
+    if (!task->running || task->over || task->input_over || task->transfer || task->guard) {
         finish(task);
     } else if (read_rest(task)) {
         upstream_channel_more(task->session, false);
@@ -472,6 +484,8 @@ static void started(void *owner, bool terminal)
         ssh_task_stop(task, &no_memory);
         return;
     }
+    if (task->guarded && !task_guard_start(task))
+        return;
     task->running = true;
     static const char note[] = "gatehouse: the target gave no terminal\r\n";
     if (task->channel->pty && !terminal)
@@ -507,10 +521,10 @@ static const struct upstream_channel_calls calls = {
 static bool run_it(struct ssh_task *task)
 {
     const struct upstream_run run = {
-        .what = task->kind == SSH_EXEC    ? UPSTREAM_EXEC
-                : task->kind == SSH_SHELL ? UPSTREAM_SHELL
-                                          : UPSTREAM_SUBSYSTEM,
-        .text = task->text,
+        .what = task->kind == SSH_EXEC || task->guarded ? UPSTREAM_EXEC
+                : task->kind == SSH_SHELL               ? UPSTREAM_SHELL
+                                                        : UPSTREAM_SUBSYSTEM,
+        .text = task->guarded ? guarded_script_command(task->channel->pty != NULL) : task->text,
         .pty = task->channel->pty,
         .environment = task->environment,
         .n_environment = task->n_environment,

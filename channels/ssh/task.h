@@ -15,6 +15,7 @@ enum {
 
 struct echo;
 struct ssh_host;
+struct task_guard;
 struct task_hold;
 struct task_transfer;
 struct task_veil;
@@ -41,11 +42,13 @@ struct ssh_task {
     struct task_transfer *transfer; /* of a session that moves files; or NULL */
     struct task_hold *hold;         /* while people decide; or NULL */
     struct task_veil *veil;         /* where output is masked; or NULL */
+    struct task_guard *guard;       /* of a guarded shell that runs; or NULL */
     struct timer *limit;
     struct task_stream out, err;
     struct buffer input;
     struct upstream_exit exit;
     struct echo *echo; /* of a terminal */
+    bool guarded;      /* a shell that is decided line by line */
     bool terminal;     /* the target gave one */
     bool running, input_over;
     bool out_shut;     /* our EOF was sent */

@@ -90,6 +90,7 @@ static void judge(struct channel *channel)
         ssh_task_stop(task, &no_memory);
         return;
     }
+    task->guarded = task->kind == SSH_SHELL && v.verdict.by && v.verdict.by->guarded;
     uint64_t number = recorder_next(channel->recorder);
     int r = record_verdict(task, &v);
     const struct refusal denied = {

@@ -3,6 +3,7 @@
 
 #include "channels/recorder.h"
 #include "channels/ssh/host.h"
+#include "channels/ssh/task_guard.h"
 #include "channels/ssh/task_parts.h"
 #include "channels/ssh/task_veil.h"
 
@@ -20,6 +21,13 @@ void ssh_task_window(struct ssh_task *task, const Ipc__Window *window)
     if (task->veil && task_veil_resize(task->veil, window->columns, window->rows)) {
         ssh_task_stop(task, &(struct refusal){ .code = "limit", .reason = "out of memory" });
         return;
+    }
+    if (task->guard) {
+        int r = task_guard_resize(task->guard, window->columns);
+        if (r) {
+            ssh_task_unshown(task, r);
+            return;
+        }
     }
     upstream_channel_window(task->session, window->columns, window->rows);
     upstream_settle(upstream);
@@ -47,7 +55,8 @@ void ssh_task_signal(struct ssh_task *task, const char *name)
         ssh_task_cancel(task);
         return;
     }
-    if (!task->session || !task->running)
+    if (!task->session || !task->running ||
+        (task->guard && is_end(name) && task_guard_interrupted(task->guard)))
         return;
     upstream_channel_signal(task->session, name);
     upstream_settle(upstream);

@@ -68,27 +68,32 @@ static const char *channel_of(enum ssh_kind kind, const char *text)
     return ssh_kind_name(kind);
 }
 
-int ssh_verdict_of(const struct gate *gate, const Ipc__Target *target, enum ssh_kind kind, const char *text,
-                   struct ssh_verdict *ret)
+int ssh_verdict_of_effects(const struct gate *gate, const Ipc__Target *target, enum ssh_kind kind,
+                           const char *text, const struct effects *effects, struct ssh_verdict *ret)
 {
-    struct effects effects = { 0 };
     const struct circumstances who = { .roles = gate->identity->roles,
                                        .n_roles = gate->identity->n_roles,
                                        .target = target->name,
                                        .channel = channel_of(kind, text) };
     *ret = (struct ssh_verdict){ .n_effects = 0 };
-    int r = find_effects(kind, text, &effects);
-    if (r == 0) {
-        ret->verdict = rulebook_decide(gate->rules, &who, &effects);
-        if (ret->verdict.action == ACTION_HOLD)
-            holders_add_statement(&ret->holders, gate->rules, &who, &effects);
-        put_words(&effects, ret);
-        (void)snprintf(ret->next, sizeof ret->next, "%s",
-                       verdict_next(&ret->verdict, (char[SSH_WORDS_MAX]){ 0 }, SSH_WORDS_MAX));
-        r = describe(&effects, ret);
-    }
-    effects_free(&effects);
+    ret->verdict = rulebook_decide(gate->rules, &who, effects);
+    if (ret->verdict.action == ACTION_HOLD)
+        holders_add_statement(&ret->holders, gate->rules, &who, effects);
+    put_words(effects, ret);
+    (void)snprintf(ret->next, sizeof ret->next, "%s",
+                   verdict_next(&ret->verdict, (char[SSH_WORDS_MAX]){ 0 }, SSH_WORDS_MAX));
+    int r = describe(effects, ret);
     if (r)
         ssh_verdict_clear(ret);
+    return r;
+}
+
+int ssh_verdict_of(const struct gate *gate, const Ipc__Target *target, enum ssh_kind kind, const char *text,
+                   struct ssh_verdict *ret)
+{
+    struct effects effects = { 0 };
+    int r = find_effects(kind, text, &effects);
+    r = r ? r : ssh_verdict_of_effects(gate, target, kind, text, &effects, ret);
+    effects_free(&effects);
     return r;
 }

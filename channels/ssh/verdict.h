@@ -20,6 +20,9 @@ struct ssh_verdict {
 /* text: the command, the subsystem's name, or HOST:PORT. Negative: out of memory. */
 MUST_USE int ssh_verdict_of(const struct gate *gate, const Ipc__Target *target, enum ssh_kind kind,
                             const char *text, struct ssh_verdict *ret);
+/* The same for effects that were found otherwise. */
+MUST_USE int ssh_verdict_of_effects(const struct gate *gate, const Ipc__Target *target, enum ssh_kind kind,
+                                    const char *text, const struct effects *effects, struct ssh_verdict *ret);
 void ssh_verdict_clear(struct ssh_verdict *verdict);
 const char *
 ssh_kind_name(enum ssh_kind kind); /* "exec", "shell", "subsystem", "forward": as recordings say it */

@@ -1,5 +1,7 @@
 unit_test(words channels-words)
 unit_test(ssh_echo channels-ssh)
+unit_test(guarded_shell channels-ssh)
+unit_test(line channels-ssh PkgConfig::VTERM)
 unit_test(ssh_route channels-ssh)
 unit_test(ssh_host_key channels-ssh)
 unit_test(ssh_host_offer channels-ssh)

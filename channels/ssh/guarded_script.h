@@ -1,0 +1,10 @@
+/* The texts that make a guarded shell of a shell at a target: docs/guarded-shells.md, "At the host". */
+#pragma once
+#include <stdbool.h>
+
+enum { GUARDED_NONCE = 32 }; /* hex digits in every mark */
+
+/* The exec line that is sent; it says hello, and then reads the line of the next. */
+const char *guarded_script_command(bool terminal);
+/* One line, with '@' in the places of the nonce. */
+const char *guarded_script_setup(bool terminal);
