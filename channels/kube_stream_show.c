@@ -42,10 +42,13 @@ static bool is_json(const struct http_head *head)
     return begins(type, "application/json") && (!coding || strcasecmp(coding, "identity") == 0);
 }
 
-static bool is_other_text(const struct http_head *head)
+/* Logs; and whatever comes from behind a proxy, which says of its type what it likes. */
+static bool is_other_text(const struct kube_stream *s, const struct http_head *head)
 {
     const char *type = http_head_field(head, "content-type");
-    return !type || begins(type, "text/") || begins(type, "application/octet-stream");
+    const struct kube_request *request = exchange_question(s->exchange).request;
+    return !type || begins(type, "text/") || begins(type, "application/octet-stream") ||
+           (request && request->connects);
 }
 
 /* The key of the vault has come with the connection. */
@@ -113,7 +116,7 @@ static int answered(void *owner, const struct http_head *head, struct exchange_w
         way->status = &unseen;
     else if (s->plan)
         r = begin_veil(s, head->status);
-    else if (s->masking.veil.detectors && is_other_text(head)) {
+    else if (s->masking.veil.detectors && is_other_text(s, head)) {
         r = detect_stream_new(s->masking.veil.detectors, &s->masking.detect, &s->detect);
         way->rewritten = true;
     }
@@ -199,4 +202,11 @@ static int ended(void *owner, bool cut, struct buffer *out)
     return r == 0 && broken ? EXCHANGE_CUT : r;
 }
 
-const struct exchange_calls kube_stream_show = { answered, body, ended };
+/* What goes through a proxy of the API server, of which the request has no body. */
+static int sending(void *owner, const uint8_t *bytes, size_t n)
+{
+    struct kube_stream *s = owner;
+    return recorder_input(s->channel->recorder, s->number, "body", bytes, n);
+}
+
+const struct exchange_calls kube_stream_show = { answered, body, ended, sending };

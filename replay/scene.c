@@ -254,6 +254,8 @@ static int show_omitted(struct scene *scene, const Ipc__Omitted *omitted)
 /* COPY data; what was typed into a terminal was echoed by it. */
 static int show_input(struct scene *scene, const Ipc__Input *input, size_t n)
 {
+    if (strcmp(input->form, "body") == 0)
+        return buffer_printf(&scene->text, "-- %zu bytes of the body\n", n);
     if (strcmp(input->form, "postgres") != 0)
         return 0;
     return buffer_printf(&scene->text, "-- %zu bytes of COPY data\n", n);

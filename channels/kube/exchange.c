@@ -192,11 +192,12 @@ static int take_head(struct exchange *x, const struct http_head *head)
 
 static int stream_body(struct exchange *x, const uint8_t *bytes, size_t n)
 {
-    if (x->head->framing != HTTP_CHUNKED)
-        return frame_put_body(&x->to_server, bytes, n);
+    int r = x->calls->sending ? x->calls->sending(x->owner, bytes, n) : 0;
+    if (r || x->head->framing != HTTP_CHUNKED)
+        return r ? r : frame_put_body(&x->to_server, bytes, n);
     struct buffer chunk;
     buffer_init(&chunk, n + 64);
-    int r = http_put_chunk(&chunk, bytes, n);
+    r = http_put_chunk(&chunk, bytes, n);
     r = r ? r : frame_put_body(&x->to_server, buffer_head(&chunk), buffer_size(&chunk));
     buffer_free(&chunk);
     return r;

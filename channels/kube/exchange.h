@@ -62,6 +62,8 @@ struct exchange_calls {
     /* No more of it follows. cut: there should have been more. EXCHANGE_CUT: it is not whole for the client
      * either. */
     int (*ended)(void *owner, bool cut, struct buffer *out);
+    /* Some of the body of a request that streams, before it goes to the server. NULL: nobody wants it. */
+    int (*sending)(void *owner, const uint8_t *bytes, size_t n);
 };
 
 MUST_USE int exchange_new(const struct exchange_calls *calls, void *owner, struct exchange **ret);

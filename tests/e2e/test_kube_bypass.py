@@ -1,6 +1,9 @@
 """Ways around masks and rules at a cluster, each tried on a real API server: refused, or nothing is told."""
 import base64
+import http.server
 import json
+import ssl
+import threading
 
 import pytest
 
@@ -27,7 +30,8 @@ DEFINITION = {
 MASKS = [{"name": "masked", "targets": ["prod"], "with": "redact",
           "columns": ["pods.spec.containers[*].env[*].value", "jobs.batch.spec.template.spec.containers[*].env[*].value",
                       "deployments.apps.spec.template.spec.containers[*].env[*].value", "configmaps.data.*",
-                      "things.bypass.example.spec.secret"]}]
+                      "things.bypass.example.spec.secret"]},
+         {"name": "found", "targets": ["prod"], "with": "redact", "detect": ["email"]}]
 RULES = [
     {"name": "no-evil", "roles": ["limited"], "targets": ["*"], "action": "deny", "reason": "evil",
      "match": [{"fields": {"spec.template.spec.containers[*].image": "evil*"}}, {"fields": {"metadata.annotations.run": "rm -rf /"}}]},
@@ -61,7 +65,7 @@ def cluster(shared_kube):
 
 @pytest.fixture(scope="module")
 def gate(cluster):
-    made = kube_bastion(cluster, RULES, roles=[{"name": "agent"}, {"name": "limited"}], masks=MASKS)
+    made = kube_bastion(cluster, RULES, roles=[{"name": "agent"}, {"name": "limited"}, {"name": "ops", "may": ["replay"]}], masks=MASKS)
     yield made
     try:
         made.stop()
@@ -188,3 +192,52 @@ def test_no_writing_of_a_field_gets_past_a_rule_about_it(ask_limited, body, kind
 def test_no_writing_of_a_name_gets_past_a_rule_about_it(ask_limited, method, path, body, rule):
     status, text = ask_limited(method, path, body)
     assert status == 403 and causes(json.loads(text)).get("rule") == rule, text
+
+
+class Sham(http.server.BaseHTTPRequestHandler):
+    """What a program behind a proxy may answer."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        said = b'{"to": "wombat@example.com"}'
+        self.send_response(200)
+        self.send_header("Content-Type", self.path.partition("?type=")[2])
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def node(cluster):
+    """A node whose kubelet is a sham."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Sham)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pki = cluster.authority.directory
+    context.load_cert_chain(pki / "kubelet.crt", pki / "kubelet.key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    cluster.must("POST", "/api/v1/nodes", {"metadata": {"name": "sham"}})
+    cluster.must("PATCH", "/api/v1/nodes/sham/status", {"status": {
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": server.server_port}}}}, kind=STRATEGIC)
+    yield "sham"
+    cluster.must("DELETE", "/api/v1/nodes/sham")
+    server.shutdown()
+    server.server_close()
+
+
+def test_detectors_look_at_whatever_comes_from_behind_a_proxy_and_what_goes_there_is_recorded(gate, node):
+    client = gate.client("agent-8", principals=["agent"])
+    with client.forward("prod", 443) as forward:
+        for kind in ("text/plain", "application/json", "application/x-anything", "image/png"):
+            status, text = asker(forward.port)("POST", f"/api/v1/nodes/{node}/proxy/x?type={kind}", "sent on")
+            assert status == 200 and "wombat@" not in text, (kind, text)
+    ops = gate.client("ops-1", principals=["ops"])
+
+    def recorded():
+        sessions = [json.loads(line) for line in ops.must("sessions", "--json", "--identity", "agent-8").splitlines()]
+        return sessions and ops.must("replay", sessions[0]["id"], "--text").count("-- 7 bytes of the body") == 4
+    wait_until(recorded, "what went through the proxy is in the recording", 30)

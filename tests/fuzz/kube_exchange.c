@@ -29,7 +29,7 @@ static int ended(void *owner, bool cut, struct buffer *out)
     return 0;
 }
 
-static const struct exchange_calls calls = { answered, body, ended };
+static const struct exchange_calls calls = { answered, body, ended, NULL };
 
 /* As the connector does. */
 static void check_head(const uint8_t *head, size_t n)

@@ -23,6 +23,8 @@ struct talk {
     bool server_closes; /* after its last byte */
     size_t asked, ended, cut;
     char question[512]; /* the last one, in words */
+    char sending[64];   /* of the bodies that stream */
+    size_t sending_n;
     struct exchange *x;
     struct buffer sent, seen; /* to the server: heads and bodies without frames; to the client */
 };
@@ -57,7 +59,16 @@ static int ended(void *owner, bool cut, struct buffer *out)
     return t->rewrite && !cut ? buffer_append(out, "!", 1) : 0;
 }
 
-static const struct exchange_calls calls = { answered, body, ended };
+static int sending(void *owner, const uint8_t *bytes, size_t n)
+{
+    struct talk *t = owner;
+    assert_true(t->sending_n + n < sizeof t->sending);
+    memcpy(t->sending + t->sending_n, bytes, n);
+    t->sending_n += n;
+    return 0;
+}
+
+static const struct exchange_calls calls = { answered, body, ended, sending };
 
 static void decide(struct talk *t)
 {
@@ -240,6 +251,7 @@ static void what_a_proxy_of_the_server_gets_is_streamed(void **state)
         run(&t);
         same(&t.sent, sent);
         assert_string_equal(t.question, "POST /api/v1/namespaces/a/services/s/proxy/up +0 streams");
+        assert_string_equal(t.sending, "hello");
         finish(&t);
     }
 }
