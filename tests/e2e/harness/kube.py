@@ -38,8 +38,8 @@ def programs():
     return Path(done.stdout.split()[-1])
 
 
-def as_nobody():
-    return ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if IS_ROOT else []
+DIES_WITH_US = ["setpriv", "--pdeathsig=KILL"]  # also when pytest is killed
+AS_NOBODY = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"] if IS_ROOT else []
 
 
 class Authority:
@@ -148,13 +148,13 @@ class Kube:
                   "--leader-elect=false", "--use-service-account-credentials=true", f"--controllers={CONTROLLERS}")
         self._run("minikubelet", f"-addr=127.0.0.1:{self.kubelet_port}", f"-cert={pki}/kubelet.crt", f"-key={pki}/kubelet.key",
                   f"-client-ca={self.ca}", f"-kubeconfig={self.kubeconfig}", f"-root={self.pods}",
-                  front=as_nobody(), program=self.kubelet)
+                  user=AS_NOBODY, program=self.kubelet)
         wait_until(lambda: self._alive() and is_listening(self.kubelet_port), "the kubelet listens", 60)
         wait_until(lambda: self._alive() and self._account("default"), "controllers work", 90)
 
-    def _run(self, name, *words, front=(), program=None):
+    def _run(self, name, *words, user=(), program=None):
         with open(self.directory / f"{name}.log", "ab") as log:
-            self.processes[name] = subprocess.Popen([*front, str(program or self.bin / name), *words], stdin=subprocess.DEVNULL,
+            self.processes[name] = subprocess.Popen([*DIES_WITH_US, *user, str(program or self.bin / name), *words], stdin=subprocess.DEVNULL,
                                                     stdout=log, stderr=log, cwd=self.directory, env={"PATH": "/usr/bin:/bin"})
 
     def log(self, name):
