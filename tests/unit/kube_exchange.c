@@ -269,6 +269,30 @@ static void a_server_that_answers_before_it_has_read_all_ends_the_connection(voi
     finish(&t);
 }
 
+static void a_connection_with_half_a_body_on_it_is_not_kept(void **state)
+{
+    (void)state;
+    static const char begun[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na";
+    for (int i = 0; i < 3; i++) {
+        struct talk t = { .client = "POST /api/v1/namespaces/a/services/s/proxy/up HTTP/1.1\r\n"
+                                    "Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n",
+                          .server = begun,
+                          .step = SIZE_MAX };
+        size_t taken = 0;
+        run(&t);
+        assert_int_equal(exchange_state(t.x), EXCHANGE_ANSWERING);
+        if (i == 0)
+            assert_int_equal(exchange_take(t.x, "no chunk\r\n", 10, &taken), 0);
+        else if (i == 1)
+            exchange_client_ended(t.x);
+        else
+            assert_int_equal(exchange_stop(t.x, NULL), 0);
+        assert_int_equal(exchange_state(t.x), EXCHANGE_OVER);
+        assert_false(exchange_keeps_server(t.x));
+        finish(&t);
+    }
+}
+
 static void fields_that_are_not_known_stay_here(void **state)
 {
     (void)state;
@@ -722,6 +746,7 @@ int main(void)
         cmocka_unit_test(a_body_is_sent_whole_with_a_length_of_ours),
         cmocka_unit_test(who_waits_for_100_continue_gets_it),
         cmocka_unit_test(what_a_proxy_of_the_server_gets_is_streamed),
+        cmocka_unit_test(a_connection_with_half_a_body_on_it_is_not_kept),
         cmocka_unit_test(a_server_that_answers_before_it_has_read_all_ends_the_connection),
         cmocka_unit_test(fields_that_are_not_known_stay_here),
         cmocka_unit_test(accept_is_narrowed_to_json_where_it_must_be),
