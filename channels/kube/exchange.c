@@ -1,9 +1,7 @@
-/* Where a request comes from:
- *
- * READING    head, then body; a fault in either is something to ask about, too, so that it stands in the
- * recording ASKING     the owner finds out what becomes of it, and may take its time ANSWERING
+/* READING takes head and body; a fault in either is something to ask about, too, so that it stands in the
+ * recording. In ASKING the owner finds out what becomes of it, and may take its time. ANSWERING is in
  * exchange_answer.c; of a request that streams (somebody else's HTTP behind a proxy of the API server) the
- * body follows meanwhile SKIPPING   to where the next request begins
+ * body follows meanwhile. SKIPPING goes to where the next request begins.
  *
  * A request that the reader can't make sense of ends the connection, since nobody knows where the next one
  * begins. */
