@@ -44,7 +44,7 @@ def port(gate):
 def switch(odd, protocol="v4.channel.k8s.io", upgrade="websocket"):
     """The step that answers with 101."""
     def step(stream):
-        key = odd.seen[-1][-1].fields["sec-websocket-key"]
+        key = odd.seen[-1].fields["sec-websocket-key"]
         stream.sendall(f"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {upgrade}\r\nServer: x\r\n"
                        f"Sec-WebSocket-Accept: {accept(key)}\r\nSec-WebSocket-Protocol: {protocol}\r\n\r\n".encode())
     return step
