@@ -11,7 +11,7 @@
 
 enum {
     LISTENER_ADDRESSES_MAX = 16,
-    LISTENER_READY_MS = 10000,  /* for a process to become ready */
+    LISTENER_READY_MS = 20000,  /* for a process to become ready; longer than LEDGER_LOCK_MS */
     LISTENER_RELOAD_MS = 10000, /* for the configuration to be read again */
     LISTENER_BACKOFF_MS = 100,  /* before the first restart of a process that died */
     LISTENER_BACKOFF_MAX_MS = 5000,

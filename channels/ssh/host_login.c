@@ -195,7 +195,8 @@ static int arrive(struct ssh_host *host, const Ipc__Connected *answer, int *fds)
     arrival->certificate = malloc(n ? n : 1);
     if (!arrival->login || !arrival->certificate)
         return -ENOMEM;
-    memcpy(arrival->certificate, answer->ssh_certificate.data, n);
+    if (n > 0)
+        memcpy(arrival->certificate, answer->ssh_certificate.data, n);
     arrival->certificate_n = n;
     return 0;
 }

@@ -133,7 +133,8 @@ def test_a_webhook_that_fails_is_tried_again_and_holds_up_nobody(hook, anna, tol
     hook.failures = 100
     with told.client("local/agent-7", principals=["agent"]).running("psql", "orders", "-c", "'delete from told where id = 7'") as process:
         request = anna.open("id = 7")
-        wait_until(lambda: [one for one in list(hook.posted) if one[0] == "/plain" and not one[3]], "it has failed once", 20)
+        wait_until(lambda: [one for one in list(hook.posted) if one[0] == "/plain" and request["id"].encode() in one[2] and not one[3]],
+                   "it has failed once", 20)
         anna.approve(request["id"])
         assert process.wait(30) == 0
         assert process.stdout.read() == b"DELETE 0\n"

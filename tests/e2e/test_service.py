@@ -56,12 +56,6 @@ def test_check_reports_every_fault_with_its_place(new_bastion):
         assert any(needle in line for line in faults), (needle, faults)
 
 
-def test_what_is_not_there_yet_is_refused_and_never_ignored(new_bastion, postgres):
-    bastion = new_bastion(start=False, credentials=False, rules=[{"name": "r", "targets": ["*"], "action": "allow", "guarded": True}])
-    done = bastion.gatehouse("check", "-c", bastion.file)
-    assert done.returncode == 1 and "not supported in this version" in done.stdout + done.stderr
-
-
 def test_serve_refuses_a_bad_configuration(new_bastion):
     bastion = new_bastion(start=False)
     bastion.write("listen: 7\n")
@@ -90,7 +84,7 @@ def test_serve_waits_for_the_ledger_of_an_earlier_start(held_by_a_ledger):
 
 
 @pytest.mark.slow
-def test_serve_does_not_wait_for_ever_for_another_one(held_by_a_ledger):
+def test_serve_does_not_wait_for_ever_for_another_ledger(held_by_a_ledger):
     bastion, _ = held_by_a_ledger
     done = bastion.gatehouse("serve", "-c", bastion.file, timeout=60)
     assert done.returncode == 78 and "is in use: stop the other 'gatehouse serve'" in done.stdout + done.stderr
