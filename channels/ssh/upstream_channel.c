@@ -42,7 +42,8 @@ static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t n,
     struct upstream_stream *stream = &c->streams[is_stderr ? 1 : 0];
     (void)ssh;
     (void)channel;
-    if (stream->stalled || stream->draining) {
+    /* A fast target's first output comes together with its consent: the owner hears of that first. */
+    if (stream->stalled || stream->draining || c->state != CHANNEL_RUNS) {
         stream->draining = true;
         if (n > UPSTREAM_OUTPUT_MAX) /* libssh lets a target send beyond its window */
             c->upstream->broken = too_much;

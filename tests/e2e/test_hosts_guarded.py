@@ -101,6 +101,17 @@ def scratch(tmp_path_factory):
     return made
 
 
+def interrupt(shell):
+    """bash loses a Ctrl-C now and then that comes while it starts a program of a loop: then people press it again."""
+    shell.send("\x03")
+    again = threading.Timer(5, lambda: shell.send("\x03"))
+    again.start()
+    try:
+        shell.prompt()
+    finally:
+        again.cancel()
+
+
 def test_what_a_line_does_to_the_shell_lasts(shell):
     shell.does("cd /tmp; x=5")
     shell.does("pwd; echo $x", r"/tmp\s+5\s")
@@ -129,19 +140,7 @@ def test_keys_go_to_the_command_that_runs(shell):
     shell.expect("got:it.*" + PROMPT)
     shell.line(RUNS + "; echo tw''o")
     shell.expect("running")
-    shell.send("\x03")
-    shell.prompt()
-
-
-def interrupt(shell):
-    """bash loses a Ctrl-C now and then that comes while it starts a program of a loop: then people press it again."""
-    shell.send("\x03")
-    again = threading.Timer(5, lambda: shell.send("\x03"))
-    again.start()
-    try:
-        shell.prompt()
-    finally:
-        again.cancel()
+    interrupt(shell)
 
 
 def test_interrupts_end_a_whole_loop(shell):
@@ -158,8 +157,7 @@ def test_jobs_can_be_stopped_and_go_on(shell):
     shell.expect("Stopped.*" + PROMPT)
     shell.line("fg")
     shell.expect(r"\n.*sleep 100")
-    shell.send("\x03")
-    shell.prompt()
+    interrupt(shell)
 
 
 def test_what_nobody_read_is_typed_ahead_and_judged(shell, scratch):
@@ -190,8 +188,7 @@ def test_lines_that_are_not_finished_go_on(shell):
     shell.line("echo n''$i")
     shell.does("done", r"n1\s+n2\s")
     shell.line("echo 'open")
-    shell.send("\x03")
-    shell.prompt()
+    interrupt(shell)
     shell.does("echo whole", r"\swhole\s")
 
 
