@@ -19,8 +19,9 @@ struct desk {
 
 static void put(struct desk *desk, const char *before, const void *bytes, size_t n, const char *after)
 {
-    desk->n += (size_t)snprintf(desk->seen + desk->n, sizeof desk->seen - desk->n, "%s%.*s%s", before, (int)n,
-                                (const char *)bytes, after);
+    size_t room = sizeof desk->seen - desk->n;
+    int size = snprintf(desk->seen + desk->n, room, "%s%.*s%s", before, (int)n, (const char *)bytes, after);
+    desk->n += (size_t)size < room ? (size_t)size : room - 1; /* more than that is not looked at */
 }
 
 static int output(void *owner, bool is_error, const uint8_t *bytes, size_t n)
