@@ -261,27 +261,38 @@ static void fail(struct kube_stream *s, int error)
         (void)!buffer_write(exchange_to_client(s->exchange), s->client_fd);
 }
 
+/* The server's side takes what waits for it, as far as it can. True: that made room, and nobody but the
+ * caller would notice. */
+static bool serve_link(struct kube_stream *s)
+{
+    const struct buffer *out = exchange_to_server(s->exchange);
+    bool full = buffer_size(out) >= EXCHANGE_HIGH;
+    if (s->link)
+        kube_link_go_on(s->link, s->talk ? kube_talk_reads(s->talk)
+                                         : buffer_size(exchange_to_client(s->exchange)) < EXCHANGE_HIGH);
+    return s->link && full && buffer_size(out) < EXCHANGE_HIGH;
+}
+
 void kube_stream_step(struct kube_stream *s)
 {
     if (s->inside)
         return;
-    s->inside = true;
-    int r = go_on(s);
-    if (r)
-        fail(s, r);
-    s->inside = false;
-    if (exchange_state(s->exchange) == EXCHANGE_OVER) {
-        kube_stream_drop_link(s);
-        kube_stream_drop_hold(s, "the client left");
-        kube_stream_forget_read(s);
-        if (close_down(s)) {
-            finish(s);
-            return;
+    do {
+        s->inside = true;
+        int r = go_on(s);
+        if (r)
+            fail(s, r);
+        s->inside = false;
+        if (exchange_state(s->exchange) == EXCHANGE_OVER) {
+            kube_stream_drop_link(s);
+            kube_stream_drop_hold(s, "the client left");
+            kube_stream_forget_read(s);
+            if (close_down(s)) {
+                finish(s);
+                return;
+            }
         }
-    }
-    if (s->link)
-        kube_link_go_on(s->link, s->talk ? kube_talk_reads(s->talk)
-                                         : buffer_size(exchange_to_client(s->exchange)) < EXCHANGE_HIGH);
+    } while (serve_link(s));
     set_interest(s);
 }
 

@@ -126,6 +126,7 @@ def test_a_shell_waits_as_well(agent, anna):
         request = anna.open()
         assert request["kind"] == "shell"
         anna.approve(request["id"])
+        terminal.expect(r"[$#] $")  # what is typed while it waits is not kept for the shell
         terminal.line("echo fort''y-two")
         terminal.expect("forty-two")
         terminal.line("exit 3")
