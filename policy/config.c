@@ -90,23 +90,22 @@ static int fill(struct config_reader *reader, const char *path, const struct con
     return reader->no_memory ? -ENOMEM : 0;
 }
 
-/* The reader says what is looked at; its config is ours. */
-static int parse(struct config_reader *reader, const char *path, const uint8_t *bytes, size_t n,
-                 Ipc__Config **ret)
+int config_parse(const char *path, const uint8_t *bytes, size_t n, bool files, Ipc__Config **ret,
+                 struct config_faults *faults)
 {
-    struct config_faults *faults = reader->faults;
+    struct config_reader reader = { .faults = faults, .files = files };
     CLEANUP(config_free) Ipc__Config *config = malloc(sizeof *config);
     struct config_tree tree = { 0 };
 
     if (!config)
         return -ENOMEM;
     *config = (Ipc__Config)IPC__CONFIG__INIT;
-    reader->config = config;
+    reader.config = config;
     int r = set_digest(config, bytes, n);
     if (!r)
         r = config_tree_read(&tree, bytes, n, faults);
     if (!r)
-        r = fill(reader, path, &tree);
+        r = fill(&reader, path, &tree);
     config_tree_free(&tree);
     if (r < 0)
         return r;
@@ -115,22 +114,6 @@ static int parse(struct config_reader *reader, const char *path, const uint8_t *
         return 1;
     *ret = STEAL(config);
     return 0;
-}
-
-int config_parse(const char *path, const uint8_t *bytes, size_t n, bool files, Ipc__Config **ret,
-                 struct config_faults *faults)
-{
-    struct config_reader reader = { .faults = faults, .files = files };
-
-    return parse(&reader, path, bytes, n, ret);
-}
-
-int config_parse_soon(const char *path, const uint8_t *bytes, size_t n, bool files, Ipc__Config **ret,
-                      struct config_faults *faults)
-{
-    struct config_reader reader = { .faults = faults, .files = files, .soon = true };
-
-    return parse(&reader, path, bytes, n, ret);
 }
 
 /* The content of the file; 1 after a report. */

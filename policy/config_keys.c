@@ -26,18 +26,13 @@ static bool is_known(const struct config_node *value, struct config_keys keys)
     return false;
 }
 
-static bool is_later(const struct config_reader *reader, const struct config_key *key)
-{
-    return key->kind == CONFIG_LATER || (key->kind == CONFIG_SOON && !reader->soon);
-}
-
 /* Those that can be used, separated by commas. */
-static void list_keys(const struct config_reader *reader, struct config_keys keys, char *out, size_t size)
+static void list_keys(struct config_keys keys, char *out, size_t size)
 {
     size_t used = 0;
 
     for (size_t i = 0; i < keys.count && used < size; i++) {
-        if (is_later(reader, &keys.items[i]))
+        if (keys.items[i].kind == CONFIG_LATER)
             continue;
         int n = snprintf(out + used, size - used, "%s%s", used ? ", " : "", keys.items[i].name);
         used += n > 0 ? (size_t)n : 0;
@@ -52,7 +47,7 @@ static void report_unknown(struct config_reader *reader, const struct config_nod
 
     for (size_t i = 0; i < keys.count; i++)
         config_hint_try(&hint, keys.items[i].name);
-    list_keys(reader, keys, known, sizeof known);
+    list_keys(keys, known, sizeof known);
     if (hint.best)
         config_fault(reader, value->key, "%sunknown key \"%.80s\"%s", prefix, value->key->text,
                      config_hint_text(&hint, near));
@@ -77,7 +72,7 @@ static size_t check_known(struct config_reader *reader, const struct config_node
         else
             first = value;
     }
-    if (seen && is_later(reader, key))
+    if (seen && key->kind == CONFIG_LATER)
         config_fault(reader, first->key, "%s\"%s\" " CONFIG_NOT_YET, prefix, key->name);
     return seen;
 }
@@ -108,7 +103,7 @@ bool config_map(struct config_reader *reader, const struct config_node *node, st
         if (value->key->kind == CONFIG_TEXT && !is_known(value, keys))
             report_unknown(reader, value, keys, prefix);
     for (size_t i = 0; i < keys.count; i++)
-        if (check_known(reader, node, &keys.items[i], prefix) && is_later(reader, &keys.items[i]))
+        if (check_known(reader, node, &keys.items[i], prefix) && keys.items[i].kind == CONFIG_LATER)
             later = true;
     if (!later)
         check_missing(reader, node, keys, prefix);

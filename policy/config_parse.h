@@ -8,7 +8,3 @@
  * as config_load(). */
 MUST_USE int config_parse(const char *path, const uint8_t *bytes, size_t n, bool files, Ipc__Config **ret,
                           struct config_faults *faults);
-/* The same, where features count that this version still refuses although they can be read: targets of kind
- * ssh. */
-MUST_USE int config_parse_soon(const char *path, const uint8_t *bytes, size_t n, bool files,
-                               Ipc__Config **ret, struct config_faults *faults);

@@ -20,12 +20,10 @@ struct config_reader {
     bool files;            /* look at the files that are named; false: fuzzing */
     bool state_missing;    /* reported; its files are not reported one by one */
     bool no_memory;        /* the result is worthless, whatever was found */
-    bool soon;             /* CONFIG_SOON counts as CONFIG_OPTIONAL: config_parse_soon() */
 };
 
-/* Whether a key may come, must come, or is known but its feature is not there yet; SOON: but there is a
- * reader for it, which tests may ask for. */
-enum config_key_kind { CONFIG_OPTIONAL, CONFIG_REQUIRED, CONFIG_LATER, CONFIG_SOON };
+/* Whether a key may come, must come, or is known but its feature is not there yet. */
+enum config_key_kind { CONFIG_OPTIONAL, CONFIG_REQUIRED, CONFIG_LATER };
 
 struct config_key {
     const char *name;

@@ -1,6 +1,6 @@
 /* config_cases/NAME.yaml is read, and what is said about it compared with NAME.expected: a line for each
  * fault, "LINE:COL: error: …", nothing for a good file. In both, @ stands for the directory that holds the
- * file. Targets of kind ssh are read as they will be (config_parse_soon). GATEHOUSE_WRITE_EXPECTED=1 writes
+ * file. GATEHOUSE_WRITE_EXPECTED=1 writes
  * the .expected files anew: read the diff before you believe it. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,8 +68,7 @@ static void check_case(const char *yaml, const char *expected_path)
 
     snprintf(path, sizeof path, "%s/gatehouse.yaml", directory);
     bytes = contents_of(yaml, &n);
-    bool soon = strstr(yaml, "ssh_") != NULL;
-    int r = (soon ? config_parse_soon : config_parse)(path, bytes, n, true, &config, &faults);
+    int r = config_parse(path, bytes, n, true, &config, &faults);
     assert_int_equal(r, faults.count ? 1 : 0);
     assert_int_equal(config != NULL, r == 0);
 
