@@ -1,5 +1,6 @@
 /* help, whoami, targets, describe: what a connection is, told to people and to agents. */
 #include "channels/commands/about_approve.h"
+#include "channels/commands/about_list.h"
 #include "channels/commands/about_grants.h"
 #include "channels/commands/about_masks.h"
 #include "channels/commands/about_rules.h"
@@ -42,20 +43,6 @@ static void answer(struct channel *channel, text_writer *as_text, json_writer *a
     channel_print(channel, buffer_head(&out), buffer_size(&out));
     buffer_free(&out);
     channel_exit(channel, 0);
-}
-
-static void put_list(struct buffer *out, char *const *items, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        (void)!buffer_printf(out, "%s%s", i ? ", " : "", items[i]);
-}
-
-static void json_list(struct json *j, const char *key, char *const *items, size_t n)
-{
-    json_open_array(j, key);
-    for (size_t i = 0; i < n; i++)
-        json_text(j, NULL, items[i]);
-    json_close_array(j);
 }
 
 /* ---- help ---- */
@@ -125,7 +112,7 @@ static void whoami_text(struct channel *channel, struct buffer *out)
         name_text(out, "program", who->claims->authorized_party);
     }
     (void)!buffer_printf(out, "roles        ");
-    put_list(out, who->roles, who->n_roles);
+    about_list_text(out, who->roles, who->n_roles);
     (void)!buffer_printf(out, "\ncertificate  serial %llu, expires %s\nkey          %s\nsigned by    %s\n",
                          (unsigned long long)who->serial, until, who->fingerprint, who->ca_fingerprint);
     (void)!buffer_printf(out, "source       %s port %u\n", who->source_address, who->source_port);
@@ -147,7 +134,7 @@ static void claims_json(struct json *j, const Ipc__Claims *claims)
     json_text_or_null(j, "authorized_party", said->authorized_party);
     json_text_or_null(j, "issuer", said->issuer);
     json_text_or_null(j, "subject", said->subject);
-    json_list(j, "groups", said->groups, said->n_groups);
+    about_list_json(j, "groups", said->groups, said->n_groups);
 }
 
 static void identity_json(struct json *j, const char *key, const Ipc__Identity *who)
@@ -157,8 +144,8 @@ static void identity_json(struct json *j, const char *key, const Ipc__Identity *
         json_open_object(j, key);
     json_text(j, "identity", who->name);
     claims_json(j, who->claims);
-    json_list(j, "roles", who->roles, who->n_roles);
-    json_list(j, "may", who->may, who->n_may);
+    about_list_json(j, "roles", who->roles, who->n_roles);
+    about_list_json(j, "may", who->may, who->n_may);
     json_u64(j, "serial", who->serial);
     json_text(j, "expires", who->valid_before == FOR_EVER ? NULL : text_time(time, who->valid_before * 1000));
     json_text(j, "key", who->fingerprint);

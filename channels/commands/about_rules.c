@@ -4,23 +4,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include "channels/commands/about_approve.h"
+#include "channels/commands/about_list.h"
 #include "policy/rules.h"
 
 enum { RULES_SHOWN = 256 };
-
-static void put_list(struct buffer *out, char *const *items, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        (void)!buffer_printf(out, "%s%s", i ? ", " : "", items[i]);
-}
-
-static void json_list(struct json *j, const char *key, char *const *items, size_t n)
-{
-    json_open_array(j, key);
-    for (size_t i = 0; i < n; i++)
-        json_text(j, NULL, items[i]);
-    json_close_array(j);
-}
 
 struct condition {
     const char *name;
@@ -67,7 +54,7 @@ static void match_text(struct buffer *out, const Ipc__Match *match)
         if (conditions[i].n == 0)
             continue;
         (void)!buffer_printf(out, "%s%s ", between, conditions[i].name);
-        put_list(out, conditions[i].items, conditions[i].n);
+        about_list_text(out, conditions[i].items, conditions[i].n);
         between = " and ";
     }
     if (match->has_unbounded_write) {
@@ -135,14 +122,14 @@ static void match_json(struct json *j, const char *key, const Ipc__Match *match)
     json_open_object(j, key);
     for (size_t i = 0; i < CONDITIONS; i++) {
         if (conditions[i].n > 0)
-            json_list(j, conditions[i].name, conditions[i].items, conditions[i].n);
+            about_list_json(j, conditions[i].name, conditions[i].items, conditions[i].n);
     }
     if (match->has_unbounded_write)
         json_bool(j, "unbounded_write", match->unbounded_write);
     if (match->n_fields)
         json_open_object(j, "fields");
     for (size_t i = 0; i < match->n_fields; i++)
-        json_list(j, match->fields[i]->path, match->fields[i]->values, match->fields[i]->n_values);
+        about_list_json(j, match->fields[i]->path, match->fields[i]->values, match->fields[i]->n_values);
     if (match->n_fields)
         json_close_object(j);
     if (match->not_)
