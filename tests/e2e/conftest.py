@@ -26,7 +26,13 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "kills: processes die by signals in this test, and shall")
 
 
+LIMIT, LONG_LIMIT = 300, 1200  # seconds: a test that hangs fails then, and says where
+
+
 def pytest_collection_modifyitems(items):
+    for item in items:
+        is_long = item.path.name.startswith("test_kube") or item.get_closest_marker("slow")
+        item.add_marker(pytest.mark.timeout(LONG_LIMIT if is_long else LIMIT))
     # Last, so that the API server may still be built while the others run.
     items.sort(key=lambda item: item.path.name.startswith("test_kube"))
 

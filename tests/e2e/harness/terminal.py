@@ -16,10 +16,10 @@ class Terminal:
     def __init__(self, argv, rows=24, columns=100, env=None):
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self.process = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        self.process = subprocess.Popen(["setsid", "--ctty", *argv], stdin=theirs, stdout=theirs, stderr=theirs,
                                         env={**os.environ, "TERM": "xterm", **(env or {})})
         os.close(theirs)
+        os.set_blocking(ours, False)
         self.fd = ours
         self.raw = b""
         self.position = 0
@@ -34,6 +34,8 @@ class Terminal:
             return True
         try:
             chunk = os.read(self.fd, 65536)
+        except BlockingIOError:
+            return True
         except OSError:
             return False
         self.raw += chunk
@@ -52,8 +54,20 @@ class Terminal:
                 found = re.compile(pattern, re.S).search(self.text, self.position)
                 assert found, f"no {pattern!r} in {self.text[self.position:]!r}"
 
-    def send(self, text):
-        os.write(self.fd, text.encode())
+    def send(self, text, seconds=60):
+        """Reads meanwhile: who waits for somebody to read its output reads no keys."""
+        left = text.encode()
+        end = time.monotonic() + seconds
+        while left:
+            ready, room, _ = select.select([self.fd], [self.fd], [], max(0, end - time.monotonic()))
+            assert ready or room, f"nobody reads what is typed; {len(left)} bytes are left"
+            if room:
+                try:
+                    left = left[os.write(self.fd, left):]
+                except BlockingIOError:
+                    pass
+            if ready and not self._read(0):
+                return
 
     def line(self, text):
         self.send(text + "\r")
