@@ -137,8 +137,8 @@ def shared_front(jailhouse):
     def make(kind="front"):
         known = {p.pid for p in jailhouse.children(kind)}
         started.append(client.start(options=["-N"]))
-        return wait_until(lambda: [p for p in jailhouse.children(kind) if p.pid not in known
-                                   and len(jailhouse.children("gate")) > 0], f"a {kind}", 15)[0]
+        return wait_until(lambda: [p for p in jailhouse.children(kind) if p.pid not in known and p.is_sealed()
+                                   and len(jailhouse.children("gate")) > 0], f"a {kind} that is sealed", 15)[0]
     yield make
     for process in started:
         process.kill()
@@ -166,7 +166,8 @@ def test_only_the_session_of_a_process_that_leaves_its_jail_dies(new_bastion, ki
         assert forward.query("select 1") == "1"
         known = {p.pid for p in bastion.children(kind)}
         with victim.running(options=["-N"]) as process:
-            target = wait_until(lambda: [p for p in bastion.children(kind) if p.pid not in known], f"the victim's {kind}")[0]
+            target = wait_until(lambda: [p for p in bastion.children(kind) if p.pid not in known and p.is_sealed()],
+                                f"the victim's {kind} is sealed")[0]
             wait_until(lambda: len(bastion.children("gate")) == 2, "the victim is logged in")
             assert attempt(target, "socket") == ("killed", signal.SIGSYS)
             process.wait(15)

@@ -95,13 +95,14 @@ def anna(told):
 
 
 @pytest.fixture
-def request_of(told, anna):
-    """A request that waits, denied at the end of the test."""
+def request_of(told, anna, hook):
+    """A request that waits, denied at the end of the test; and that is told, so that the next test finds nothing under way."""
     with told.client("local/agent-7", principals=["agent"]).running("psql", "orders", "-c", "'delete from told where text = $$hush$$'") as process:
         made = anna.open("delete from told")
         yield made["id"]
         anna.client.ssh("deny", made["id"])
         process.wait(20)
+        wait_until(lambda: hook.to("/plain", "approval_decided", made["id"]), "told of the decision", 20)
 
 
 def test_a_request_and_its_decision_are_told_and_signed(hook, anna, request_of):

@@ -24,6 +24,14 @@ class Process:
         except OSError:
             return False
 
+    def is_sealed(self):
+        """For a fork of a zygote: it has a filter of its own besides what it was born with."""
+        try:
+            born = Path(f"/proc/{self.parent}/status").read_text().split("Seccomp_filters:")[1].split()[0]
+            return int(self.status("Seccomp_filters")) > int(born)
+        except OSError:
+            return False  # it is gone
+
     def memory_kib(self):
         """Private memory: what this process alone costs."""
         return int(self.status("RssAnon").split()[0])
