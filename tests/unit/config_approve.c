@@ -18,8 +18,6 @@
 #define HOOK          "webhook: \"https://chat.example.com/hook\""
 #define KEY           "4f2c8e0d9b7a61534f2c8e0d9b7a6153\n"
 
-static char *directory;
-
 static int parse(const char *text, Ipc__Config **ret, struct config_faults *faults)
 {
     char path[512];
@@ -263,20 +261,6 @@ static void there_is_an_end_to_webhooks(void **state)
         n += snprintf(text + n, sizeof text - (size_t)n, "  - { webhook: \"https://chat.example.com/%d\" }\n",
                       i);
     bad(text, "there are more than 16 webhooks");
-}
-
-static int make_fixture(void **state)
-{
-    (void)state;
-    directory = fixture_new();
-    return 0;
-}
-
-static int remove_fixture(void **state)
-{
-    (void)state;
-    fixture_free(directory);
-    return 0;
 }
 
 int main(void)

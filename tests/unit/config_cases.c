@@ -20,8 +20,6 @@
 
 enum { CASES_MAX = 400, TEXT_MAX = 128 * 1024 };
 
-static char *directory;
-
 static uint8_t *contents_of(const char *path, size_t *ret_n)
 {
     CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -94,20 +92,6 @@ static void the_file_gets_exactly_these_faults(void **state)
 
     snprintf(expected, sizeof expected, "%.*s.expected", (int)(strlen(yaml) - strlen(".yaml")), yaml);
     check_case(yaml, expected);
-}
-
-static int make_fixture(void **state)
-{
-    (void)state;
-    directory = fixture_new();
-    return 0;
-}
-
-static int remove_fixture(void **state)
-{
-    (void)state;
-    fixture_free(directory);
-    return 0;
 }
 
 int main(void)

@@ -118,11 +118,13 @@ static const struct {
     { "state/ca.crt", "-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n", 0644 },
 };
 
-void fixture_write(const char *directory, const char *name, unsigned mode, const void *bytes, unsigned long n)
+char *directory;
+
+void fixture_write(const char *place, const char *name, unsigned mode, const void *bytes, unsigned long n)
 {
     char path[512];
 
-    snprintf(path, sizeof path, "%s/%s", directory, name);
+    snprintf(path, sizeof path, "%s/%s", place, name);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, bytes, n), (ssize_t)n);
@@ -138,11 +140,12 @@ static void make_directory(const char *parent, const char *name)
     assert_int_equal(mkdir(path, 0700), 0);
 }
 
-char *fixture_new(void)
+int make_fixture(void **state)
 {
-    char *directory = strdup("/tmp/gatehouse-config-XXXXXX");
     char fifo[512];
 
+    (void)state;
+    directory = strdup("/tmp/gatehouse-config-XXXXXX");
     assert_non_null(directory);
     assert_non_null(mkdtemp(directory));
     make_directory(directory, "state");
@@ -154,7 +157,7 @@ char *fixture_new(void)
     fixture_write(directory, "state/binary.pub", 0644, "ssh-ed25519\0AAAA", 16);
     snprintf(fifo, sizeof fifo, "%s/state/fifo", directory);
     assert_int_equal(mkfifo(fifo, 0600), 0);
-    return directory;
+    return 0;
 }
 
 static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *walk)
@@ -165,9 +168,11 @@ static int remove_one(const char *path, const struct stat *about, int kind, stru
     return remove(path);
 }
 
-void fixture_free(char *directory)
+int remove_fixture(void **state)
 {
-    if (directory)
-        nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    (void)state;
+    (void)nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     free(directory);
+    directory = NULL;
+    return 0;
 }

@@ -18,8 +18,6 @@
 #define TARGET                                                                                               \
     "targets:\n  - { name: orders, kind: postgres, database: shop, login: app, credential: orders-app, "
 
-static char *directory;
-
 static void release(Ipc__Config *config)
 {
     ipc__config__free_unpacked(config, NULL);
@@ -347,20 +345,6 @@ static void an_address_with_one_byte_changed_is_none(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         if (!config_address_parse(bad[i], &address))
             fail_msg("\"%s\" was taken", bad[i]);
-}
-
-static int make_fixture(void **state)
-{
-    (void)state;
-    directory = fixture_new();
-    return 0;
-}
-
-static int remove_fixture(void **state)
-{
-    (void)state;
-    fixture_free(directory);
-    return 0;
 }
 
 int main(void)

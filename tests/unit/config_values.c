@@ -16,8 +16,6 @@
 #define TARGET                                                                                               \
     "targets:\n  - { name: orders, kind: postgres, database: shop, login: app, credential: orders-app, "
 
-static char *directory;
-
 static void assert_path(const char *path, const char *relative)
 {
     char whole[512];
@@ -393,20 +391,6 @@ static void the_whole_file_of_the_reference_is_good(void **state)
     assert_non_null(block);
     block += sizeof fence - 1;
     assert_int_equal(faults_of_block(block, (size_t)(strstr(block, "```") - block)), 0);
-}
-
-static int make_fixture(void **state)
-{
-    (void)state;
-    directory = fixture_new();
-    return 0;
-}
-
-static int remove_fixture(void **state)
-{
-    (void)state;
-    fixture_free(directory);
-    return 0;
 }
 
 int main(void)

@@ -1,31 +1,12 @@
 /* HTTP messages: conversations with what they are read as, whole and byte by byte. */
+#include "said.h"
 #include "channels/kube/http.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
-
-enum { SAID_MAX = 8192 };
 
 /* What was read, in words: "GET /x{a:b}+L3|abc|." for head, body and end; "!why" for a fault. */
-struct said {
-    char text[SAID_MAX];
-    size_t n;
-};
-
-static void say(struct said *said, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct said *said, const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    said->n += (size_t)vsnprintf(said->text + said->n, sizeof said->text - said->n, format, list);
-    va_end(list);
-    assert_true(said->n < sizeof said->text);
-}
-
 static void say_head(struct said *said, const struct http_head *head)
 {
     static const char framing[] = "0LCU";

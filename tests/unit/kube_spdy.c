@@ -1,27 +1,10 @@
 /* SPDY/3.1 frames: what is read, whole and byte by byte; what is written is read as it was. */
-#include "check.h"
+#include "said.h"
 #include "channels/kube/spdy.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <zlib.h>
-
-enum { SAID_MAX = 4096 };
-
-struct said {
-    char text[SAID_MAX];
-    size_t n;
-};
-
-static void say(struct said *said, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct said *said, const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    said->n += (size_t)vsnprintf(said->text + said->n, sizeof said->text - said->n, format, list);
-    va_end(list);
-    assert_true(said->n < sizeof said->text);
-}
 
 /* "S1{a:b}", "R1{}", "x1=5", "p7", "g3=0", "d1(abc)", each with "." for a FIN; "!why" for a fault. */
 static void say_event(struct said *said, const struct spdy_event *event)

@@ -1,6 +1,6 @@
 /* Streams of exec, attach and port-forward: conversations of a client and a server, and what of them the
  * other side gets. */
-#include "check.h"
+#include "said.h"
 #include "channels/kube/spdy.h"
 #include "channels/kube/upgrade.h"
 #include "channels/kube/websocket.h"
@@ -10,27 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SAID_MAX = 8192 };
-
 #define EXEC     "/api/v1/namespaces/prod/pods/web/exec?command=sh&stdin=true&stdout=true&stderr=true"
 #define TTY      EXEC "&tty=true"
 #define NO_STDIN "/api/v1/namespaces/prod/pods/web/exec?command=ls&stdout=true"
 #define FORWARD  "/api/v1/namespaces/prod/pods/web/portforward"
-
-struct said {
-    char text[SAID_MAX];
-    size_t n;
-};
-
-static void say(struct said *said, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct said *said, const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    said->n += (size_t)vsnprintf(said->text + said->n, sizeof said->text - said->n, format, list);
-    va_end(list);
-    assert_true(said->n < sizeof said->text);
-}
 
 struct talk {
     struct kube_request *request;

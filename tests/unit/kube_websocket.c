@@ -1,28 +1,11 @@
 /* WebSocket frames: what is read, whole and byte by byte; what is written is read as it was. */
-#include "check.h"
+#include "said.h"
 #include "channels/kube/websocket.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { SAID_MAX = 4096 };
-
-struct said {
-    char text[SAID_MAX];
-    size_t n;
-};
-
-static void say(struct said *said, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void say(struct said *said, const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    said->n += (size_t)vsnprintf(said->text + said->n, sizeof said->text - said->n, format, list);
-    va_end(list);
-    assert_true(said->n < sizeof said->text);
-}
 
 /* "b(abc)" and "t(abc)" are messages, "i", "o", "c1000" ping, pong and close; a part that does not end its
  * message has no ")". "!why" is a fault. */
