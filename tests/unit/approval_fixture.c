@@ -24,7 +24,7 @@ static char *lent(const char *text)
 
 int gate_of(struct bench *bench, uint64_t connection, const struct somebody *who)
 {
-    int gate = gate_new(bench, connection, NULL, false);
+    int gate = gate_new(bench, connection, NULL, NULL);
     char *roles[] = { lent(who->role), lent(who->second_role) }, *may[] = { lent(who->may) };
     Ipc__Identity identity = IPC__IDENTITY__INIT;
     Ipc__Claims claims = IPC__CLAIMS__INIT;

@@ -19,7 +19,7 @@ static void a_finished_recording_is_sealed_and_listed(void **state)
     struct pen pen;
     struct findings f;
     bench_open(&bench);
-    int gate = gate_new(&bench, 1, "agent-1", false);
+    int gate = gate_new(&bench, 1, "agent-1", NULL);
     assert_true(gate_record(gate, &pen, "psql orders"));
     int flags = fcntl(pen.fd, F_GETFL);
     assert_int_equal(flags & O_ACCMODE, O_WRONLY);
@@ -54,7 +54,7 @@ static void a_gate_that_dies_leaves_an_interrupted_recording(void **state)
     struct bench bench;
     struct pen pen, cut;
     bench_open(&bench);
-    int gate = gate_new(&bench, 1, "agent-1", false);
+    int gate = gate_new(&bench, 1, "agent-1", NULL);
     assert_true(gate_record(gate, &pen, "a"));
     pen_request(&pen, "SELECT 1", "allow", "r");
     pen_close(&pen);
@@ -77,7 +77,7 @@ static void what_a_killed_ledger_left_is_sealed_at_the_next_start(void **state)
     struct findings f;
     char path[128];
     bench_open(&bench);
-    int gate = gate_new(&bench, 1, "agent-1", false);
+    int gate = gate_new(&bench, 1, "agent-1", NULL);
     assert_true(gate_record(gate, &done, "a"));
     assert_true(gate_record(gate, &cut, "b"));
     pen_end(&done, 0);
@@ -111,7 +111,7 @@ static void a_lost_or_broken_index_is_filled_again(void **state)
     struct pen pen;
     char path[128];
     bench_open(&bench);
-    int gate = gate_new(&bench, 1, "agent-1", false);
+    int gate = gate_new(&bench, 1, "agent-1", NULL);
     assert_true(gate_record(gate, &pen, "a"));
     pen_request(&pen, "SELECT 'needle'", "allow", "r");
     pen_end(&pen, 0);
@@ -129,7 +129,7 @@ static void a_lost_or_broken_index_is_filled_again(void **state)
             assert_int_equal(unlink(path), 0);
         assert_int_equal(chmod(path, 0666) == 0, broken);
         bench_start(&bench);
-        gate = gate_new(&bench, 2, "agent-1", false);
+        gate = gate_new(&bench, 2, "agent-1", NULL);
         bool found = false;
         for (int i = 0; i < 100 && !found; i++) {
             CLEANUP(free) char *lines = gate_sessions(gate, "", "needle");
@@ -150,9 +150,9 @@ static void others_recordings_look_as_if_they_were_not_there(void **state)
     struct bench bench;
     struct pen pen;
     bench_open(&bench);
-    int owner = gate_new(&bench, 1, "agent-1", false);
-    int other = gate_new(&bench, 2, "agent-2", false);
-    int auditor = gate_new(&bench, 3, "auditor", true);
+    int owner = gate_new(&bench, 1, "agent-1", NULL);
+    int other = gate_new(&bench, 2, "agent-2", NULL);
+    int auditor = gate_new(&bench, 3, "auditor", "replay");
     assert_true(gate_record(owner, &pen, "a"));
     pen_close(&pen);
     assert_int_equal(gate_replay(other, pen.id), -1);
@@ -177,10 +177,10 @@ static void who_has_not_shown_a_ticket_gets_nothing(void **state)
     struct bench bench;
     struct pen pen;
     bench_open(&bench);
-    int nobody = gate_new(&bench, 1, NULL, false);
+    int nobody = gate_new(&bench, 1, NULL, NULL);
     assert_false(gate_record(nobody, &pen, "a"));
     bench.ticket_key[0] ^= 1;
-    int forger = gate_new(&bench, 2, "agent-1", true);
+    int forger = gate_new(&bench, 2, "agent-1", "replay");
     assert_true(gate_is_dropped(forger));
     bench.ticket_key[0] ^= 1;
     bench_close(&bench);
@@ -197,10 +197,10 @@ static void a_ticket_of_another_connection_is_refused(void **state)
     Ipc__Introduce body = IPC__INTRODUCE__INIT;
     assert_int_equal(ticket_issue(bench.ticket_key, &identity, &body.ticket), 0);
     Ipc__Message message = IPC_MESSAGE(INTRODUCE, introduce, &body);
-    int thief = gate_new(&bench, 2, NULL, false);
+    int thief = gate_new(&bench, 2, NULL, NULL);
     gate_send(thief, &message);
     assert_true(gate_is_dropped(thief));
-    int twice = gate_new(&bench, 1, "agent-1", false);
+    int twice = gate_new(&bench, 1, "agent-1", NULL);
     gate_send(twice, &message);
     assert_true(gate_is_dropped(twice));
     ipc__ticket__free_unpacked(body.ticket, NULL);
@@ -213,8 +213,8 @@ static void a_gate_can_finish_only_its_own_recordings(void **state)
     struct bench bench;
     struct pen pen;
     bench_open(&bench);
-    int owner = gate_new(&bench, 1, "agent-1", false);
-    int other = gate_new(&bench, 2, "agent-2", false);
+    int owner = gate_new(&bench, 1, "agent-1", NULL);
+    int other = gate_new(&bench, 2, "agent-2", NULL);
     assert_true(gate_record(owner, &pen, "a"));
     pen_close(&pen);
     gate_finish(other, &pen);
@@ -240,7 +240,7 @@ static void a_reported_event_is_entered_but_none_of_the_ledgers_own(void **state
     size_t n;
     char path[128];
     bench_open(&bench);
-    int gate = gate_new(&bench, 1, "agent-1", false);
+    int gate = gate_new(&bench, 1, "agent-1", NULL);
     send_audit(gate, "vault_access");
     assert_true(gate_record(gate, &pen, "a")); /* still there */
     pen_close(&pen);
@@ -257,7 +257,7 @@ static void an_idle_gate_does_not_hold_up_the_end(void **state)
     (void)state;
     struct bench bench;
     bench_open(&bench);
-    int gate = gate_new(&bench, 1, "agent-1", false);
+    int gate = gate_new(&bench, 1, "agent-1", NULL);
     free(gate_table(gate));
     close(STEAL_FD(bench.control)); /* first the listener, then the gates */
     usleep(100000);
@@ -275,7 +275,7 @@ static void an_orderly_end_seals_everything_first(void **state)
     struct pen pen;
     struct findings f;
     bench_open(&bench);
-    int gate = gate_new(&bench, 1, "agent-1", false);
+    int gate = gate_new(&bench, 1, "agent-1", NULL);
     assert_true(gate_record(gate, &pen, "a"));
     pen_end(&pen, 0);
     pen_close(&pen);
@@ -293,7 +293,7 @@ static void a_removed_recording_is_sealed_as_missing(void **state)
     struct pen pen;
     char path[256];
     bench_open(&bench);
-    int gate = gate_new(&bench, 1, "agent-1", false);
+    int gate = gate_new(&bench, 1, "agent-1", NULL);
     assert_true(gate_record(gate, &pen, "a"));
     pen_close(&pen);
     place_of(&bench.house, pen.id, path);
@@ -329,7 +329,7 @@ static void a_full_disk_refuses_recordings_and_leaves_nothing_behind(void **stat
     bench_prepare(&bench);
     bench.file_limit = FILE_LIMIT;
     bench_start(&bench);
-    int gate = gate_new(&bench, 1, "agent-1", false);
+    int gate = gate_new(&bench, 1, "agent-1", NULL);
     assert_true(gate_record(gate, &first, "a"));
     pen_end(&first, 0);
     pen_close(&first);
@@ -345,7 +345,7 @@ static void a_full_disk_refuses_recordings_and_leaves_nothing_behind(void **stat
     bench.file_limit = 0;
     bench_start(&bench);
     assert_true(wait_for_finding(&bench, first.id, "2 entries, complete"));
-    gate = gate_new(&bench, 2, "agent-1", false);
+    gate = gate_new(&bench, 2, "agent-1", NULL);
     assert_true(gate_record(gate, &second, "c"));
     pen_close(&second);
     assert_int_equal(verify_house(&bench.house, NULL, &f), 0);
@@ -369,7 +369,7 @@ static void retention_removes_what_is_old_and_sealed(void **state)
     pen_close(&unsealed);
     bench.retention_ms = 24 * 60 * 60 * 1000;
     bench_start(&bench);
-    int gate = gate_new(&bench, 1, "agent-1", false);
+    int gate = gate_new(&bench, 1, "agent-1", NULL);
     assert_true(gate_record(gate, &young, "a"));
     pen_close(&young);
     assert_true(wait_for_finding(&bench, old.id, "removed by retention"));

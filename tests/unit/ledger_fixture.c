@@ -153,16 +153,16 @@ bool gate_is_dropped(int gate)
     return !message;
 }
 
-static void introduce(struct bench *bench, int gate, uint64_t connection, const char *who, bool may_replay)
+static void introduce(struct bench *bench, int gate, uint64_t connection, const char *who, const char *may)
 {
-    char *may[] = { (char[]){ "replay" } };
+    char *list[] = { (char *)(uintptr_t)may };
     Ipc__Identity identity = IPC__IDENTITY__INIT;
     Ipc__Ticket *ticket = NULL;
     identity.name = (char *)(uintptr_t)who;
     identity.connection = connection;
     identity.source_address = (char[]){ "127.0.0.1" };
-    identity.may = may;
-    identity.n_may = may_replay ? 1 : 0;
+    identity.may = list;
+    identity.n_may = may ? 1 : 0;
     assert_int_equal(ticket_issue(bench->ticket_key, &identity, &ticket), 0);
     Ipc__Introduce body = IPC__INTRODUCE__INIT;
     body.ticket = ticket;
@@ -171,7 +171,7 @@ static void introduce(struct bench *bench, int gate, uint64_t connection, const 
     ipc__ticket__free_unpacked(ticket, NULL);
 }
 
-int gate_new(struct bench *bench, uint64_t connection, const char *who, bool may_replay)
+int gate_new(struct bench *bench, uint64_t connection, const char *who, const char *may)
 {
     int pair[2];
     Ipc__Peer peer = IPC__PEER__INIT;
@@ -184,7 +184,7 @@ int gate_new(struct bench *bench, uint64_t connection, const char *who, bool may
     assert_true(bench->n_gates < sizeof bench->gates / sizeof *bench->gates);
     bench->gates[bench->n_gates++] = pair[0];
     if (who)
-        introduce(bench, pair[0], connection, who, may_replay);
+        introduce(bench, pair[0], connection, who, may);
     return pair[0];
 }
 

@@ -25,8 +25,8 @@ int bench_stop(struct bench *bench);
 void bench_kill(struct bench *bench);
 void bench_close(struct bench *bench);
 
-/* A gate of its own: returns its socket. `who` NULL: it does not introduce itself. */
-int gate_new(struct bench *bench, uint64_t connection, const char *who, bool may_replay);
+/* A gate of its own: returns its socket. `who` NULL: it does not introduce itself; `may` NULL: nothing. */
+int gate_new(struct bench *bench, uint64_t connection, const char *who, const char *may);
 void gate_close(struct bench *bench, int gate);
 void gate_send(int gate, const Ipc__Message *message);
 /* The next message (2 s) and its fd (-1: none); freed by the caller. NULL when the ledger has hung up. */

@@ -9,27 +9,6 @@
 #include "base/io.h"
 #include "check.h"
 #include "ledger_fixture.h"
-#include "policy/ticket.h"
-
-static int gate_of(struct bench *bench, uint64_t connection, const char *who, const char *may)
-{
-    int gate = gate_new(bench, connection, NULL, false);
-    char *list[] = { (char *)(uintptr_t)may };
-    Ipc__Identity identity = IPC__IDENTITY__INIT;
-    Ipc__Ticket *ticket = NULL;
-    identity.name = (char *)(uintptr_t)who;
-    identity.connection = connection;
-    identity.source_address = (char[]){ "192.0.2.4" };
-    identity.may = list;
-    identity.n_may = may ? 1 : 0;
-    assert_int_equal(ticket_issue(bench->ticket_key, &identity, &ticket), 0);
-    Ipc__Introduce body = IPC__INTRODUCE__INIT;
-    body.ticket = ticket;
-    Ipc__Message message = IPC_MESSAGE(INTRODUCE, introduce, &body);
-    gate_send(gate, &message);
-    ipc__ticket__free_unpacked(ticket, NULL);
-    return gate;
-}
 
 static void ask(int gate, uint32_t request, const char *id, const char *reason)
 {
@@ -86,7 +65,7 @@ static void who_may_ends_a_session_and_the_chain_says_who_did(void **state)
     struct bench bench;
     struct pen pen;
     bench_open(&bench);
-    int victim = gate_of(&bench, 1, "corp/agent", NULL), guard = gate_of(&bench, 2, "corp/gina", "kill");
+    int victim = gate_new(&bench, 1, "corp/agent", NULL), guard = gate_new(&bench, 2, "corp/gina", "kill");
     assert_true(gate_record(victim, &pen, "sleep 600"));
     ask(guard, 7, pen.id, "it runs wild");
     expect_answer(guard, 7, NULL, "corp/agent");
@@ -103,7 +82,7 @@ static void who_may_not_ends_nothing(void **state)
     struct bench bench;
     struct pen pen;
     bench_open(&bench);
-    int victim = gate_of(&bench, 1, "corp/agent", NULL), other = gate_of(&bench, 2, "corp/otto", "replay");
+    int victim = gate_new(&bench, 1, "corp/agent", NULL), other = gate_new(&bench, 2, "corp/otto", "replay");
     assert_true(gate_record(victim, &pen, "sleep 600"));
     ask(other, 1, pen.id, "");
     expect_answer(other, 1, "denied", "do not let you end sessions");
@@ -121,7 +100,7 @@ static void only_what_lives_can_be_ended(void **state)
     struct pen pen;
     char first[RECORDING_ID + 1];
     bench_open(&bench);
-    int victim = gate_of(&bench, 1, "corp/agent", NULL), guard = gate_of(&bench, 2, "corp/gina", "kill");
+    int victim = gate_new(&bench, 1, "corp/agent", NULL), guard = gate_new(&bench, 2, "corp/gina", "kill");
     ask(guard, 1, "", "");
     expect_answer(guard, 1, "usage", "no live session");
     ask(guard, 2, "nothing-of-this-name", "");
@@ -142,7 +121,7 @@ static void a_reason_beyond_the_limit_ends_the_gate(void **state)
     struct bench bench;
     char reason[2048];
     bench_open(&bench);
-    int guard = gate_of(&bench, 2, "corp/gina", "kill");
+    int guard = gate_new(&bench, 2, "corp/gina", "kill");
     memset(reason, 'x', sizeof reason - 1);
     reason[sizeof reason - 1] = 0;
     ask(guard, 1, "id", reason);

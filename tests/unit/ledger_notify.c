@@ -82,7 +82,7 @@ static void write_key(struct bench *bench)
 
 static int gate_of(struct bench *bench, uint64_t connection, const char *who, const char *role)
 {
-    int gate = gate_new(bench, connection, NULL, false);
+    int gate = gate_new(bench, connection, NULL, NULL);
     char *roles[] = { lent(role) };
     Ipc__Identity identity = IPC__IDENTITY__INIT;
     Ipc__Ticket *ticket = NULL;

@@ -9,7 +9,6 @@
 #include "base/io.h"
 #include "check.h"
 #include "ledger_fixture.h"
-#include "policy/ticket.h"
 
 enum { WAIT_MS = 3000 };
 
@@ -23,26 +22,6 @@ static int link_issuer(struct bench *bench)
     assert_int_equal(ipc_send_now(bench->control, &message, &pair[1], 1, WAIT_MS), 0);
     close(pair[1]);
     return pair[0];
-}
-
-static int gate_of(struct bench *bench, uint64_t connection, const char *who, const char *may)
-{
-    int gate = gate_new(bench, connection, NULL, false);
-    char *list[] = { (char *)(uintptr_t)may };
-    Ipc__Identity identity = IPC__IDENTITY__INIT;
-    Ipc__Ticket *ticket = NULL;
-    identity.name = (char *)(uintptr_t)who;
-    identity.connection = connection;
-    identity.source_address = (char[]){ "192.0.2.4" };
-    identity.may = list;
-    identity.n_may = may ? 1 : 0;
-    assert_int_equal(ticket_issue(bench->ticket_key, &identity, &ticket), 0);
-    Ipc__Introduce body = IPC__INTRODUCE__INIT;
-    body.ticket = ticket;
-    Ipc__Message message = IPC_MESSAGE(INTRODUCE, introduce, &body);
-    gate_send(gate, &message);
-    ipc__ticket__free_unpacked(ticket, NULL);
-    return gate;
 }
 
 static void ask(int gate, uint32_t request, const char *what, const char *reason)
@@ -108,7 +87,7 @@ static void a_revocation_is_told_when_the_issuer_has_it_and_entered_with_its_aut
     struct bench bench;
     bench_open(&bench);
     CLEANUP(fd_close) int issuer = link_issuer(&bench);
-    int gate = gate_of(&bench, 1, "corp/olga", "revoke");
+    int gate = gate_new(&bench, 1, "corp/olga", "revoke");
     ask(gate, 5, "corp/mallory", "left the company");
     CLEANUP(ipc_message_free)
     Ipc__Message *asked = expect_revoke(issuer, "corp/mallory", "corp/olga", "left the company");
@@ -127,7 +106,7 @@ static void who_may_not_revoke_is_refused_and_entered(void **state)
     struct bench bench;
     bench_open(&bench);
     CLEANUP(fd_close) int issuer = link_issuer(&bench);
-    int none = gate_of(&bench, 1, "corp/agent", NULL), other = gate_of(&bench, 2, "corp/auditor", "replay");
+    int none = gate_new(&bench, 1, "corp/agent", NULL), other = gate_new(&bench, 2, "corp/auditor", "replay");
     ask(none, 1, "corp/olga", "");
     expect_answer(none, 1, "denied");
     ask(other, 2, "corp/olga", "");
@@ -143,7 +122,7 @@ static void what_would_not_be_one_line_is_refused(void **state)
     struct bench bench;
     bench_open(&bench);
     CLEANUP(fd_close) int issuer = link_issuer(&bench);
-    int gate = gate_of(&bench, 1, "corp/olga", "revoke");
+    int gate = gate_new(&bench, 1, "corp/olga", "revoke");
     ask(gate, 1, "corp/x\nid:corp/everybody", "");
     expect_answer(gate, 1, "usage");
     ask(gate, 2, "corp/x", "because\nserial:7");
@@ -162,12 +141,13 @@ static void a_gate_that_asks_for_too_much_is_dropped(void **state)
     memset(long_name, 'x', sizeof long_name);
     long_name[513] = 0;
     bench_open(&bench);
-    int first = gate_of(&bench, 1, "corp/olga", "revoke"), second = gate_of(&bench, 2, "corp/olga", "revoke");
+    int first = gate_new(&bench, 1, "corp/olga", "revoke"),
+        second = gate_new(&bench, 2, "corp/olga", "revoke");
     ask(first, 1, long_name, "");
     assert_true(gate_is_dropped(first));
     ask(second, 1, "", "");
     assert_true(gate_is_dropped(second));
-    int stranger = gate_new(&bench, 3, NULL, false);
+    int stranger = gate_new(&bench, 3, NULL, NULL);
     ask(stranger, 1, "corp/x", "");
     assert_true(gate_is_dropped(stranger));
     bench_close(&bench);
@@ -178,17 +158,17 @@ static void without_an_issuer_it_is_told_so_at_once(void **state)
     (void)state;
     struct bench bench;
     bench_open(&bench);
-    int gate = gate_of(&bench, 1, "corp/olga", "revoke");
+    int gate = gate_new(&bench, 1, "corp/olga", "revoke");
     ask(gate, 1, "corp/x", "");
     expect_answer(gate, 1, "issuer_unavailable");
     int issuer = link_issuer(&bench);
-    gate = gate_of(&bench, 2, "corp/olga", "revoke"); /* so that the ledger has the link by now */
+    gate = gate_new(&bench, 2, "corp/olga", "revoke"); /* so that the ledger has the link by now */
     ask(gate, 2, "corp/x", "");
     ipc_message_free(expect_revoke(issuer, "corp/x", "corp/olga", ""));
     close(issuer); /* it dies with the answer on its lips */
     expect_answer(gate, 2, "issuer_unavailable");
     CLEANUP(fd_close) int next = link_issuer(&bench);
-    gate = gate_of(&bench, 3, "corp/olga", "revoke");
+    gate = gate_new(&bench, 3, "corp/olga", "revoke");
     ask(gate, 3, "serial:9", "");
     CLEANUP(ipc_message_free) Ipc__Message *asked = expect_revoke(next, "serial:9", "corp/olga", "");
     say_done(next, asked->revoke->request, "");
@@ -202,7 +182,7 @@ static void what_the_issuer_can_not_do_is_told_and_not_entered_as_done(void **st
     struct bench bench;
     bench_open(&bench);
     CLEANUP(fd_close) int issuer = link_issuer(&bench);
-    int gate = gate_of(&bench, 1, "corp/olga", "revoke");
+    int gate = gate_new(&bench, 1, "corp/olga", "revoke");
     ask(gate, 1, "serial:0", "");
     CLEANUP(ipc_message_free) Ipc__Message *asked = expect_revoke(issuer, "serial:0", "corp/olga", "");
     say_done(issuer, asked->revoke->request + 1, ""); /* nobody's */
@@ -219,12 +199,12 @@ static void an_answer_for_a_gate_that_left_harms_nobody(void **state)
     struct bench bench;
     bench_open(&bench);
     CLEANUP(fd_close) int issuer = link_issuer(&bench);
-    int gate = gate_of(&bench, 1, "corp/olga", "revoke");
+    int gate = gate_new(&bench, 1, "corp/olga", "revoke");
     ask(gate, 1, "corp/x", "gone");
     CLEANUP(ipc_message_free) Ipc__Message *asked = expect_revoke(issuer, "corp/x", "corp/olga", "gone");
     gate_close(&bench, gate);
     say_done(issuer, asked->revoke->request, "");
-    int other = gate_of(&bench, 2, "corp/olga", "revoke");
+    int other = gate_new(&bench, 2, "corp/olga", "revoke");
     ask(other, 8, "corp/y", "");
     CLEANUP(ipc_message_free) Ipc__Message *second = expect_revoke(issuer, "corp/y", "corp/olga", "");
     say_done(issuer, second->revoke->request, "");
@@ -248,7 +228,7 @@ static void the_issuer_reports_its_own_events_and_none_of_the_ledgers(void **sta
     bench_open(&bench);
     CLEANUP(fd_close) int issuer = link_issuer(&bench);
     send_audit(issuer, "certificate_issued");
-    int gate = gate_of(&bench, 1, "corp/olga", "revoke");
+    int gate = gate_new(&bench, 1, "corp/olga", "revoke");
     ask(gate, 1, "corp/x", "");
     ipc_message_free(expect_revoke(issuer, "corp/x", "corp/olga", ""));
     assert_true(chain_has(&bench, "certificate_issued"));
@@ -270,7 +250,7 @@ static void an_issuer_that_says_anything_else_is_dropped(void **state)
     Ipc__Message message = IPC_MESSAGE(READY, ready, &ready);
     gate_send(issuer, &message);
     assert_true(gate_is_dropped(issuer));
-    int gate = gate_of(&bench, 1, "corp/olga", "revoke");
+    int gate = gate_new(&bench, 1, "corp/olga", "revoke");
     ask(gate, 1, "corp/x", "");
     expect_answer(gate, 1, "issuer_unavailable");
     bench_close(&bench);
