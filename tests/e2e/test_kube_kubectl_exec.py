@@ -8,7 +8,7 @@ import pytest
 
 from harness.client import quote
 from harness.kube_bastion import kube_bastion
-from harness.system import wait_until
+from harness.system import random_bytes, wait_until
 from harness.terminal import Terminal
 
 SPACE = "toolexec"
@@ -81,7 +81,7 @@ def test_a_terminal_reaches_the_container(agent):
 
 
 def test_files_are_copied_as_archives(kubectl, pod):
-    content = os.urandom(1 << 20)
+    content = random_bytes(1 << 20)
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         entry = tarfile.TarInfo("there")

@@ -13,7 +13,7 @@ import pytest
 
 from harness import hosts, keys
 from harness.bastion import Bastion, settings
-from harness.system import must, run, wait_until
+from harness.system import must, random_bytes, run, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def sftp(who, *lines, options=()):
 
 
 def fill(path, n):
-    path.write_bytes(os.urandom(n))
+    path.write_bytes(random_bytes(n))
     return path
 
 
