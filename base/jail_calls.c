@@ -186,11 +186,11 @@ static const struct call zygote_calls[] = {
 };
 
 /* What no process of ours does, tools included, whatever else it may do: look into others, change the kernel
- * or the machine, leave its namespaces. The listener forbids it to itself, and so to all that it starts. */
+ * or the machine, leave its namespaces. The listener forbids it to itself, and so to all that it starts.
+ * Not process_vm_writev: it is how the launcher answers its tools (docs/adr/0036). */
 static const struct call never_calls[] = {
     CALL(ptrace),
     CALL(process_vm_readv),
-    CALL(process_vm_writev),
     CALL(kcmp),
     CALL(pidfd_getfd),
     CALL(bpf),

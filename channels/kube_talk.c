@@ -18,6 +18,7 @@
 #include "channels/recorder.h"
 #include "channels/ssh/echo.h"
 #include "channels/ssh/veil.h"
+#include "channels/tool.h"
 
 struct kube_talk {
     struct kube_stream *stream;
@@ -166,10 +167,18 @@ static int exited(void *owner, const struct kube_exit *exit)
     return recorder_note(recorder_of(t), note);
 }
 
+/* Of a connection that kubectl in the sandbox forwards. */
+static void tell_tool(const struct kube_talk *t, enum tool_port_event event)
+{
+    if (t->stream->channel->tool)
+        tool_forwards(t->stream->channel->tool, event);
+}
+
 static int opened(void *owner, const struct kube_lane *lane)
 {
     struct kube_talk *t = owner;
     char note[64];
+    tell_tool(t, TOOL_PORT_OPENED);
     (void)snprintf(note, sizeof note, "port %u: connection %u begins", lane->port, lane->id);
     return recorder_note(recorder_of(t), note);
 }
@@ -183,6 +192,19 @@ static int closed(void *owner, const struct kube_lane *lane)
     return recorder_note(recorder_of(t), note);
 }
 
+/* A cut-off connection has no such answer. */
+static int answered(void *owner, const struct kube_lane *lane, const uint8_t *error, size_t n)
+{
+    const struct kube_talk *t = owner;
+    char note[DETAIL_MAX], said[DETAIL_MAX / 2];
+    tell_tool(t, n ? TOOL_PORT_FAILED : TOOL_PORT_ENDED);
+    if (n == 0)
+        return 0;
+    (void)text_escape(said, sizeof said, (const char *)error, n, false);
+    (void)snprintf(note, sizeof note, "port %u: it failed: %s", lane->port, said);
+    return recorder_note(recorder_of(t), note);
+}
+
 static const struct kube_upgrade_calls calls = {
     .opened = opened,
     .input = input,
@@ -191,6 +213,7 @@ static const struct kube_upgrade_calls calls = {
     .resized = resized,
     .exited = exited,
     .closed = closed,
+    .answered = answered,
 };
 
 /* ---- faults ---- */
@@ -248,9 +271,11 @@ int kube_talk_new(struct kube_stream *stream, struct kube_talk **ret)
         return -ENOMEM;
     t->stream = stream;
     int r = fill(t);
-    if (r == 0)
-        *ret = STEAL(t);
-    return r;
+    if (r)
+        return r;
+    tell_tool(t, TOOL_PORT_REACHED);
+    *ret = STEAL(t);
+    return 0;
 }
 
 /* ---- bytes ---- */

@@ -1,7 +1,7 @@
 /* Output of the tool is recorded before it goes on (pump_watch); its connections to the server become
  * streams, which record the statements. A tool is done when the launcher has reaped it and its output has
  * been passed on: both, so that nothing is lost at the end. */
-#include "channels/tool.h"
+#include "channels/tool_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,29 +14,14 @@
 #include "base/log.h"
 #include "channels/commands/desk.h"
 #include "channels/kube_stream.h"
-#include "channels/pump.h"
 #include "channels/recorder.h"
 #include "channels/stream.h"
 
 enum {
-    STREAMS_MAX = 256,  /* connections that one tool has open at a time */
     END_OF_INPUT = 0x04 /* VEOF: what a terminal sends for the end of input */
 };
 
-struct tool {
-    struct channel *channel;
-    uint32_t request;
-    bool exited, started;
-    bool unrecorded; /* stopped, since its output could not be recorded */
-    uint32_t status;
-    char signal[16];
-    int terminal; /* the pty's master, or -1 */
-    struct pump *input, *output, *errors;
-    struct stream *streams[STREAMS_MAX];
-    struct kube_stream *kube_streams[STREAMS_MAX]; /* of kubectl, instead */
-};
-
-static void tell(struct tool *tool, const char *name)
+void tool_tell(struct tool *tool, const char *name)
 {
     struct gate *gate = tool->channel->gate;
     if (!gate->launcher || tool->exited)
@@ -52,7 +37,7 @@ void tool_free(struct tool *tool)
 {
     if (!tool)
         return;
-    tell(tool, "KILL");
+    tool_tell(tool, "KILL");
     for (size_t i = 0; i < STREAMS_MAX; i++)
         stream_free(tool->streams[i]);
     for (size_t i = 0; i < STREAMS_MAX; i++)
@@ -60,6 +45,8 @@ void tool_free(struct tool *tool)
     pump_free(tool->input);
     pump_free(tool->output);
     pump_free(tool->errors);
+    pump_free(tool->words);
+    timer_free(tool->limit);
     fd_close(tool->terminal);
     free(tool);
 }
@@ -67,9 +54,9 @@ void tool_free(struct tool *tool)
 static const struct refusal unrecorded = { .code = "recording_unavailable",
                                            .reason = "the session can't be recorded, so it ends here" };
 
-static void finish_when_done(struct tool *tool)
+void tool_finish_when_done(struct tool *tool)
 {
-    if (!tool->exited || tool->output || tool->errors)
+    if (!tool->exited || tool->output || tool->errors || tool->words)
         return;
     if (tool->channel->desk) {
         struct channel *channel = tool->channel;
@@ -96,14 +83,14 @@ static int output_seen(void *owner, const void *bytes, size_t n)
     return record(owner, "terminal", bytes, n);
 }
 
-static int errors_seen(void *owner, const void *bytes, size_t n)
+int tool_errors_seen(void *owner, const void *bytes, size_t n)
 {
     return record(owner, "stderr", bytes, n);
 }
 
 /* What can't be recorded is not shown, and nothing further runs. A client that reads no more is no failure of
  * ours. */
-static void stop_if_unrecorded(struct tool *tool, int error)
+void tool_stop_if_unrecorded(struct tool *tool, int error)
 {
     if (error == 0 || error == -EPIPE || error == -ECONNRESET || tool->unrecorded)
         return;
@@ -115,23 +102,23 @@ static void stop_if_unrecorded(struct tool *tool, int error)
 static void output_ended(void *owner, int error)
 {
     struct tool *tool = owner;
-    stop_if_unrecorded(tool, error);
+    tool_stop_if_unrecorded(tool, error);
     if (error)
-        tell(tool, "HUP");
+        tool_tell(tool, "HUP");
     pump_free(STEAL(tool->output));
-    finish_when_done(tool);
+    tool_finish_when_done(tool);
 }
 
-static void errors_ended(void *owner, int error)
+void tool_errors_ended(void *owner, int error)
 {
     struct tool *tool = owner;
-    stop_if_unrecorded(tool, error);
+    tool_stop_if_unrecorded(tool, error);
     pump_free(STEAL(tool->errors));
-    finish_when_done(tool);
+    tool_finish_when_done(tool);
 }
 
 /* The client sends no more: a pipe ends by itself, a terminal has to be told. */
-static void input_ended(void *owner, int error)
+void tool_input_ended(void *owner, int error)
 {
     struct tool *tool = owner;
     (void)error;
@@ -187,7 +174,7 @@ static int attach_terminal(struct tool *tool, int *fds)
     int r = pump_new(loop, tool->terminal, data, output_seen, output_ended, tool, &tool->output);
     if (r == 0 && tool->channel->desk)
         pump_keep_open(tool->output);
-    return r ? r : pump_new(loop, data, tool->terminal, NULL, input_ended, tool, &tool->input);
+    return r ? r : pump_new(loop, data, tool->terminal, NULL, tool_input_ended, tool, &tool->input);
 }
 
 static int attach_pipes(struct tool *tool, int *fds)
@@ -196,8 +183,16 @@ static int attach_pipes(struct tool *tool, int *fds)
     struct channel *channel = tool->channel;
     int r = pump_new(loop, fds[1], channel->data_fd, output_seen, output_ended, tool, &tool->output);
     if (r == 0)
-        r = pump_new(loop, fds[2], channel->error_fd, errors_seen, errors_ended, tool, &tool->errors);
-    return r ? r : pump_new(loop, channel->data_fd, fds[0], NULL, input_ended, tool, &tool->input);
+        r = pump_new(loop, fds[2], channel->error_fd, tool_errors_seen, tool_errors_ended, tool,
+                     &tool->errors);
+    return r ? r : pump_new(loop, channel->data_fd, fds[0], NULL, tool_input_ended, tool, &tool->input);
+}
+
+static int attach(struct tool *tool, bool forwards, int *fds)
+{
+    return tool->channel->pty ? attach_terminal(tool, fds)
+           : forwards         ? tool_attach_connection(tool, fds)
+                              : attach_pipes(tool, fds);
 }
 
 int tool_answer_run(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
@@ -219,7 +214,7 @@ int tool_answer_run(void *owner, const Ipc__Message *message, int *fds, size_t n
     if (tool->started || n_fds != (channel->pty ? 1u : 3u))
         return -EPROTO;
     tool->started = true;
-    if (channel->pty ? attach_terminal(tool, fds) : attach_pipes(tool, fds))
+    if (attach(tool, message->answer_run->forwards, fds))
         tool_stop(tool, &(struct refusal){ .code = "limit", .reason = "out of memory or descriptors" });
     return 0;
 }
@@ -293,7 +288,7 @@ void tool_window(struct tool *tool, const Ipc__Window *window)
 
 void tool_signal(struct tool *tool, const char *name)
 {
-    tell(tool, name);
+    tool_tell(tool, name);
 }
 
 int tool_exited(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
@@ -308,7 +303,9 @@ int tool_exited(void *owner, const Ipc__Message *message, int *fds, size_t n_fds
     tool->exited = true;
     tool->status = exited->status;
     (void)snprintf(tool->signal, sizeof tool->signal, "%s", exited->signal);
-    finish_when_done(tool);
+    if (tool->forwards)
+        tool_forward_exited(tool);
+    tool_finish_when_done(tool);
     return 0;
 }
 
@@ -318,7 +315,7 @@ void tool_stop(struct tool *tool, const struct refusal *why)
     (void)refusal_lines(why, text, sizeof text);
     if (notices_of(tool) >= 0) /* what does not fit at once is not waited for */
         (void)!send(notices_of(tool), text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
-    tell(tool, "KILL");
+    tool_tell(tool, "KILL");
 }
 
 void tools_launcher_gone(struct gate *gate)

@@ -1,6 +1,7 @@
 /* A tool that the launcher runs for a channel: psql, the player. Its terminal or pipes go through here. */
 #pragma once
 #include "channels/channel.h"
+#include "channels/tool_port.h"
 
 /* fds: handed to the tool; fds and arguments are borrowed. The channel is finished when the tool has ended.
  */
@@ -10,6 +11,8 @@ void tool_free(struct tool *tool);
 /* A stream of the tool has ended and frees itself. */
 void tool_forget_stream(struct tool *tool, const struct stream *stream);
 void tool_forget_kube_stream(struct tool *tool, const struct kube_stream *stream);
+/* Of what it forwards; nothing happens where it does not. */
+void tool_forwards(struct tool *tool, enum tool_port_event event);
 /* A line for the client, where the tool itself has no words for it; recorded. What does not fit at once is
  * not waited for. */
 void tool_notice(struct tool *tool, const char *text);

@@ -91,7 +91,8 @@ static void prepare(struct program *program, const char *name, const char *path,
 
 static void prepare_kubectl(struct launcher *launcher, const char *wanted)
 {
-    static const struct sandbox_needs needs = { .sockets = AF_INET, .threads = true, .scratch = true };
+    static const struct sandbox_needs needs = { .sockets = AF_INET, .threads = true, .scratch = true },
+                                      listens = { AF_INET, true, true, true };
     char path[KUBECTL_PATH_MAX];
     if (kubectl_find(wanted, path) < 0)
         detail_set(&launcher->kubectl.missing, "%.200s is not installed",
@@ -101,6 +102,9 @@ static void prepare_kubectl(struct launcher *launcher, const char *wanted)
                    "the state directory has no scratch/, which `gatehouse serve` makes");
     else
         prepare(&launcher->kubectl, "kubectl", path, needs);
+    launcher->forwarder.missing = launcher->kubectl.missing;
+    if (launcher->kubectl.sandbox) /* whose files are the same */
+        prepare(&launcher->forwarder, "kubectl port-forward", path, listens);
 }
 
 static void prepare_programs(struct launcher *launcher, const char *libexec)
@@ -216,6 +220,7 @@ static void launcher_end(struct launcher *launcher)
     sandbox_free(launcher->psql.sandbox);
     sandbox_free(launcher->player.sandbox);
     sandbox_free(launcher->kubectl.sandbox);
+    sandbox_free(launcher->forwarder.sandbox);
     explicit_bzero(launcher->ticket_key, sizeof launcher->ticket_key);
 }
 

@@ -30,9 +30,9 @@ struct launcher {
     struct loop *loop;
     struct ipc_peer *control;
     uint8_t ticket_key[TICKET_KEY];
-    struct program psql, player, kubectl;
-    char scratch[SCRATCH_PATH_MAX]; /* what holds the tools' private directories, or "" */
-    struct tool *tools;             /* list */
-    struct gate *gates;             /* list */
+    struct program psql, player, kubectl, forwarder; /* forwarder: kubectl, where it listens */
+    char scratch[SCRATCH_PATH_MAX];                  /* what holds the tools' private directories, or "" */
+    struct tool *tools;                              /* list */
+    struct gate *gates;                              /* list */
     size_t n_tools, n_gates;
 };

@@ -1,5 +1,6 @@
 /* The words of a command: arguments and environment, built one by one within bounds. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/cleanup.h"
 #include "base/error.h"
@@ -21,6 +22,7 @@ struct words {
 
 struct command {
     struct words arguments, environment;
+    bool forwards; /* it listens, and what it accepts is the user's standard input and output */
 };
 
 void command_free(struct command *command); /* empties it */

@@ -148,6 +148,11 @@ static int kubectl_command(struct gate *gate, const Ipc__AskRun *ask, const char
                               ask->n_arguments, command, detail);
     if (r)
         return r;
+    if (command->forwards && ask->pty)
+        return detail_fail(
+            detail, COMMAND_USAGE,
+            "kubectl: port-forward is standard input and output as they are, which a terminal would "
+            "change: ssh without -t");
     r = kubectl_config(ask->target, config, sizeof config);
     if (r == 0)
         r = scratch_write(scratch, "config", config);
@@ -204,6 +209,19 @@ static const char *code_of(int fault)
     return fault == COMMAND_USAGE ? "usage" : "denied";
 }
 
+/* What runs, given what its words ask for; NULL: that can't be run here, and the gate was told why. */
+static struct sandbox *sandbox_for(struct gate *gate, const Ipc__AskRun *ask, const struct plan *plan,
+                                   const struct command *command)
+{
+    const struct program *program = command->forwards ? &gate->launcher->forwarder : plan->program;
+    struct detail detail;
+    if (program->sandbox)
+        return program->sandbox;
+    (void)detail_fail(&detail, 0, "%s can't be run here: %s", plan->name, program->missing.text);
+    (void)answer_refused(gate, ask->request, "target_unavailable", detail.text);
+    return NULL;
+}
+
 static int run(struct gate *gate, const Ipc__AskRun *ask, int extra)
 {
     struct plan plan;
@@ -213,22 +231,23 @@ static int run(struct gate *gate, const Ipc__AskRun *ask, int extra)
         (void)detail_fail(&detail, 0, "%s can't be run here: its directory: %s", plan.name, strerror(-r));
         return answer_refused(gate, ask->request, "target_unavailable", detail.text);
     }
-    if (!plan.program->sandbox) {
-        (void)detail_fail(&detail, 0, "%s can't be run here: %s", plan.name, plan.program->missing.text);
-        return answer_refused(gate, ask->request, "target_unavailable", detail.text);
-    }
     CLEANUP(command_free) struct command command = { 0 };
+    if (!sandbox_for(gate, ask, &plan, &command))
+        return 0;
     r = make_command(gate, ask, &plan, &command, &detail);
     if (r > 0)
         return answer_refused(gate, ask->request, code_of(r), detail.text);
     if (r < 0)
         return answer_refused(gate, ask->request, "limit", "out of memory");
+    struct sandbox *sandbox = sandbox_for(gate, ask, &plan, &command);
+    if (!sandbox)
+        return 0;
     const struct tool_order order = {
         .gate = gate->peer,
         .connection = gate->connection,
         .request = ask->request,
         .name = plan.name,
-        .sandbox = plan.program->sandbox,
+        .sandbox = sandbox,
         .command = &command,
         .pty = ask->pty,
         .extra = extra,

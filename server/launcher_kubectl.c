@@ -6,7 +6,8 @@
  * files and no other programs, whatever a plug-in, an exec credential or an editor wants. So an option in a
  * spelling that is not known here gives a worse message, and nothing else.
  *
- * `cp` is the one command that becomes another (launcher_kubectl_copy.c). */
+ * `cp` is the one command that becomes another (launcher_kubectl_copy.c); `port-forward` is standard input
+ * and output (launcher_kubectl_forward.c). */
 #include "server/launcher_kubectl.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -60,14 +61,11 @@ static const struct refusal options[] = {
     { "from-env-file", ON_SIDE, 0, NULL },
     { "patch-file", NO_FILES ": give the patch with -p", 0, NULL },
     { "edit", "there is no editor here", 0, NULL },
+    { "address", "nothing listens here: port-forward is standard input and output", 0, NULL },
 };
 
 static const struct refusal commands[] = {
     { "edit", "there is no editor here: get it with -o yaml, change it on your side, send it to replace -f -",
-      0, NULL },
-    { "port-forward",
-      "it would listen here and not on your side: `ssh -N -L 8001:TARGET:443 BASTION`, and on your side "
-      "kubectl --server http://127.0.0.1:8001 port-forward",
       0, NULL },
     { "proxy", "`ssh -N -L 8001:TARGET:443 BASTION` is what it does", 0, NULL },
     { "plugin", "there are no plug-ins here", 0, NULL },
@@ -132,8 +130,7 @@ bool kubectl_takes_next(const char *word)
     return true;
 }
 
-/* The next word at or after `at` that is no option or value of one. */
-static size_t next_plain(const struct line *line, size_t at)
+size_t kubectl_next_plain(const struct line *line, size_t at)
 {
     while (at < line->end && line->words[at][0] == '-' && line->words[at][1])
         at += kubectl_takes_next(line->words[at]) ? 2 : 1;
@@ -215,7 +212,7 @@ static int check_command(const struct line *line)
     for (size_t i = 0; i < COUNT(commands); i++)
         if (is(verb_of(line), commands[i].name))
             return kubectl_refuse(line, commands[i].name, commands[i].why);
-    size_t second = next_plain(line, line->verb + 1);
+    size_t second = kubectl_next_plain(line, line->verb + 1);
     if (is(verb_of(line), "apply") && second < line->end && is(line->words[second], "edit-last-applied"))
         return kubectl_refuse(line, "edit-last-applied", "there is no editor here");
     return 0;
@@ -229,7 +226,7 @@ int kubectl_arguments(const char *program, char *const *words, size_t n, struct 
     struct line line = { .words = words, .n = n, .end = 0, .detail = detail };
     while (line.end < n && !is(words[line.end], "--"))
         line.end++;
-    line.verb = next_plain(&line, 0);
+    line.verb = kubectl_next_plain(&line, 0);
     int r = check_command(&line);
     if (r == 0)
         r = check_options(&line);
@@ -237,6 +234,8 @@ int kubectl_arguments(const char *program, char *const *words, size_t n, struct 
         r = command_argument(command, program);
     if (r == 0 && is(verb_of(&line), "cp"))
         r = kubectl_copy(&line, command);
+    else if (r == 0 && is(verb_of(&line), "port-forward"))
+        r = kubectl_forward(&line, command);
     else
         for (size_t i = 0; i < n && r == 0; i++)
             r = command_argument(command, words[i]);

@@ -25,5 +25,9 @@ static inline bool is(const char *word, const char *name)
 bool kubectl_takes_next(const char *word);
 /* COMMAND_REFUSED, with the reason in the line's detail. */
 MUST_USE int kubectl_refuse(const struct line *line, const char *what, const char *why);
+/* The next word at or after `at` that is no option or value of one; line->end when there is none. */
+size_t kubectl_next_plain(const struct line *line, size_t at);
+/* Appends `port-forward` for one connection, program excluded. */
+MUST_USE int kubectl_forward(const struct line *line, struct command *command);
 /* Appends what `cp` becomes, program excluded. */
 MUST_USE int kubectl_copy(const struct line *line, struct command *command);

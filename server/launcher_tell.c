@@ -26,10 +26,11 @@ void tell_refused(struct ipc_peer *gate, uint32_t request, const char *code, con
     say(gate, &packet, NULL, 0);
 }
 
-void tell_running(struct ipc_peer *gate, uint32_t request, const int *fds, size_t n_fds)
+void tell_running(struct ipc_peer *gate, uint32_t request, const int *fds, size_t n_fds, bool forwards)
 {
     Ipc__AnswerRun answer = IPC__ANSWER_RUN__INIT;
     answer.request = request;
+    answer.forwards = forwards;
     Ipc__Message packet = IPC_MESSAGE(ANSWER_RUN, answer_run, &answer);
     say(gate, &packet, fds, n_fds);
 }

@@ -7,24 +7,20 @@
  * only when waitpid() says so: until then the pid is ours and can be signalled without hitting a stranger. */
 #include "server/launcher_tool.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "server/launcher_tell.h"
-#include "server/launcher_terminal.h"
+#include "server/launcher_streams.h"
 #include "server/sandbox_notice.h"
 
 enum tool_state { TOOL_FORKED, TOOL_CAGED, TOOL_EXECUTING, TOOL_RUNNING, TOOL_ENDING, TOOL_STATES };
-
-enum { STREAMS_MAX = 3 };
 
 struct tool {
     struct launcher *launcher;
@@ -37,9 +33,8 @@ struct tool {
     enum tool_state state;
     int setup, notices; /* sandbox.h; -1 when done with */
     struct source *setup_source, *notice_source;
-    struct timer *limit;      /* of the start, then of the end */
-    int streams[STREAMS_MAX]; /* the gate's ends, until it has them */
-    size_t n_streams;
+    struct timer *limit;       /* of the start, then of the end */
+    struct streams streams;    /* the gate's, until it has them; what is offered, until it is accepted */
     uint64_t sockets_since_ms; /* the second in which sockets are counted */
     unsigned sockets, sockets_most;
 };
@@ -58,13 +53,6 @@ static void tool_move(struct tool *tool, enum tool_state to)
 
 /* ---- its end ---- */
 
-static void close_streams(struct tool *tool)
-{
-    for (size_t i = 0; i < tool->n_streams; i++)
-        fd_close(tool->streams[i]);
-    tool->n_streams = 0;
-}
-
 static void tool_free(struct tool *tool)
 {
     if (!tool)
@@ -74,7 +62,7 @@ static void tool_free(struct tool *tool)
     timer_free(tool->limit);
     fd_close(tool->setup);
     fd_close(tool->notices);
-    close_streams(tool);
+    streams_close(&tool->streams);
     free(tool);
 }
 DEFINE_CLEANUP(struct tool *, tool_free)
@@ -89,7 +77,7 @@ static void tool_end(struct tool *tool, int number)
 {
     tool->gate = NULL;
     tool_move(tool, TOOL_ENDING);
-    close_streams(tool);
+    streams_close(&tool->streams);
     send_signal(tool, number);
     timer_set(tool->limit, LAUNCHER_HANGUP_MS);
 }
@@ -159,6 +147,33 @@ static int give_socket(struct tool *tool, const struct sandbox_notice *notice)
     return r;
 }
 
+/* A listening tool is told an address, whichever socket it asks about. */
+static int tell_name(struct tool *tool, const struct sandbox_notice *notice)
+{
+    int r = sandbox_notice_address(notice, tool->pid);
+    if (r == 0)
+        return sandbox_notice_done(tool->notices, notice);
+    log_event(
+        LOG_ERROR, "tool_failed", "connection", U64(tool->connection), "tool", tool->name, "detail",
+        "its memory can't be written to, which is how it is told an address (Yama's ptrace_scope is 2 or 3?)",
+        NULL);
+    send_signal(tool, SIGKILL); /* it would not take a refusal for one */
+    return sandbox_notice_refuse(tool->notices, notice, EFAULT);
+}
+
+/* It accepts what it is offered, once; after that nobody connects. */
+static int give_connection(struct tool *tool, const struct sandbox_notice *notice)
+{
+    if (tool->streams.offered < 0)
+        return sandbox_notice_refuse(tool->notices, notice, EAGAIN);
+    CLEANUP(fd_close) int offered = STEAL_FD(tool->streams.offered);
+    int r = fd_nonblock(offered, notice->nonblock);
+    if (r == 0)
+        r = sandbox_notice_address(notice, tool->pid);
+    return r < 0 ? sandbox_notice_refuse(tool->notices, notice, EMFILE)
+                 : sandbox_notice_give(tool->notices, notice, offered);
+}
+
 static int answer_notice(struct tool *tool, const struct sandbox_notice *notice)
 {
     switch (notice->wish) {
@@ -169,6 +184,10 @@ static int answer_notice(struct tool *tool, const struct sandbox_notice *notice)
         return sandbox_notice_continue(tool->notices, notice);
     case SANDBOX_WISH_SOCKET:
         return give_socket(tool, notice);
+    case SANDBOX_WISH_NAME:
+        return tell_name(tool, notice);
+    case SANDBOX_WISH_ACCEPT:
+        return give_connection(tool, notice);
     case SANDBOX_WISH_OTHER:
         break;
     }
@@ -208,8 +227,9 @@ static void silent(struct tool *tool)
         return; /* it died, or is ending: waitpid() will tell */
     tool_move(tool, TOOL_RUNNING);
     timer_stop(tool->limit);
-    tell_running(tool->gate, tool->request, tool->streams, tool->n_streams);
-    close_streams(tool);
+    tell_running(tool->gate, tool->request, tool->streams.gates, tool->streams.n, tool->streams.offered >= 0);
+    for (size_t i = 0; i < tool->streams.n; i++)
+        fd_close(STEAL_FD(tool->streams.gates[i]));
 }
 
 static void setup_ready(void *owner, uint32_t ready)
@@ -233,53 +253,23 @@ static void setup_ready(void *owner, uint32_t ready)
     }
 }
 
-static int open_terminal(struct tool *tool, const Ipc__Pty *pty, int tools[STREAMS_MAX])
-{
-    int r = terminal_open(pty, &tool->streams[0], &tools[0]);
-    if (r < 0)
-        return r;
-    tool->n_streams = 1;
-    for (int i = 1; i < STREAMS_MAX; i++) {
-        tools[i] = fd_dup(tools[0]);
-        if (tools[i] < 0)
-            return tools[i];
-    }
-    return 0;
-}
-
-static int open_pipes(struct tool *tool, int tools[STREAMS_MAX])
-{
-    for (int i = 0; i < STREAMS_MAX; i++) {
-        int pair[2];
-        if (pipe2(pair, O_CLOEXEC) < 0)
-            return -errno;
-        bool input = i == STDIN_FILENO;
-        tools[i] = pair[input ? 0 : 1];
-        tool->streams[i] = pair[input ? 1 : 0];
-        tool->n_streams++;
-        int r = fd_nonblock(tool->streams[i], true);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 static int fork_tool(struct tool *tool, const struct tool_order *order)
 {
-    int tools[STREAMS_MAX] = { -1, -1, -1 };
-    int r = order->pty ? open_terminal(tool, order->pty, tools) : open_pipes(tool, tools);
+    struct streams *streams = &tool->streams;
+    int r = order->pty                 ? streams_terminal(order->pty, streams)
+            : order->command->forwards ? streams_connection(streams)
+                                       : streams_pipes(streams);
     const struct sandbox_run run = {
         .arguments = order->command->arguments.items,
         .environment = order->command->environment.items,
-        .standard = { tools[0], tools[1], tools[2] },
+        .standard = { streams->tools[0], streams->tools[1], streams->tools[2] },
         .extra = order->extra,
         .terminal = order->pty != NULL,
         .scratch = order->scratch,
     };
     if (r == 0)
         r = sandbox_start(order->sandbox, &run, &tool->pid, &tool->setup);
-    for (int i = 0; i < STREAMS_MAX; i++)
-        fd_close(tools[i]);
+    streams_close_tools(streams);
     return r;
 }
 
@@ -297,6 +287,7 @@ int tool_start(struct launcher *launcher, const struct tool_order *order, struct
         .sockets_most = order->sockets_per_second,
         .setup = -1,
         .notices = -1,
+        .streams = streams_none(),
     };
     int r = timer_new(launcher->loop, limit_reached, tool, &tool->limit);
     if (r == 0)

@@ -21,6 +21,9 @@ struct sandbox_needs {
     int sockets;  /* stream sockets of this family are asked of the supervisor (sandbox_notice.h); 0: none */
     bool threads; /* its own threads, epoll and the like, as Go has them; still no processes */
     bool scratch; /* each run has a directory of its own, where it may do as it likes */
+    bool listens; /* its listening sockets accept what the supervisor offers (sandbox_notice.h), and nothing
+                   * else
+                   */
 };
 
 /* Once per program, before the launcher's own jail. -ENOSYS when the kernel can't cage; detail says what is

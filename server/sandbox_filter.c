@@ -65,7 +65,7 @@ static const char *const allowed[] = {
     "gettimeofday", "time", "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep",
     "set_tid_address", "set_robust_list", "rseq", "futex", "arch_prctl", "getrlimit",
     "exit", "exit_group",
-    "getsockname", "getpeername", "getsockopt", "sendto", "recvfrom", "sendmsg", "recvmsg", "shutdown",
+    "getpeername", "getsockopt", "sendto", "recvfrom", "sendmsg", "recvmsg", "shutdown",
 };
 
 /* Refused with an error that makes a good message: "Operation not permitted" for programs, … */
@@ -74,7 +74,7 @@ static const struct { const char *name; int error; } refused[] = {
     { "fchdir", EACCES }, { "unlink", EACCES }, { "rename", EACCES }, { "mkdir", EACCES },
     { "truncate", EACCES }, { "chmod", EACCES }, { "link", EACCES }, { "symlink", EACCES },
     { "ptrace", EPERM }, { "process_vm_readv", EPERM }, { "process_vm_writev", EPERM }, { "tkill", EPERM },
-    { "setrlimit", EPERM }, { "bind", EACCES }, { "listen", EACCES }, { "socketpair", EACCES },
+    { "setrlimit", EPERM }, { "socketpair", EACCES },
 };
 
 /* Of programs that have a scratch directory; of others refused. */
@@ -99,7 +99,9 @@ static const int fcntls[] = {
 static const char *const supervisor_allowed[] = {
     "timerfd_create", "timerfd_settime", "signalfd4", "ioctl", "fcntl", "kill", "tgkill",
     "clone", "execve", "setsid", "close_range", "prlimit64", "setrlimit", "seccomp", "landlock_create_ruleset",
-    "landlock_add_rule", "landlock_restrict_self",
+    "landlock_add_rule", "landlock_restrict_self", "getsockname",
+    "accept4",           /* it has nothing that listens, but its tools may ask for it */
+    "process_vm_writev", /* Landlock leaves it its own tools */
 };
 static const int supervisor_prctls[] = { PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS };
 /* clang-format on */
@@ -159,6 +161,18 @@ static int add_sockets(scmp_filter_ctx context, int family)
     return r ? r : add(context, SCMP_ACT_ERRNO(0), "connect", 0, NULL);
 }
 
+/* To a program that listens it looks as if it did. */
+static int add_listening(scmp_filter_ctx context, bool listens)
+{
+    uint32_t ignored = SCMP_ACT_ERRNO(listens ? 0 : EACCES);
+    int r = add(context, ignored, "bind", 0, NULL);
+    if (r == 0)
+        r = add(context, ignored, "listen", 0, NULL);
+    if (r == 0 && listens)
+        r = add(context, SCMP_ACT_NOTIFY, "accept4", 0, NULL);
+    return r ? r : add(context, listens ? SCMP_ACT_NOTIFY : SCMP_ACT_ALLOW, "getsockname", 0, NULL);
+}
+
 static int add_limits(scmp_filter_ctx context)
 {
     /* Reading its own limits; other pids share our uid. */
@@ -206,6 +220,8 @@ static int add_rules(scmp_filter_ctx context, const struct sandbox_needs *needs)
         r = add_signals(context);
     if (r == 0)
         r = add_limits(context);
+    if (r == 0)
+        r = add_listening(context, needs->listens);
     if (r == 0)
         r = add(context, SCMP_ACT_NOTIFY, "execve", 0, NULL);
     return r ? r : add_sockets(context, needs->sockets);

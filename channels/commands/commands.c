@@ -13,7 +13,10 @@ const struct command commands[] = {
     { "psql", "psql TARGET [psql options]", "PostgreSQL's own client, inspected and recorded; put -c last",
       command_psql },
     { "kubectl", "kubectl TARGET [kubectl arguments]",
-      "Kubernetes' own client, inspected and recorded; files by -f - and cp … -", command_kubectl },
+      "Kubernetes' own client, inspected and recorded; files by -f - and cp … -, port-forward by standard "
+      "input "
+      "and output",
+      command_kubectl },
     { "ssh", "ssh [LOGIN+]TARGET [COMMAND]",
       "a command or a shell on a host; as `ssh [LOGIN+]TARGET@BASTION`", command_ssh },
     { "shell", "shell [LOGIN+]TARGET", "a shell on a host, for programs that open subsystems",

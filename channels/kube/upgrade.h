@@ -89,6 +89,8 @@ struct kube_upgrade_calls {
     int (*resized)(void *owner, unsigned columns, unsigned rows);
     int (*exited)(void *owner, const struct kube_exit *exit);
     int (*closed)(void *owner, const struct kube_lane *lane); /* of a port */
+    /* Of a port: the server has said all, or (n > 0) why it failed; lane: KUBE_PORT, or its KUBE_ERROR. */
+    int (*answered)(void *owner, const struct kube_lane *lane, const uint8_t *error, size_t n);
 };
 
 enum kube_side { KUBE_CLIENT, KUBE_SERVER };

@@ -135,6 +135,8 @@ static int finish_error(struct kube_upgrade *u, struct lane *lane)
         if (r == 0 && u->calls->exited)
             r = u->calls->exited(u->owner, &exit);
     }
+    if (r == 0 && u->forwards && n > 0 && u->calls->answered)
+        r = u->calls->answered(u->owner, &lane->seen, text, n);
     r = r ? r : upgrade_put(u, KUBE_CLIENT, lane, text, n);
     buffer_consume(&lane->text, n);
     return r;
@@ -266,6 +268,8 @@ int upgrade_end_lane(struct kube_upgrade *u, enum kube_side from, struct lane *l
         r = finish_error(u, lane);
     else if (from == KUBE_CLIENT && lane->seen.kind == KUBE_STDIN && u->calls->input_ended)
         r = u->calls->input_ended(u->owner);
+    else if (from == KUBE_SERVER && lane->seen.kind == KUBE_PORT && !lane->reset && u->calls->answered)
+        r = u->calls->answered(u->owner, &lane->seen, NULL, 0);
     r = r ? r : upgrade_put_end(u, kube_other(from), lane);
     return r || !lane->ended[kube_other(from)] ? r : upgrade_drop(u, lane);
 }

@@ -8,6 +8,7 @@ struct lane {
     struct kube_lane seen; /* by the owner */
     bool ended[2];         /* by each side */
     bool replied;          /* SPDY: by the server */
+    bool reset;            /* SPDY: by either side */
     struct buffer text;    /* of an error or a resize, until it is whole */
 };
 

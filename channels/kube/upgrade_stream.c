@@ -155,6 +155,7 @@ static int got_reset(struct kube_upgrade *u, enum kube_side from, const struct s
         return detail_fail(detail, KUBE_UPGRADE_ENDED, "a reset of no stream");
     if (!lane)
         return 0;
+    lane->reset = true;
     /* What came before it is not lost with it; the end of the lane may be its last. */
     int r = from == KUBE_SERVER && !lane->ended[from] ? upgrade_end_lane(u, from, lane) : 0;
     r = r ? r : spdy_put_reset(upgrade_inner(u, kube_other(from)), event->stream, event->status);

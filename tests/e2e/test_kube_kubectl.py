@@ -101,7 +101,6 @@ def test_logs_are_followed_until_the_client_leaves(agent, tool_bastion, kube):
     (["get", "pods", "--as=root"], "Gatehouse tells the API server who you are"),
     (["apply", "-f", "/etc/passwd"], "use -f -"),
     (["edit", "pod", "web"], "no editor"),
-    (["port-forward", "web", "80"], "ssh -N -L 8001"),
     (["proxy"], "ssh -N -L 8001"),
     (["cp", "web:/etc/hosts", "here"], "tar archive"),
     (["plugin", "list"], "no plug-ins"),

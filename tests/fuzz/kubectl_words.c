@@ -1,6 +1,6 @@
 /* Whatever words a user gives kubectl. What passes begins with the program, keeps what stands behind "--" as
  * it is, and has none of the options in their plain spelling that were to be refused; a `cp` has become an
- * exec. */
+ * exec, and a `port-forward` listens where we say. */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,22 @@ enum { WORDS_MAX = 32 };
 
 static const char *const refused[] = { "--server",  "--kubeconfig", "--token",    "--as",
                                        "--context", "--cluster",    "--kustomize" };
+
+/* The given words with one of ours among them, before any "--". */
+static void check_forward(const struct words *words, char *const *given, size_t count)
+{
+    size_t i = 0;
+    if (words->count != count + 2)
+        abort();
+    while (i < count && strcmp(words->items[i + 1], given[i]) == 0)
+        i++;
+    if (i == 0 || strcmp(given[i - 1], "port-forward") != 0 ||
+        strcmp(words->items[i + 1], "--address=127.0.0.1") != 0)
+        abort();
+    for (size_t k = 0; k < count; k++)
+        if (strcmp(words->items[k + 1 + (k >= i)], given[k]) != 0 || (k < i && strcmp(given[k], "--") == 0))
+            abort();
+}
 
 static void check(const struct words *words, char *const *given, size_t count)
 {
@@ -49,7 +65,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     text[n] = '\0';
     for (char *word = text; word <= text + n && count < WORDS_MAX; word += strlen(word) + 1)
         words[count++] = word;
-    if (kubectl_arguments("/kubectl", words, count, &command, &detail) == 0)
+    if (kubectl_arguments("/kubectl", words, count, &command, &detail))
+        return 0;
+    if (command.forwards)
+        check_forward(&command.arguments, words, count);
+    else
         check(&command.arguments, words, count);
     return 0;
 }

@@ -43,6 +43,13 @@ static int closed(void *owner, const struct kube_lane *lane)
     return 0;
 }
 
+static int answered(void *owner, const struct kube_lane *lane, const uint8_t *error, size_t n)
+{
+    struct talk *t = owner;
+    say(&t->told, n ? "failed(%u,%.*s)" : "answered(%u%.*s)", lane->port, (int)n, (const char *)error);
+    return 0;
+}
+
 static int input(void *owner, const uint8_t *bytes, size_t n)
 {
     struct talk *t = owner;
@@ -101,6 +108,7 @@ static const struct kube_upgrade_calls calls = {
     .resized = resized,
     .exited = exited,
     .closed = closed,
+    .answered = answered,
 };
 
 /* ---- both sides ---- */
@@ -584,11 +592,27 @@ static void forwarded_connections_are_told_and_counted(void **state)
     assert_int_equal(data(&t, KUBE_SERVER, 3, true, "xyz"), 0);
     assert_int_equal(data(&t, KUBE_SERVER, 1, true, "gone"), 0);
     SEES(&t, KUBE_CLIENT, "R1R33[x]3[y]3[z]3[].1[gone]1[].");
-    TOLD(&t, "open(8080)closed(8080,2,3)");
+    TOLD(&t, "open(8080)answered(8080)closed(8080,2,3)failed(8080,gone)");
     assert_int_equal(stream(&t, 5, false, "data", "9090"), 0);
     assert_int_equal(data(&t, KUBE_CLIENT, 5, false, "abc"), 0);
     assert_int_equal(kube_upgrade_forget(t.upgrade), 0);
     TOLD(&t, "open(9090)closed(9090,3,0)");
+    finish(&t);
+}
+
+static void a_connection_that_is_cut_off_was_not_answered(void **state)
+{
+    (void)state;
+    struct talk t;
+    begin(&t, FORWARD, KUBE_UPGRADE_STREAMS, "portforward.k8s.io");
+    assert_int_equal(stream(&t, 1, false, "data", "80") || stream(&t, 3, false, "data", "81"), 0);
+    assert_int_equal(reply(&t, 1) || reply(&t, 3), 0);
+    assert_int_equal(data(&t, KUBE_SERVER, 1, false, "half"), 0);
+    assert_int_equal(reset(&t, KUBE_SERVER, 1), 0);
+    TOLD(&t, "open(80)open(81)closed(80,0,4)");
+    assert_int_equal(kube_upgrade_close(t.upgrade, KUBE_SERVER), 0);
+    assert_int_equal(kube_upgrade_forget(t.upgrade), 0);
+    TOLD(&t, "closed(81,0,0)");
     finish(&t);
 }
 
@@ -631,7 +655,7 @@ static void ports_over_channels(void **state)
     assert_int_equal(MESSAGE(&t, KUBE_CLIENT, "\2abc"), 0);
     HEARS(&t, KUBE_SERVER, "[\\2abc]");
     assert_int_equal(MESSAGE(&t, KUBE_CLIENT, "\4abc"), KUBE_UPGRADE_ENDED);
-    TOLD(&t, "");
+    TOLD(&t, "failed(9090,oops)");
     finish(&t);
 }
 
@@ -815,6 +839,7 @@ int main(void)
         cmocka_unit_test(what_was_said_before_a_reset_is_told),
         cmocka_unit_test(streams_that_are_none_of_the_requests_end_it),
         cmocka_unit_test(forwarded_connections_are_told_and_counted),
+        cmocka_unit_test(a_connection_that_is_cut_off_was_not_answered),
         cmocka_unit_test(the_number_of_streams_is_bounded),
         cmocka_unit_test(ports_over_channels),
         cmocka_unit_test(a_tunnel),

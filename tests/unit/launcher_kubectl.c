@@ -51,6 +51,12 @@ static const struct {
       "exec|-i|web|--|tar|-x|-m|-f|-|-C|/tmp|--no-same-permissions|--no-same-owner" },
     { { "cp", "--no-preserve=false", "--retries=3", "-", "web:/tmp" },
       "exec|-i|web|--|tar|-x|-m|-f|-|-C|/tmp" },
+    { { "port-forward", "web", "80" }, "port-forward|--address=127.0.0.1|web|80" },
+    { { "-n", "a", "port-forward", "svc/web", "8080:http", "--pod-running-timeout", "5s" },
+      "-n|a|port-forward|--address=127.0.0.1|svc/web|8080:http|--pod-running-timeout|5s" },
+    { { "port-forward", "web", "-n", "a", "--", ":80" }, "port-forward|--address=127.0.0.1|web|-n|a|--|:80" },
+    { { "port-forward", "--", "web", "80" }, "port-forward|--address=127.0.0.1|--|web|80" },
+    { { "port-forward" }, "port-forward|--address=127.0.0.1" },
 };
 
 static const struct {
@@ -83,7 +89,14 @@ static const struct {
     { { "edit", "pod", "x" }, "replace -f -" },
     { { "-n", "x", "edit", "pod", "x" }, "replace -f -" },
     { { "apply", "edit-last-applied", "pod/x" }, "no editor" },
-    { { "port-forward", "web", "80" }, "ssh -N -L" },
+    { { "port-forward", "web", "80", "81" }, "one connection" },
+    { { "port-forward", "-n", "a", "web", "--pod-running-timeout", "5s", ":80", "-v=6", ":81" },
+      "one connection" },
+    { { "port-forward", "web", "80", "--", "81" }, "one connection" },
+    { { "port-forward", "--", "web", "80", "81" }, "one connection" },
+    { { "port-forward", "web", "80", "--address", "::" }, "nothing listens here" },
+    { { "--address=localhost", "port-forward", "web", "80" }, "nothing listens here" },
+    { { "port-forward", "web", "80", "--server=x" }, "the target decides" },
     { { "proxy" }, "ssh -N -L" },
     { { "plugin", "list" }, "no plug-ins" },
     { { "diff", "-f", "-" }, "--dry-run=server" },
@@ -114,7 +127,7 @@ static void join(char *const *words, size_t n, char *out, size_t size)
     }
 }
 
-static void what_passes_is_as_it_was_typed_but_for_cp(void **state)
+static void what_passes_is_as_it_was_typed_but_for_cp_and_port_forward(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof passes / sizeof passes[0]; i++) {
@@ -129,6 +142,7 @@ static void what_passes_is_as_it_was_typed_but_for_cp(void **state)
         join(command.arguments.items + 1, command.arguments.count - 1, joined, sizeof joined);
         join((char *const *)(uintptr_t)passes[i].words, n, typed, sizeof typed);
         assert_string_equal(command.arguments.items[0], "/kubectl");
+        assert_int_equal(command.forwards, strstr(joined, "--address") != NULL);
         assert_string_equal(joined, passes[i].becomes ? passes[i].becomes : typed);
     }
 }
@@ -237,7 +251,7 @@ static void a_scratch_directory_goes_with_its_connection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_passes_is_as_it_was_typed_but_for_cp),
+        cmocka_unit_test(what_passes_is_as_it_was_typed_but_for_cp_and_port_forward),
         cmocka_unit_test(what_is_refused_says_why),
         cmocka_unit_test(a_command_line_beyond_the_bounds_is_refused),
         cmocka_unit_test(the_environment_is_ours),

@@ -13,6 +13,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,7 +25,8 @@
 
 enum { LIMIT = 5000 };
 
-static const struct sandbox_needs unix_sockets = { .sockets = AF_UNIX };
+static const struct sandbox_needs unix_sockets = { .sockets = AF_UNIX },
+                                  listening = { .sockets = AF_INET, .listens = true };
 static char directory[] = "/tmp/gatehouse-cage-XXXXXX";
 static char program[sizeof directory + 16];
 
@@ -59,9 +61,9 @@ struct trial {
     int setup, notices;
 };
 
-static void begin(struct sandbox *sandbox, struct trial *trial)
+static void begin_with(struct sandbox *sandbox, const char *word, struct trial *trial)
 {
-    char *const words[] = { program, (char *)(uintptr_t) "exit", (char *)(uintptr_t) "42", NULL };
+    char *const words[] = { program, (char *)(uintptr_t)word, (char *)(uintptr_t) "42", NULL };
     char *const none[] = { NULL };
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     struct detail detail;
@@ -70,6 +72,11 @@ static void begin(struct sandbox *sandbox, struct trial *trial)
     fd_close(null);
     assert_int_equal(fd_wait(trial->setup, POLLIN, LIMIT), 0);
     assert_int_equal(sandbox_step(trial->setup, &trial->notices, &detail), SANDBOX_CAGED);
+}
+
+static void begin(struct sandbox *sandbox, struct trial *trial)
+{
+    begin_with(sandbox, "exit", trial);
 }
 
 static struct sandbox_notice next_notice(const struct trial *trial)
@@ -96,13 +103,18 @@ static int end(struct trial *trial)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-static struct sandbox *cage(void)
+static struct sandbox *cage_for(struct sandbox_needs needs)
 {
     struct sandbox *sandbox = NULL;
     struct detail detail = { "" };
-    if (sandbox_new(program, unix_sockets, &sandbox, &detail))
+    if (sandbox_new(program, needs, &sandbox, &detail))
         fail_msg("%s", detail.text);
     return sandbox;
+}
+
+static struct sandbox *cage(void)
+{
+    return cage_for(unix_sockets);
 }
 
 static void a_program_runs_once_the_supervisor_lets_it(void **state)
@@ -162,6 +174,48 @@ static void a_new_version_in_the_place_of_the_old_one_runs(void **state)
     assert_int_equal(end(&trial), 42);
 }
 
+/* Answers what it asks, and expects it in this order. */
+static void a_program_that_listens_accepts_what_it_is_offered(void **state)
+{
+    (void)state;
+    CLEANUP(sandbox_free) struct sandbox *sandbox = cage_for(listening);
+    struct trial trial;
+    int socket_pair[2], pair[2];
+    char said[4] = "";
+    assert_int_equal(fd_pair(SOCK_STREAM, socket_pair), 0);
+    assert_int_equal(fd_pair(SOCK_STREAM, pair), 0);
+    begin_with(sandbox, "listen", &trial);
+    struct sandbox_notice notice = next_notice(&trial);
+    assert_int_equal(sandbox_notice_continue(trial.notices, &notice), 0);
+    notice = next_notice(&trial);
+    assert_int_equal(notice.wish, SANDBOX_WISH_SOCKET);
+    assert_int_equal(sandbox_notice_give(trial.notices, &notice, socket_pair[0]), 0);
+    notice = next_notice(&trial); /* neither bind() nor listen() asks */
+    assert_int_equal(notice.wish, SANDBOX_WISH_NAME);
+    assert_int_equal(sandbox_notice_address(&notice, trial.pid), 0);
+    assert_int_equal(sandbox_notice_done(trial.notices, &notice), 0);
+    notice = next_notice(&trial);
+    assert_int_equal(notice.wish, SANDBOX_WISH_ACCEPT);
+    assert_true(notice.cloexec && !notice.nonblock);
+    assert_int_equal(sandbox_notice_address(&notice, trial.pid), 0);
+    assert_int_equal(sandbox_notice_give(trial.notices, &notice, pair[0]), 0);
+    fd_close(pair[0]);
+    notice = next_notice(&trial);
+    assert_int_equal(sandbox_notice_address(&notice, trial.pid), 0); /* none is wanted */
+    assert_int_equal(sandbox_notice_refuse(trial.notices, &notice, EAGAIN), 0);
+    notice = next_notice(&trial);
+    assert_int_equal(sandbox_notice_address(&notice, trial.pid), -EFAULT);
+    assert_int_equal(sandbox_notice_refuse(trial.notices, &notice, EFAULT), 0);
+    assert_int_equal(fd_write_all(pair[1], "hey", 3, LIMIT), 0);
+    assert_int_equal(shutdown(pair[1], SHUT_WR), 0);
+    assert_int_equal(recv(pair[1], said, sizeof said, MSG_WAITALL), 3);
+    assert_string_equal(said, "hey");
+    fd_close(pair[1]);
+    fd_close(socket_pair[0]);
+    fd_close(socket_pair[1]);
+    assert_int_equal(end(&trial), 0);
+}
+
 static void a_program_that_is_not_there_is_named(void **state)
 {
     (void)state;
@@ -188,7 +242,8 @@ static int try_as_supervisor(void)
         return 3;
     if (bind(fd, (struct sockaddr *)&address, sizeof address) >= 0 || errno != EPERM)
         return 4;
-    if (ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) >= 0 || errno != EPERM)
+    if (ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) >= 0 || errno != EPERM ||
+        process_vm_readv(getppid(), NULL, 0, NULL, 0, 0) >= 0 || errno != EPERM)
         return 5;
     if (setuid(0) >= 0 || errno != EPERM)
         return 6;
@@ -224,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_program_that_the_supervisor_refuses_does_not_run),
         cmocka_unit_test(an_answer_to_a_dead_program_does_nothing),
         cmocka_unit_test(a_new_version_in_the_place_of_the_old_one_runs),
+        cmocka_unit_test(a_program_that_listens_accepts_what_it_is_offered),
         cmocka_unit_test(a_program_that_is_not_there_is_named),
         cmocka_unit_test(the_supervisor_is_sealed_too),
     };

@@ -4,6 +4,7 @@
  *   size       the terminal's size, now and whenever it changes
  *   stubborn   ignores what asks it to end
  *   recording  what can be read from fd 3
+ *   listen     accepts a connection and says back what comes; ends with the number of the step that failed
  *   exit N     ends with that status */
 #include <errno.h>
 #include <fcntl.h>
@@ -186,11 +187,39 @@ static int print_recording(void)
     return 0;
 }
 
+static int listen_once(void)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(8080) }, peer = { 0 };
+    socklen_t size = sizeof address, peer_size = sizeof peer;
+    char byte = 0;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 1) < 0)
+        return 1;
+    memset(&address, 0, sizeof address);
+    if (getsockname(fd, (struct sockaddr *)&address, &size) < 0 || size != sizeof address ||
+        address.sin_family != AF_INET || address.sin_addr.s_addr != htonl(INADDR_LOOPBACK) ||
+        address.sin_port != 0)
+        return 2;
+    int first = accept4(fd, (struct sockaddr *)&peer, &peer_size, SOCK_CLOEXEC);
+    if (first < 0 || peer_size != sizeof peer || peer.sin_family != AF_INET)
+        return 3;
+    if (accept4(fd, NULL, NULL, 0) >= 0 || errno != EAGAIN)
+        return 4;
+    if (getsockname(fd, (struct sockaddr *)0x10, &size) >= 0 || errno != EFAULT)
+        return 5;
+    while (read(first, &byte, 1) == 1)
+        if (write(first, &byte, 1) != 1)
+            return 6;
+    return fcntl(first, F_GETFD) == FD_CLOEXEC ? 0 : 7;
+}
+
 int main(int n, char **words)
 {
     const char *what = n > 1 ? words[1] : "escapes";
     if (strcmp(what, "exit") == 0)
         return n > 2 ? atoi(words[2]) : 0;
+    if (strcmp(what, "listen") == 0)
+        return listen_once();
     if (strcmp(what, "recording") == 0)
         return print_recording();
     if (strcmp(what, "size") == 0) {
