@@ -172,7 +172,7 @@ static bool job_is_sane(const Ipc__Job *job)
         return false;
     if (is_host(target))
         return target->host[0] && !target->socket[0] && job->login[0] && !job->cancel &&
-               (job->secret.len > 0) == !target->certificate_authority[0];
+               (job->secret.len > 0) == !(target->certificate_authority[0] || target->password_to_gate);
     if (is_kube(target))
         return target->host[0] && !target->socket[0] && !job->cancel && job->secret.len > 0 &&
                (!job->want_token || target->token_request);

@@ -3,7 +3,10 @@
  * With a target CA, the vault signs a certificate for the gate's own key, bound to the near end of the
  * connection that stands here: who steals both can't use them from elsewhere, and from a minute later on
  * nowhere. With a private key, this process is its agent for one signature (vault/agent.h). By then it is in
- * a jail that lets it do nothing but poll, read, write and compute. */
+ * a jail that lets it do nothing but poll, read, write and compute.
+ *
+ * With password_to_gate the gate does have it, from when the host has asked for it. This process stands
+ * between gate and vault for that: it has no password while it reads what the gate says. */
 #include "vault/connector_host.h"
 
 #include <arpa/inet.h>
@@ -27,6 +30,7 @@
 enum {
     AGENT_LIMIT_MS = 30 * 1000, /* from the connection to the signature: a key exchange and a round trip */
     CERTIFICATE_LIMIT_MS = 5 * 1000, /* for the vault to sign */
+    PASSWORD_LIMIT_MS = 5 * 1000,    /* for the vault to answer, and for the gate to take it */
 };
 
 void host_start(void)
@@ -183,6 +187,88 @@ static int signing(struct job *job, int tcp, int proof, const struct certificate
     return be_agent(signer, job->message->login, ours, detail);
 }
 
+/* ---- by password ---- */
+
+/* Until the gate asks, which it does when the host has proven its key and wants a password. */
+static int wait_for_gate(int gate, struct detail *detail)
+{
+    CLEANUP(ipc_message_free) Ipc__Message *message = NULL;
+    int fds[IPC_FDS_MAX];
+    size_t n_fds = 0;
+    int r = ipc_receive_now(gate, AGENT_LIMIT_MS, &message, fds, &n_fds);
+
+    for (size_t i = 0; i < n_fds; i++)
+        fd_close(fds[i]);
+    if (r == -EPIPE)
+        return detail_fail(detail, r,
+                           "the gate ended without asking for the password: it does not trust the host's "
+                           "key, or the host wants something else");
+    if (r)
+        return detail_fail(detail, r, "the gate did not ask for the password: %s", strerror(-r));
+    return message->body_case == IPC__MESSAGE__BODY_ASK_PASSWORD && n_fds == 0
+               ? 0
+               : detail_fail(detail, -EPROTO, "the gate said something else than that it wants the password");
+}
+
+/* *ret is freed with ipc_message_free, once its password is wiped. */
+static int ask_password(int vault, Ipc__Message **ret, struct detail *detail)
+{
+    CLEANUP(ipc_message_free) Ipc__Message *answer = NULL;
+    Ipc__AskPassword ask = IPC__ASK_PASSWORD__INIT;
+    Ipc__Message question = IPC_MESSAGE(ASK_PASSWORD, ask_password, &ask);
+    int fds[IPC_FDS_MAX];
+    size_t n_fds = 0;
+    int r = ipc_send_now(vault, &question, NULL, 0, PASSWORD_LIMIT_MS);
+
+    if (!r)
+        r = ipc_receive_now(vault, PASSWORD_LIMIT_MS, &answer, fds, &n_fds);
+    if (r)
+        return detail_fail(detail, r, "the vault gave no password: %s", strerror(-r));
+    if (answer->body_case != IPC__MESSAGE__BODY_ANSWER_PASSWORD || n_fds > 0)
+        return detail_fail(detail, -EPROTO, "the vault gave no password");
+    if (answer->answer_password->error[0])
+        return detail_fail(detail, -EACCES, "%s", answer->answer_password->error);
+    *ret = STEAL(answer);
+    return 0;
+}
+
+/* Without one it hears that there is none. */
+static int give_password(int gate, const ProtobufCBinaryData *password)
+{
+    Ipc__AnswerPassword answer = IPC__ANSWER_PASSWORD__INIT;
+    Ipc__Message message = IPC_MESSAGE(ANSWER_PASSWORD, answer_password, &answer);
+
+    if (password)
+        answer.password = *password;
+    return ipc_send_now(gate, &message, NULL, 0, PASSWORD_LIMIT_MS);
+}
+
+static int lending(struct job *job, int fd, int proof, int vault, struct detail *detail)
+{
+    CLEANUP(ipc_message_free) Ipc__Message *answer = NULL;
+    CLEANUP(fd_close) int gate = -1;
+    Ipc__Connected connected = IPC__CONNECTED__INIT;
+    int r;
+
+    connected.login = job->message->login;
+    r = tell_gate(job, &connected, (const int[]){ fd, proof }, proof < 0 ? 1 : 2);
+    if (r)
+        return detail_fail(detail, r, "the gate did not take the connection");
+    gate = STEAL_FD(job->gate); /* what it hears from here on is about the password */
+    r = wait_for_gate(gate, detail);
+    if (r)
+        return r;
+    r = ask_password(vault, &answer, detail);
+    if (r) {
+        (void)!give_password(gate, NULL);
+        return r;
+    }
+    ProtobufCBinaryData *password = &answer->answer_password->password;
+    r = give_password(gate, password);
+    explicit_bzero(password->data, password->len);
+    return r ? detail_fail(detail, r, "the gate did not take the password: %s", strerror(-r)) : 0;
+}
+
 /* ---- the whole ---- */
 
 static int reach(struct job *job, int *ret_fd, struct detail *detail)
@@ -220,6 +306,8 @@ static int log_in(struct job *job, uint8_t *secret, size_t secret_n, int vault, 
         r = reach_both(job, &fd, &proof, detail);
     if (r)
         return r;
+    if (job->target->password_to_gate)
+        return lending(job, fd, proof, vault, detail);
     return signer ? signing(job, fd, proof, signer, detail) : certified(job, fd, proof, vault, detail);
 }
 

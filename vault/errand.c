@@ -88,66 +88,9 @@ static void on_time(void *owner)
     errand_finish(owner, false, "the connector took too long");
 }
 
-static int audit_certificate(struct errand *errand, const Ipc__Target *target, const char *source,
-                             uint64_t serial, struct detail *detail)
-{
-    struct client *client = errand->client;
-    int r = vault_audit(client->vault, "target_certificate", "connection", U64(client->connection),
-                        "identity", client->name, "target", errand->target, "principal", errand->host->login,
-                        "serial", U64(serial), "ca", target->certificate_authority, "source", source,
-                        "command", errand->host->command, "recording", errand->recording, NULL);
-
-    return r ? detail_fail(detail, r, "no certificate is signed that is not in the audit chain: %s",
-                           strerror(-r))
-             : 0;
-}
-
-/* The configuration may be another one by now. */
-static int certify(struct errand *errand, const char *source, Ipc__AnswerCertificate *answer,
-                   struct detail *detail)
-{
-    struct client *client = errand->client;
-    const Ipc__Target *target = vault_target(client->vault, errand->target);
-    uint64_t serial = 0;
-    int r;
-
-    if (!target || !target->certificate_authority[0])
-        return detail_fail(detail, -ENOENT, "the target has no certificate_authority any more");
-    r = host_certify(client->vault, target, errand->host, client->name, source, &answer->certificate.data,
-                     &answer->certificate.len, &serial, detail);
-    /* What is in no chain is given to nobody. */
-    if (!r)
-        r = audit_certificate(errand, target, source, serial, detail);
-    if (!r)
-        log_event(LOG_INFO, "target_certificate", "connection", U64(client->connection), "identity",
-                  client->name, "target", errand->target, "principal", errand->host->login, "serial",
-                  U64(serial), "ca", target->certificate_authority, "command", errand->host->command,
-                  "recording", errand->recording[0] ? errand->recording : NULL, NULL);
-    return r;
-}
-
-static int on_ask_certificate(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
-{
-    struct errand *errand = owner;
-    struct detail detail = { "" };
-    Ipc__AnswerCertificate answer = IPC__ANSWER_CERTIFICATE__INIT;
-    Ipc__Message reply = IPC_MESSAGE(ANSWER_CERTIFICATE, answer_certificate, &answer);
-
-    (void)fds, (void)n_fds;
-    if (!errand->host || !errand->host->key)
-        return -EPROTO;
-    int r = certify(errand, message->ask_certificate->source_address, &answer, &detail);
-    if (r) {
-        answer.error = detail.text[0] ? detail.text : strerror(-r);
-        answer.certificate.len = 0;
-    }
-    (void)ipc_peer_send(errand->peer, &reply, NULL, 0);
-    free(answer.certificate.data);
-    return 0;
-}
-
 static const struct ipc_rule connector_rules[] = {
-    { IPC__MESSAGE__BODY_ASK_CERTIFICATE, 1, true, 0, 0, on_ask_certificate },
+    { IPC__MESSAGE__BODY_ASK_CERTIFICATE, 1, true, 0, 0, errand_ask_certificate },
+    { IPC__MESSAGE__BODY_ASK_PASSWORD, 1, true, 0, 0, errand_ask_password },
     { IPC__MESSAGE__BODY_JOB_DONE, 1, true, 0, 0, on_done },
 };
 
@@ -323,7 +266,7 @@ int errand_host(struct client *client, const Ipc__Target *target, const Ipc__Ask
                 struct host_login **host, const struct secret *key, int *ret_gate)
 {
     CLEANUP(errand_free) struct errand *errand = NULL;
-    bool by_ca = (*host)->key != NULL;
+    bool by_ca = (*host)->key != NULL, by_password = (*host)->by_password;
     Ipc__Job job = IPC__JOB__INIT;
     int r = errand_new(client, target, asked->recording, false, &errand);
 
@@ -333,8 +276,8 @@ int errand_host(struct client *client, const Ipc__Target *target, const Ipc__Ask
     if (!by_ca)
         timer_set(errand->timer, VAULT_ERRAND_MS + VAULT_SIGNING_MS + VAULT_ERRAND_GRACE_MS);
     job.login = errand->host->login;
-    /* The CA's key stays here: it signs when the connector has connected. */
-    r = send_login(errand, target, by_ca ? NULL : key, &job, ret_gate);
+    /* The CA's key stays here: it signs when the connector has connected. A password is asked for. */
+    r = send_login(errand, target, by_ca || by_password ? NULL : key, &job, ret_gate);
     if (!r)
         (void)STEAL(errand);
     return r;

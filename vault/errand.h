@@ -9,7 +9,8 @@ struct kube_grant;
  * -EBUSY when there are too many. */
 MUST_USE int errand_login(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
                           bool read_only, const struct secret *password, int *ret_gate);
-/* The same to a host: key: its private key; one of a CA is not given away. *host is taken. */
+/* The same to a host: key: its private key; one of a CA is not given away, and by password there is none.
+ * *host is taken. */
 MUST_USE int errand_host(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
                          struct host_login **host, const struct secret *key, int *ret_gate);
 /* The same to an API server; secret is of the grant's type. With a token_request it is not what the connector

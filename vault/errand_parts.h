@@ -34,6 +34,9 @@ void errand_job(Ipc__Job *job, const Ipc__Target *target, const struct secret *s
 /* Sends a connector with errand->connector. */
 MUST_USE int errand_send(struct errand *errand, Ipc__Job *job);
 
+/* errand_host.c: what a connector asks for at a host, each once. */
+ipc_handler errand_ask_certificate, errand_ask_password;
+
 /* Who hears from a connector. */
 struct connector_owner {
     const struct ipc_rule *rules;

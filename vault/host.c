@@ -1,7 +1,10 @@
 /* A certificate for a host is for one login of one gate: the key is the gate's own and dies with it, the
  * principal is the login, the key id says who it is for, so that the host's log names the person or the
  * agent. It holds for a minute, from the address that the connection comes from, and for the one command when
- * the gate asks for no more than that. */
+ * the gate asks for no more than that.
+ *
+ * A password goes to a gate where the configuration says so (docs/adr/0033-a-password-for-a-gate.md): once
+ * for each login, when the host has proven its key. Until then it is not even in the connector. */
 #include "vault/host.h"
 
 #include <errno.h>
@@ -85,6 +88,7 @@ int host_login_new(const Ipc__Target *target, const Ipc__AskLogin *asked, const 
         !(login->command = strdup(asked->command)))
         return -ENOMEM;
     login->pty = identity->pty;
+    login->by_password = target->password_to_gate;
     login->forwarding = target->n_forwards > 0 && identity->forwarding;
     int r = target->certificate_authority[0] ? copy_key(asked, login, detail) : 0;
     if (!r)
@@ -154,4 +158,29 @@ int host_certify(struct vault *vault, const Ipc__Target *target, const struct ho
     if (!r)
         *ret_serial = grant.serial;
     return r;
+}
+
+/* ---- passwords ---- */
+
+int host_password(struct vault *vault, const Ipc__Target *target, struct secret **ret, struct detail *detail)
+{
+    CLEANUP(secret_free) struct secret *password = NULL;
+    int r = vault_secret(vault, target->credential, SEALED_PASSWORD, &password, detail);
+
+    if (r)
+        return r;
+    if (secret_size(password) > HOST_PASSWORD_MAX)
+        return detail_fail(detail, STORE_WRONG_TYPE,
+                           "the vault's entry \"%s\" is longer than the %d bytes of a password for a host",
+                           target->credential, HOST_PASSWORD_MAX);
+    *ret = STEAL(password);
+    return 0;
+}
+
+bool host_has_password(struct vault *vault, const Ipc__Target *target)
+{
+    enum sealed_type type;
+
+    return target->credential[0] && vault->store &&
+           store_type(vault->store, target->credential, &type, NULL) == 0 && type == SEALED_PASSWORD;
 }

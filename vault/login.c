@@ -9,13 +9,9 @@
 #include "vault/host.h"
 #include "vault/kube.h"
 
-static void unlock(struct vault *vault, const Ipc__Target *target, enum sealed_type type, struct secret **ret,
-                   struct refusal *refused)
+/* What is told when there is no secret. r: 0, a store_fault or negative. */
+static void refuse_entry(int r, const Ipc__Target *target, struct refusal *refused)
 {
-    bool by_ca = target->certificate_authority[0] != '\0';
-    int r = vault_secret(vault, by_ca ? target->certificate_authority : target->credential, type, ret,
-                         &refused->log);
-
     if (r == STORE_SEALED) {
         detail_set(&refused->message, "the vault is sealed; ask an operator to give it its key back");
         refused->code = "vault_sealed";
@@ -28,6 +24,16 @@ static void unlock(struct vault *vault, const Ipc__Target *target, enum sealed_t
             target->name);
         refused->code = "target_unavailable";
     }
+}
+
+static void unlock(struct vault *vault, const Ipc__Target *target, enum sealed_type type, struct secret **ret,
+                   struct refusal *refused)
+{
+    bool by_ca = target->certificate_authority[0] != '\0';
+    int r = vault_secret(vault, by_ca ? target->certificate_authority : target->credential, type, ret,
+                         &refused->log);
+
+    refuse_entry(r, target, refused);
 }
 
 /* -EACCES: a login that may not be, which the person is told. Other errors: no gate says such a thing. */
@@ -43,6 +49,30 @@ static int denied_or(int r, struct refusal *refused)
 /* Each of the three: what errand_login() and its like return, or 0 with a refusal. Negative ones that no
  * connector is to blame for are fatal to the gate: *ret_fatal. */
 
+/* The key of a host or of its CA. A password stays in the store until the host asks for it (vault/errand.c);
+ * what is wrong with it is told now. */
+static void unlock_host(struct vault *vault, const Ipc__Target *target, struct secret **ret,
+                        struct refusal *refused)
+{
+    CLEANUP(secret_free) struct secret *password = NULL;
+
+    if (target->password_to_gate) {
+        refuse_entry(host_password(vault, target, &password, &refused->log), target, refused);
+        return;
+    }
+    unlock(vault, target, SEALED_SSH_KEY, ret, refused);
+    if (!refused->code || !host_has_password(vault, target))
+        return;
+    detail_set(&refused->log,
+               "the vault's entry \"%s\" is a password, not a ssh-key: a gate gets it only with "
+               "`password_to_gate: true` at the target",
+               target->credential);
+    detail_set(&refused->message,
+               "target \"%s\" can't be logged in to: its credential is a password, which is used only with "
+               "`password_to_gate: true` in its configuration; ask an operator",
+               target->name);
+}
+
 static int to_host(struct client *client, const Ipc__Target *target, const Ipc__AskLogin *asked,
                    const Ipc__Identity *identity, struct refusal *refused, int *ret_gate, int *ret_fatal)
 {
@@ -51,7 +81,7 @@ static int to_host(struct client *client, const Ipc__Target *target, const Ipc__
 
     *ret_fatal = denied_or(host_login_new(target, asked, identity, &host, &refused->message), refused);
     if (!*ret_fatal && !refused->code)
-        unlock(client->vault, target, SEALED_SSH_KEY, &secret, refused);
+        unlock_host(client->vault, target, &secret, refused);
     if (*ret_fatal || refused->code)
         return 0;
     return errand_host(client, target, asked, &host, secret, ret_gate);

@@ -1,8 +1,9 @@
 /* gatehouse-vault: keeps the targets' credentials, and decides by itself for whom one is used.
  *
  * What leaves is a connection that is logged in, never a secret: the secret goes to a connector, which the
- * gate can only hear from. A vault without its key, or with a damaged store, stays up and says so: everything
- * that needs no secret goes on, and the key can be put back without a restart.
+ * gate can only hear from. The one exception is a host's password with password_to_gate (vault/host.c). A
+ * vault without its key, or with a damaged store, stays up and says so: everything that needs no secret goes
+ * on, and the key can be put back without a restart.
  *
  * Ends, for the listener to start anew, when the connectors' zygote is lost. */
 #include "vault/vault.h"

@@ -19,8 +19,9 @@
 #include "policy/certificate.h"
 #include "policy/ticket.h"
 #include "vault/admin.h"
+#include "vault/host.h"
 
-enum { ANSWER_MS = 20000, TARGETS = 6 };
+enum { ANSWER_MS = 20000, TARGETS = 10 };
 
 static const uint8_t ticket_key[TICKET_KEY] = "a key for tickets of thirty two.";
 static struct process zygote, vault;
@@ -52,7 +53,9 @@ static int config_fd(void)
     Ipc__Target targets[TARGETS] = {
         target_of("key", "web-key", ""),        target_of("ca", "", "target-ca"),
         target_of("password", "pass", ""),      target_of("gone", "web-key", ""),
-        target_of("anywhere", "", "target-ca"), target_of("through", "", "target-ca")
+        target_of("anywhere", "", "target-ca"), target_of("through", "", "target-ca"),
+        target_of("lent", "pass", ""),          target_of("lent-key", "web-key", ""),
+        target_of("lent-long", "long", ""),     target_of("lent-taken", "taken", "")
     };
     Ipc__Target *target_list[TARGETS];
     Ipc__ForwardRange range = IPC__FORWARD_RANGE__INIT, *ranges[] = { &range };
@@ -69,6 +72,8 @@ static int config_fd(void)
     targets[5].source_address = (char *)"192.0.2.0/24,198.51.100.7";
     targets[5].forwards = ranges;
     targets[5].n_forwards = 1;
+    for (size_t i = 6; i < TARGETS; i++)
+        targets[i].password_to_gate = true;
     agent.name = (char *)"agent";
     rule.name = (char *)"rule";
     rule.action = (char *)"allow";
@@ -131,18 +136,23 @@ static int link_ledger(void)
     return pair[0];
 }
 
-/* The vault has told of a certificate with this value in it. */
-static void expect_audit(const char *name, const char *value)
+/* The vault has told of this event with this value in it; of what, besides, does not matter. */
+static void expect_audit_of(const char *event, const char *name, const char *value)
 {
     bool found = false;
     while (!found) {
         Ipc__Message *told = expect(ledger, IPC__MESSAGE__BODY_AUDIT, ANSWER_MS, NULL);
-        assert_string_equal(told->audit->event, "target_certificate");
         for (size_t i = 0; i < told->audit->n_fields; i++)
-            found |= strcmp(told->audit->fields[i]->name, name) == 0 &&
+            found |= strcmp(told->audit->event, event) == 0 &&
+                     strcmp(told->audit->fields[i]->name, name) == 0 &&
                      strcmp(told->audit->fields[i]->value, value) == 0;
         ipc_message_free(told);
     }
+}
+
+static void expect_audit(const char *name, const char *value)
+{
+    expect_audit_of("target_certificate", name, value);
 }
 
 static int start_all(void **unused)
@@ -161,7 +171,11 @@ static int start_all(void **unused)
     assert_int_equal(vault_admin_init(state, NULL), 0);
     set_key("web-key", "web");
     set_key("target-ca", "target_ca");
+    char long_one[HOST_PASSWORD_MAX + 1];
+    memset(long_one, 'x', sizeof(long_one));
     assert_int_equal(set("pass", "password", "not-a-key", 9, NULL), 0);
+    assert_int_equal(set("taken", "password", "not-a-key", 9, NULL), 0);
+    assert_int_equal(set("long", "password", long_one, sizeof(long_one), NULL), 0);
     snprintf(log_path, sizeof(log_path), "%s/processes.log", state);
     fds[0] = config_fd();
     zygote = process_start(CONNECTOR, &start, fds, 1, log_path);
@@ -187,18 +201,29 @@ static int stop_all(void **unused)
     return 0;
 }
 
+static int count_log(const char *text)
+{
+    CLEANUP(free) char *log = keygen_read(state, "processes.log", NULL);
+    int n = 0;
+    for (const char *at = strstr(log, text); at; at = strstr(at + 1, text))
+        n++;
+    return n;
+}
+
 /* Within a moment: the processes write it when they get to it. */
-static void expect_log(const char *text)
+static void expect_log_times(const char *text, int n)
 {
     uint64_t until = clock_ms() + ANSWER_MS;
-    for (;;) {
-        CLEANUP(free) char *log = keygen_read(state, "processes.log", NULL);
-        if (strstr(log, text))
-            return;
+    while (count_log(text) < n) {
         if (clock_ms() > until)
             fail_msg("the log has no \"%s\"", text);
         usleep(20 * 1000);
     }
+}
+
+static void expect_log(const char *text)
+{
+    expect_log_times(text, 1);
 }
 
 /* ---- a gate ---- */
@@ -261,20 +286,29 @@ struct arrival {
     int accepted; /* the host's end of the connection */
 };
 
-static struct arrival arrive(int gate, const char *target, const char *login, const char *command)
+/* connector: goes on being there, for more than the arrival. */
+static struct arrival arrive_by(int gate, const char *target, const char *login, const char *command,
+                                int *ret_connector)
 {
     struct arrival a = { .accepted = -1 };
     char code[32], text[DETAIL_MAX];
     ask(gate, target, login, command, "gate.pub");
-    CLEANUP(fd_close) int connector = answered(gate, code, text);
+    int connector = answered(gate, code, text);
     if (connector < 0)
         fail_msg("%s: %s", code, text);
+    *ret_connector = connector;
     assert_int_equal(ipc_receive_now(connector, ANSWER_MS, &a.message, a.fds, &a.n_fds), 0);
     assert_int_equal(a.message->body_case, IPC__MESSAGE__BODY_CONNECTED);
     a.connected = a.message->connected;
     if (!a.connected->refusal)
         a.accepted = accept(host, NULL, NULL);
     return a;
+}
+
+static struct arrival arrive(int gate, const char *target, const char *login, const char *command)
+{
+    CLEANUP(fd_close) int connector = -1;
+    return arrive_by(gate, target, login, command, &connector);
 }
 
 static void leave(struct arrival *a)
@@ -528,6 +562,100 @@ static void a_gate_that_does_not_trust_the_host_asks_for_nothing(void **unused)
     expect_log("the gate ended without a signature");
 }
 
+/* ---- by password ---- */
+
+static void say_ask_password(int connector)
+{
+    Ipc__AskPassword ask_body = IPC__ASK_PASSWORD__INIT;
+    Ipc__Message message = IPC_MESSAGE(ASK_PASSWORD, ask_password, &ask_body);
+    assert_int_equal(ipc_send_now(connector, &message, NULL, 0, ANSWER_MS), 0);
+}
+
+/* What the connector answers, and then it ends. */
+static void expect_password(int connector, const char *password)
+{
+    Ipc__Message *answer = expect(connector, IPC__MESSAGE__BODY_ANSWER_PASSWORD, ANSWER_MS, NULL);
+    assert_int_equal(answer->answer_password->password.len, strlen(password));
+    assert_memory_equal(answer->answer_password->password.data, password, strlen(password));
+    assert_string_equal(answer->answer_password->error, "");
+    ipc_message_free(answer);
+    expect_end(connector, ANSWER_MS);
+}
+
+static void a_password_is_given_once_when_the_gate_asks(void **unused)
+{
+    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int connector = -1;
+    struct arrival a = arrive_by(gate, "lent", "root", "", &connector);
+    (void)unused;
+    assert_int_equal(a.n_fds, 1);
+    assert_string_equal(a.connected->login, "root");
+    assert_int_equal(a.connected->ssh_key.len + a.connected->ssh_certificate.len, 0);
+    expect_same_connection(&a);
+    say_ask_password(connector);
+    expect_password(connector, "not-a-key");
+    expect_same_connection(&a); /* which outlives its connector */
+    leave(&a);
+    expect_audit_of("target_password", "login", "root");
+    expect_log("target_password connection=");
+    expect_log("login=root credential=pass recording=REC123");
+}
+
+static void a_password_that_nobody_asks_for_is_not_given(void **unused)
+{
+    CLEANUP(fd_close) int gate = admitted_gate();
+    int connector = -1;
+    struct arrival a = arrive_by(gate, "lent", "git", "", &connector);
+    (void)unused;
+    fd_close(connector);
+    leave(&a);
+    expect_log("login=git recording=REC123 outcome=failed");
+    expect_log("the gate ended without asking for the password");
+}
+
+static void whoever_says_something_else_gets_no_password(void **unused)
+{
+    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int connector = -1;
+    Ipc__AskCertificate body = IPC__ASK_CERTIFICATE__INIT;
+    Ipc__Message message = IPC_MESSAGE(ASK_CERTIFICATE, ask_certificate, &body);
+    struct arrival a = arrive_by(gate, "lent", "", "", &connector);
+    (void)unused;
+    assert_int_equal(ipc_send_now(connector, &message, NULL, 0, ANSWER_MS), 0);
+    expect_end(connector, ANSWER_MS);
+    leave(&a);
+    expect_log("the gate said something else than that it wants the password");
+}
+
+static void a_password_is_looked_up_when_it_is_asked_for(void **unused)
+{
+    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int connector = -1;
+    struct arrival a = arrive_by(gate, "lent-taken", "", "", &connector);
+    (void)unused;
+    assert_int_equal(vault_admin_remove(state, "taken", NULL), 0);
+    say_ask_password(connector);
+    expect_password(connector, "");
+    leave(&a);
+    expect_log("the vault has no entry \\\"taken\\\"");
+}
+
+static void a_password_that_can_not_be_entered_in_the_audit_chain_is_not_given(void **unused)
+{
+    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int connector = -1;
+    int lost = count_log("ledger_lost");
+    (void)unused;
+    close(ledger);
+    struct arrival a = arrive_by(gate, "lent", "", "", &connector);
+    expect_log_times("ledger_lost", lost + 1);
+    say_ask_password(connector);
+    expect_password(connector, "");
+    leave(&a);
+    expect_log("no password is given that is not in the audit chain");
+    ledger = link_ledger();
+}
+
 /* ---- refusals ---- */
 
 static void a_login_that_is_not_the_targets_is_refused_by_name(void **unused)
@@ -537,11 +665,20 @@ static void a_login_that_is_not_the_targets_is_refused_by_name(void **unused)
     expect_refusal("ca", "Deploy", "denied", "nobody logs in as \"Deploy\"");
 }
 
-static void a_password_does_not_log_in_at_a_host(void **unused)
+static void a_password_does_not_log_in_at_a_host_unless_the_target_says_so(void **unused)
 {
     (void)unused;
-    expect_refusal("password", "", "target_unavailable", "ask an operator");
-    expect_log("is a password, not a ssh-key");
+    expect_refusal("password", "", "target_unavailable", "`password_to_gate: true`");
+    expect_log("is a password, not a ssh-key: a gate gets it only with `password_to_gate: true`");
+}
+
+static void other_entries_are_no_passwords_for_a_host(void **unused)
+{
+    (void)unused;
+    expect_refusal("lent-key", "", "target_unavailable", "ask an operator");
+    expect_log("is a ssh-key, not a password");
+    expect_refusal("lent-long", "", "target_unavailable", "ask an operator");
+    expect_log("is longer than the 512 bytes of a password for a host");
 }
 
 static void a_host_that_is_away_is_unavailable(void **unused)
@@ -619,8 +756,14 @@ int main(void)
         cmocka_unit_test(a_key_stays_with_an_agent_that_signs_once),
         cmocka_unit_test(another_login_is_not_signed),
         cmocka_unit_test(a_gate_that_does_not_trust_the_host_asks_for_nothing),
+        cmocka_unit_test(a_password_is_given_once_when_the_gate_asks),
+        cmocka_unit_test(a_password_that_nobody_asks_for_is_not_given),
+        cmocka_unit_test(whoever_says_something_else_gets_no_password),
+        cmocka_unit_test(a_password_is_looked_up_when_it_is_asked_for),
+        cmocka_unit_test(a_password_that_can_not_be_entered_in_the_audit_chain_is_not_given),
         cmocka_unit_test(a_login_that_is_not_the_targets_is_refused_by_name),
-        cmocka_unit_test(a_password_does_not_log_in_at_a_host),
+        cmocka_unit_test(a_password_does_not_log_in_at_a_host_unless_the_target_says_so),
+        cmocka_unit_test(other_entries_are_no_passwords_for_a_host),
         cmocka_unit_test(a_host_that_is_away_is_unavailable),
         cmocka_unit_test(a_login_that_is_too_long_ends_the_gate),
         cmocka_unit_test(what_is_no_key_is_not_taken),
