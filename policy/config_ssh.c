@@ -14,7 +14,7 @@ static const struct config_key SSH_KEYS[] = {
     { "logins", CONFIG_OPTIONAL },         { "credential", CONFIG_OPTIONAL },
     { "host_key", CONFIG_OPTIONAL },       { "certificate_authority", CONFIG_OPTIONAL },
     { "host_ca", CONFIG_OPTIONAL },        { "forwards", CONFIG_OPTIONAL },
-    { "source_address", CONFIG_OPTIONAL },
+    { "source_address", CONFIG_OPTIONAL }, { "password_to_gate", CONFIG_OPTIONAL },
 };
 
 enum {
@@ -110,6 +110,20 @@ static void read_source(struct config_reader *reader, const struct config_node *
     free(networks);
     if (used && used < sizeof(joined))
         config_set(reader, &target->source_address, joined);
+}
+
+/* A certificate is made without any password. */
+static void read_password(struct config_reader *reader, const struct config_node *map, const char *what,
+                          Ipc__Target *target)
+{
+    const struct config_node *node = config_node_get(map, "password_to_gate");
+    bool flag = false;
+
+    if (!node || !config_flag(reader, node, &flag))
+        return;
+    if (flag && config_node_get(map, "certificate_authority"))
+        config_fault(reader, node->key, "%s: \"password_to_gate\" is for a \"credential\" alone", what);
+    target->password_to_gate = flag;
 }
 
 static void read_credential(struct config_reader *reader, const struct config_node *map, const char *what,
@@ -256,6 +270,7 @@ void config_read_ssh(struct config_reader *reader, const struct config_node *map
     read_address(reader, config_node_get(map, "address"), target);
     read_logins(reader, map, target);
     read_credential(reader, map, what, target);
+    read_password(reader, map, what, target);
     read_host_keys(reader, map, what, target);
     read_forwards(reader, config_node_get(map, "forwards"), target);
 }

@@ -23,7 +23,7 @@ static const struct config_key ANY_KEYS[] = {
     { "logins", CONFIG_OPTIONAL },        { "forwards", CONFIG_OPTIONAL },
     { "host_ca", CONFIG_OPTIONAL },       { "tls_server_name", CONFIG_OPTIONAL },
     { "impersonate", CONFIG_OPTIONAL },   { "show_secrets", CONFIG_OPTIONAL },
-    { "token_request", CONFIG_OPTIONAL },
+    { "token_request", CONFIG_OPTIONAL }, { "password_to_gate", CONFIG_OPTIONAL },
 };
 static const char *const KINDS[] = { "postgres", "ssh", "kubernetes", NULL };
 static const char *const TLS_MODES[] = { "disable", "require", "verify-ca", "verify-full", NULL };

@@ -19,6 +19,8 @@
 #include "channels/ssh/task.h"
 #include "policy/certificate_host.h"
 
+enum { CONNECTOR_CONNECTS = 1, CONNECTOR_HAS_CONNECTED = 2, CONNECTOR_WAS_ASKED = 4 };
+
 void ssh_host_drop_login(struct ssh_host *host)
 {
     struct host_arrival *arrival = &host->arrival;
@@ -48,6 +50,12 @@ static void lost(void *owner, enum upstream_fault fault, const char *detail)
         (void)snprintf(reason, sizeof reason,
                        "the host key of target \"%s\" is not the one that is pinned for it",
                        host->target->name);
+    } else if (fault == UPSTREAM_ASKS_ELSE) {
+        (void)snprintf(
+            reason, sizeof reason,
+            "target \"%s\" asks for something else than one password; ask an operator: the log says "
+            "what",
+            host->target->name);
     } else if (fault == UPSTREAM_NOT_LET_IN) {
         (void)snprintf(reason, sizeof reason, "target \"%s\" refused the bastion's login",
                        host->target->name);
@@ -60,15 +68,24 @@ static void lost(void *owner, enum upstream_fault fault, const char *detail)
 
 /* ---- logging in ---- */
 
+/* A host may let in anybody. */
+static const char *how(const struct ssh_host *host)
+{
+    if (host->target->password_to_gate)
+        return upstream_used_password(host->upstream) ? "password" : "none";
+    return host->target->certificate_authority[0] ? "certificate" : "key";
+}
+
 static void ready(void *owner)
 {
     struct ssh_host *host = owner;
     host->state = HOST_READY;
     timer_stop(host->limit);
     ssh_host_drop_login(host);
-    gate_audit(
-        host->gate, "target_login", "target", host->target->name, "login", ssh_host_login(host), "credential",
-        host->target->credential[0] ? host->target->credential : host->target->certificate_authority, NULL);
+    gate_audit(host->gate, "target_login", "target", host->target->name, "login", ssh_host_login(host),
+               "credential",
+               host->target->credential[0] ? host->target->credential : host->target->certificate_authority,
+               "how", how(host), NULL);
     ssh_host_ready(host);
 }
 
@@ -80,14 +97,52 @@ static void connector_gone(void *owner, const char *reason)
         reason);
 }
 
-static const struct upstream_calls calls = { ready, lost };
-
 static void not_begun(struct ssh_host *host, int error)
 {
     ssh_host_refuse_login(
         host, &(struct refusal){ .code = "target_unavailable", .reason = "the login could not be begun" },
         strerror(-error));
 }
+
+static void refuse_no_password(struct ssh_host *host)
+{
+    char reason[DETAIL_MAX];
+    (void)snprintf(reason, sizeof reason,
+                   "the vault gave no password for target \"%s\"; ask an operator: the log says why",
+                   host->target->name);
+    ssh_host_refuse_login(host, &(struct refusal){ .code = "target_unavailable", .reason = reason }, NULL);
+}
+
+/* The connector asks the vault. Should it be gone, its peer says so from the loop. */
+static void want_password(void *owner)
+{
+    struct ssh_host *host = owner;
+    Ipc__AskPassword ask = IPC__ASK_PASSWORD__INIT;
+    Ipc__Message message = IPC_MESSAGE(ASK_PASSWORD, ask_password, &ask);
+    ipc_peer_state(host->connector, CONNECTOR_WAS_ASKED);
+    (void)ipc_peer_send(host->connector, &message, NULL, 0);
+}
+
+static int password_came(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)
+{
+    struct ssh_host *host = owner;
+    const ProtobufCBinaryData *password = &message->answer_password->password;
+    (void)fds, (void)n_fds;
+    ipc_peer_free(STEAL(host->connector));
+    if (password->len == 0) {
+        refuse_no_password(host);
+        return 0;
+    }
+    int r = upstream_give_password(host->upstream, password->data, password->len);
+    explicit_bzero(password->data, password->len);
+    if (r)
+        not_begun(host, r);
+    else
+        upstream_settle(host->upstream);
+    return 0;
+}
+
+static const struct upstream_calls calls = { .ready = ready, .want_password = want_password, .lost = lost };
 
 /* The host has to prove one of the keys of `target`. */
 static void log_in(struct ssh_host *host, const Ipc__Target *target)
@@ -98,7 +153,8 @@ static void log_in(struct ssh_host *host, const Ipc__Target *target)
                                           .key = host->key,
                                           .certificate = arrival->certificate,
                                           .certificate_n = arrival->certificate_n,
-                                          .agent = STEAL_FD(arrival->agent) };
+                                          .agent = STEAL_FD(arrival->agent),
+                                          .by_password = host->target->password_to_gate };
     host->state = HOST_LOGS_IN;
     int r = upstream_new(host->gate->loop, STEAL_FD(arrival->fd), &login, &calls, host, &host->upstream);
     if (r)
@@ -185,12 +241,17 @@ static void prove(struct ssh_host *host, int fd)
 
 /* ---- the connector's answer ---- */
 
+static bool has_agent(const struct ssh_host *host)
+{
+    return !host->key && !host->target->password_to_gate;
+}
+
 static int arrive(struct ssh_host *host, const Ipc__Connected *answer, int *fds)
 {
     struct host_arrival *arrival = &host->arrival;
     size_t n = answer->ssh_certificate.len;
     arrival->fd = STEAL_FD(fds[0]);
-    arrival->agent = host->key ? -1 : STEAL_FD(fds[1]);
+    arrival->agent = has_agent(host) ? STEAL_FD(fds[1]) : -1;
     arrival->login = strdup(answer->login[0] ? answer->login : ssh_host_login(host));
     arrival->certificate = malloc(n ? n : 1);
     if (!arrival->login || !arrival->certificate)
@@ -207,9 +268,12 @@ static int connected(void *owner, const Ipc__Message *message, int *fds, size_t 
     struct ssh_host *host = owner;
     const Ipc__Connected *answer = message->connected;
     bool certified = host->target->n_host_cas > 0;
-    if (!answer->refusal && n_fds != (host->key ? 1u : 2u) + (certified ? 1u : 0u))
+    if (!answer->refusal && n_fds != (has_agent(host) ? 2u : 1u) + (certified ? 1u : 0u))
         return -EPROTO;
-    ipc_peer_free(STEAL(host->connector));
+    if (answer->refusal || !host->target->password_to_gate)
+        ipc_peer_free(STEAL(host->connector));
+    else
+        ipc_peer_state(host->connector, CONNECTOR_HAS_CONNECTED); /* it waits, to be asked */
     if (answer->refusal) {
         struct refusal why = refusal_of(answer->refusal);
         ssh_host_refuse_login(host, &why, NULL);
@@ -261,15 +325,18 @@ int ssh_host_begin(struct ssh_host *host)
 
 static void answered(struct ssh_host *host, const Ipc__AnswerLogin *answer, int *fds, size_t n_fds)
 {
-    static const struct ipc_rule rules[] = { { IPC__MESSAGE__BODY_CONNECTED, 1, true, 0, 3, connected } };
+    static const struct ipc_rule rules[] = {
+        { IPC__MESSAGE__BODY_CONNECTED, CONNECTOR_CONNECTS, true, 0, 3, connected },
+        { IPC__MESSAGE__BODY_ANSWER_PASSWORD, CONNECTOR_WAS_ASKED, true, 0, 0, password_came },
+    };
     host->request = 0;
     if (answer->refusal || n_fds != 1) {
         struct refusal why = { .code = "target_unavailable", .reason = "the vault gave no login" };
         if (answer->refusal)
             why = refusal_of(answer->refusal);
         ssh_host_refuse_login(host, &why, NULL);
-    } else if (ipc_peer_new(host->gate->loop, STEAL_FD(fds[0]), "connector", rules, 1, connector_gone, host,
-                            &host->connector)) {
+    } else if (ipc_peer_new(host->gate->loop, STEAL_FD(fds[0]), "connector", rules,
+                            sizeof rules / sizeof rules[0], connector_gone, host, &host->connector)) {
         ssh_host_refuse_login(
             host, &(struct refusal){ .code = "limit", .reason = "out of memory or descriptors" }, NULL);
     }

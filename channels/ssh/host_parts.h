@@ -27,7 +27,7 @@ struct ssh_host {
     char *command; /* nothing else can be run on it; or "" */
     enum host_state state;
     uint32_t request;            /* to the vault, while it is asked; else 0 */
-    struct ipc_peer *connector;  /* until it has answered */
+    struct ipc_peer *connector;  /* until it has answered; with password_to_gate, all that it is asked */
     struct host_arrival arrival; /* until the host has shown its certificate, where it needs one */
     struct host_proof *proof;
     Ipc__Target proven; /* the target with the host keys that hold for this login: its own, and */

@@ -1,7 +1,7 @@
-/* The session with a target. A poll of libssh's one socket runs its callbacks, which set flags; what follows
- * from them happens in upstream_settle(). No configuration, no known_hosts, no key of a file: a jailed
- * process could not open them, and libssh is told not to try (it looks for known hosts only when it knows a
- * host name, so it is told none). */
+/* The session with a target; how it is logged in to is upstream_login.c's. A poll of libssh's one socket runs
+ * its callbacks, which set flags; what follows from them happens in upstream_settle(). No configuration, no
+ * known_hosts, no key of a file: a jailed process could not open them, and libssh is told not to try (it
+ * looks for known hosts only when it knows a host name, so it is told none). */
 #include "channels/ssh/upstream.h"
 
 #include <errno.h>
@@ -168,24 +168,13 @@ static int open_session(struct upstream *u, int *fd, const struct upstream_login
     return 0;
 }
 
-static int set_agent(struct upstream *u, int agent)
-{
-    if (agent < 0)
-        return u->key ? 0 : -EINVAL;
-    int r = fd_nonblock(agent, false); /* libssh would wait for it by poll() anyway */
-    if (r == 0 && ssh_set_agent_socket(u->ssh, agent) == SSH_OK)
-        return 0; /* closed with the session */
-    fd_close(agent);
-    return r ? r : -EIO;
-}
-
 static void destroy(struct upstream *u)
 {
     source_free(u->source);
     timer_free(u->again);
     ssh_event_free(u->event);
     ssh_free(u->ssh);
-    ssh_key_free(u->key);
+    upstream_login_free(u);
     fd_close(u->fd);
     if (u->chunk)
         (void)munmap(u->chunk, UPSTREAM_CHUNK);
@@ -222,7 +211,7 @@ static int make_upstream(struct loop *loop, int *fd, int *agent, const struct up
     }
     int r = open_session(u, fd, login);
     if (r == 0)
-        r = set_agent(u, STEAL_FD(*agent));
+        r = upstream_login_set(u, STEAL_FD(*agent), login->by_password);
     if (r == 0)
         r = source_new(loop, u->fd, LOOP_READ | LOOP_WRITE, target_ready, u, &u->source);
     if (r == 0)
@@ -242,9 +231,9 @@ int upstream_new(struct loop *loop, int fd, const struct upstream_login *login,
     return r;
 }
 
-/* ---- logging in ---- */
+/* ---- the right host ---- */
 
-static void lose(struct upstream *u, enum upstream_fault fault, const char *detail)
+void upstream_lose(struct upstream *u, enum upstream_fault fault, const char *detail)
 {
     if (u->phase == UPSTREAM_OVER)
         return;
@@ -277,34 +266,11 @@ static void exchange_keys(struct upstream *u)
     char detail[2 * HOST_KEY_WORDS_MAX + 32];
     int r = ssh_connect(u->ssh);
     if (r == SSH_ERROR)
-        lose(u, UPSTREAM_LOST, ssh_get_error(u->ssh));
+        upstream_lose(u, UPSTREAM_LOST, ssh_get_error(u->ssh));
     else if (r == SSH_OK && is_right_host(u, detail, sizeof detail))
         u->phase = UPSTREAM_LOGIN;
     else if (r == SSH_OK)
-        lose(u, UPSTREAM_HOST_KEY, detail);
-}
-
-static void log_in(struct upstream *u)
-{
-    int r = u->key ? ssh_userauth_publickey(u->ssh, NULL, u->key) : ssh_userauth_agent(u->ssh, NULL);
-    if (r == SSH_AUTH_AGAIN)
-        return;
-    if (r == SSH_AUTH_ERROR) {
-        lose(u, UPSTREAM_LOST, ssh_get_error(u->ssh));
-    } else if (r != SSH_AUTH_SUCCESS) {
-        lose(u, UPSTREAM_NOT_LET_IN,
-             r == SSH_AUTH_PARTIAL ? "the target wants more than one kind of login" : ssh_get_error(u->ssh));
-    } else {
-        u->event = ssh_event_new();
-        ssh_key_free(STEAL(u->key));
-        if (!u->event || ssh_event_add_session(u->event, u->ssh) != SSH_OK) {
-            lose(u, UPSTREAM_LOST, "out of memory");
-            return;
-        }
-        u->phase = UPSTREAM_READY;
-        u->touched = true;
-        u->calls->ready(u->owner);
-    }
+        upstream_lose(u, UPSTREAM_HOST_KEY, detail);
 }
 
 /* ---- polling ---- */
@@ -334,6 +300,10 @@ bool upstream_can_send(struct upstream *u)
 
 static void watch(struct upstream *u)
 {
+    if (u->password.wanted) { /* what the host says meanwhile waits */
+        source_interest(u->source, 0);
+        return;
+    }
     u->target_is_full = u->target_is_full && wants_poll(u);
     bool pending = u->phase == UPSTREAM_READY ? holds_bytes(u) || u->target_is_full : wants_poll(u);
     source_interest(u->source, LOOP_READ | (pending ? LOOP_WRITE : 0));
@@ -373,7 +343,7 @@ static bool one_round(struct upstream *u)
         return u->phase == UPSTREAM_LOGIN;
     }
     if (u->phase == UPSTREAM_LOGIN) {
-        log_in(u);
+        upstream_log_in(u);
         return u->phase == UPSTREAM_READY;
     }
     polled = ssh_event_dopoll(u->event, 0) == SSH_OK;
@@ -382,9 +352,9 @@ static bool one_round(struct upstream *u)
     if (u->freed || u->phase != UPSTREAM_READY)
         return false;
     if (u->broken)
-        lose(u, UPSTREAM_LOST, u->broken);
+        upstream_lose(u, UPSTREAM_LOST, u->broken);
     else if (!ssh_is_connected(u->ssh) || (ssh_get_status(u->ssh) & (SSH_CLOSED | SSH_CLOSED_ERROR)))
-        lose(u, UPSTREAM_LOST, ssh_get_error(u->ssh));
+        upstream_lose(u, UPSTREAM_LOST, ssh_get_error(u->ssh));
     return polled || u->touched || (u->wrote && holds_bytes(u));
 }
 
@@ -409,7 +379,7 @@ void upstream_settle(struct upstream *u)
     if (u->phase == UPSTREAM_OVER)
         return;
     watch(u);
-    if (rounds == UPSTREAM_ROUNDS_MAX || u->touched)
+    if (rounds == UPSTREAM_ROUNDS_MAX || (u->touched && u->phase == UPSTREAM_READY))
         timer_set(u->again, 0);
 }
 

@@ -1,4 +1,4 @@
-/* The inside of an upstream, shared by upstream.c and upstream_channel.c: the two that touch libssh. */
+/* The inside of an upstream, shared by upstream*.c: those that touch libssh. */
 #pragma once
 #include <libssh/callbacks.h>
 #include <libssh/libssh.h>
@@ -17,6 +17,22 @@ enum upstream_phase {
     UPSTREAM_OVER /* lost() was called */
 };
 
+enum password_step {
+    PASSWORD_NONE, /* the login is by another way */
+    PASSWORD_METHODS,
+    PASSWORD_PLAIN,
+    PASSWORD_PROMPTS
+};
+
+struct upstream_password {
+    enum password_step step;
+    bool wanted; /* the owner was asked for it, and nothing moves until it is given */
+    char *text;  /* from then until it is used; wiped */
+    size_t n;
+    bool used;
+    unsigned n_rounds; /* of keyboard-interactive, without a question */
+};
+
 struct upstream {
     struct loop *loop;
     const struct upstream_calls *calls;
@@ -29,7 +45,8 @@ struct upstream {
     int fd;          /* a duplicate of the session's, for the loop: libssh closes its own inside of calls */
     struct source *source;
     struct timer *again;
-    ssh_key key; /* with its certificate; NULL: an agent signs */
+    ssh_key key; /* with its certificate; NULL: an agent signs, or */
+    struct upstream_password password;
 
     struct upstream_channel *channels;
     uint8_t *chunk;      /* UPSTREAM_CHUNK bytes of scratch */
@@ -77,6 +94,15 @@ struct upstream_channel {
     struct buffer unsent; /* taken from the owner; libssh was in a key exchange */
     bool input_ended, end_sent;
 };
+
+/* upstream.c: it is over, which the owner is told. */
+void upstream_lose(struct upstream *upstream, enum upstream_fault fault, const char *detail);
+/* upstream_login.c: which way it will be; agent is taken, also on failure. */
+MUST_USE int upstream_login_set(struct upstream *upstream, int agent, bool by_password);
+/* As far as it gets now. Ends with ready() or lost(). */
+void upstream_log_in(struct upstream *upstream);
+/* Forgets what was for the login. */
+void upstream_login_free(struct upstream *upstream);
 
 /* Everything that can be done for the channel now; may free it, and others, and the upstream. */
 void upstream_channel_serve(struct upstream_channel *channel);

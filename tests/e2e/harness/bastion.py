@@ -190,9 +190,9 @@ class Bastion:
     def trouble(self):
         return [line for line in self.log().splitlines() if TROUBLE.search(line)]
 
-    def leaks(self):
-        """Places where the database password can be read."""
-        needle = self.postgres.password.encode()
+    def leaks(self, secret=None):
+        """Places where the secret, or else the database password, can be read."""
+        needle = (secret or self.postgres.password).encode()
         found = [f"transcript: {text[:200]!r}" for text in self.transcript if needle.decode() in text]
         for path in self.directory.rglob("*"):
             if path.is_file() and not path.is_symlink() and path.stat().st_size < 256 << 20 and needle in path.read_bytes():

@@ -47,9 +47,10 @@ def bastion_with(postgres, sshd, place, targets=("web1",), target_keys=None, **c
 
 
 class Sshd:
-    """`trusts` is a CA's public key file; `authorized` a list of public key lines."""
+    """`trusts` is a CA's public key file; `authorized` a list of public key lines; `settings` win over those below."""
 
-    def __init__(self, directory, trusts=None, authorized=(), kinds=("ed25519",), port=None, settings=()):
+    def __init__(self, directory, trusts=None, authorized=(), kinds=("ed25519",), port=None, settings=(), environment=None):
+        self.environment = {**os.environ, **(environment or {})}
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
@@ -59,10 +60,10 @@ class Sshd:
                 keys.new_key(self.directory / f"host_{kind}", kind)
         (self.directory / "authorized").write_text("".join(f"{line.strip()}\n" for line in authorized))
         self.config = self.directory / "sshd_config"
-        lines = [f"ListenAddress 127.0.0.1:{self.port}", "PidFile none", "StrictModes no", "UsePAM no", "PermitRootLogin yes",
+        lines = [*settings, f"ListenAddress 127.0.0.1:{self.port}", "PidFile none", "StrictModes no", "UsePAM no", "PermitRootLogin yes",
                  "AuthenticationMethods publickey", "AcceptEnv LANG LC_*", "Subsystem sftp internal-sftp", "PrintMotd no",
                  "PrintLastLog no", f"AuthorizedKeysFile {self.directory}/authorized", "MaxStartups 500", "MaxSessions 100",
-                 *(f"HostKey {self.directory}/host_{kind}" for kind in kinds), *settings]
+                 *(f"HostKey {self.directory}/host_{kind}" for kind in kinds)]
         if trusts:
             lines.append(f"TrustedUserCAKeys {trusts}")
         self.config.write_text("\n".join(lines) + "\n")
@@ -74,7 +75,7 @@ class Sshd:
             os.makedirs("/run/sshd", exist_ok=True)
         with open(self.directory / "log", "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(self.config)], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log)
+                                            stdout=log, stderr=log, env=self.environment)
         wait_until(lambda: is_listening(self.port), "sshd listens")
 
     def log(self):

@@ -36,6 +36,11 @@ class Process:
         """Private memory: what this process alone costs."""
         return int(self.status("RssAnon").split()[0])
 
+    def cpu_ticks(self):
+        """What it has computed since its birth, in hundredths of a second."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+
     def kill(self, number):
         os.kill(self.pid, number)
 
