@@ -92,21 +92,21 @@ def shared_bastion(postgres):
     made = Bastion(postgres)
     made.start()
     yield made
-    try:
-        made.stop()
-        assert made.leaks() == []
-    finally:
-        made.remove()
+    made.end(kills=True)
+
+
+def left_as_it_was(shared, request):
+    known = len(shared.trouble())
+    yield shared
+    shared.wait_idle()
+    if not request.node.get_closest_marker("kills"):
+        assert shared.trouble()[known:] == []
 
 
 @pytest.fixture
 def bastion(shared_bastion, request):
     """The bastion that tests share: each must leave it as it was."""
-    known = len(shared_bastion.trouble())
-    yield shared_bastion
-    shared_bastion.wait_idle()
-    if not request.node.get_closest_marker("kills"):
-        assert shared_bastion.trouble()[known:] == []
+    yield from left_as_it_was(shared_bastion, request)
 
 
 @pytest.fixture(scope="session")
@@ -182,20 +182,12 @@ def shared_host_bastion(postgres, sshd, host_place):
     made.put_secret("target-ca", (host_place / "target_ca").read_text(), "ssh-key")
     made.start()
     yield made
-    try:
-        made.stop()
-        assert made.leaks() == []
-    finally:
-        made.remove()
+    made.end(kills=True)
 
 
 @pytest.fixture
 def host_bastion(shared_host_bastion, request):
-    known = len(shared_host_bastion.trouble())
-    yield shared_host_bastion
-    shared_host_bastion.wait_idle()
-    if not request.node.get_closest_marker("kills"):
-        assert shared_host_bastion.trouble()[known:] == []
+    yield from left_as_it_was(shared_host_bastion, request)
 
 
 @pytest.fixture(scope="session")

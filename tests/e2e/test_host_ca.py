@@ -100,10 +100,8 @@ def shared(postgres, place, sshds):
     made.start()
     yield made
     try:
-        made.stop()
-        assert made.trouble() == []
+        made.end()
     finally:
-        made.remove()
         doors.close()
 
 

@@ -86,10 +86,7 @@ def shared(postgres, sshd, server, closed):
     made.put_secret("target-ca", (sshd.place / "target_ca").read_text(), "ssh-key")
     made.start()
     yield made
-    try:
-        made.stop()
-    finally:
-        made.remove()
+    made.end()
 
 
 @pytest.fixture

@@ -47,8 +47,8 @@ def rules(tree):
 
 @pytest.fixture(scope="module")
 def shared(place, tree):
-    nothing = SimpleNamespace(port=1)  # no database here
     key = keys.new_key(place / "vault_key")
+    nothing = SimpleNamespace(port=1, password=key.read_text().splitlines()[2])  # no database here; the key must be nowhere
     sshd = hosts.Sshd(place / "sshd", authorized=[(place / "vault_key.pub").read_text()])
     made = Bastion(nothing, settings(nothing, targets=[sshd.target("web1", credential="web1-key")], rules=rules(tree),
                                       masks=[{"name": "mail", "roles": ["agent"], "detect": ["email"], "with": "redact"}]), credentials=False)
@@ -56,9 +56,8 @@ def shared(place, tree):
     made.start()
     yield made
     try:
-        made.stop()
+        made.end()
     finally:
-        made.remove()
         sshd.stop()
 
 

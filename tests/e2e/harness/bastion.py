@@ -134,6 +134,16 @@ class Bastion:
                 process.kill(signal.SIGKILL)
             raise AssertionError(f"left behind: {left}\n{self.log()[-3000:]}") from None
 
+    def end(self, kills=False, secrets=(None,)):
+        """Stops it and removes its files; fails when one of the secrets could be read where none may be, and, unless the tests kill
+        processes, when one of them died."""
+        try:
+            self.stop()
+            assert [leak for secret in secrets for leak in self.leaks(secret)] == []
+            assert kills or self.trouble() == []
+        finally:
+            self.remove()
+
     def remove(self):
         try:
             self.stop()
