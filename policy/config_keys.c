@@ -32,8 +32,6 @@ static void list_keys(struct config_keys keys, char *out, size_t size)
     size_t used = 0;
 
     for (size_t i = 0; i < keys.count && used < size; i++) {
-        if (keys.items[i].kind == CONFIG_LATER)
-            continue;
         int n = snprintf(out + used, size - used, "%s%s", used ? ", " : "", keys.items[i].name);
         used += n > 0 ? (size_t)n : 0;
     }
@@ -56,25 +54,20 @@ static void report_unknown(struct config_reader *reader, const struct config_nod
                      known);
 }
 
-/* Reports repeats and keys for later; how often the key comes. */
-static size_t check_known(struct config_reader *reader, const struct config_node *map,
+static void check_repeats(struct config_reader *reader, const struct config_node *map,
                           const struct config_key *key, const char *prefix)
 {
     const struct config_node *first = NULL;
-    size_t seen = 0;
 
     for (const struct config_node *value = map->first; value; value = value->next) {
         if (!is_key(value, key->name))
             continue;
-        if (seen++)
+        if (first)
             config_fault(reader, value->key, "%s\"%s\" is given twice, first in line %u", prefix, key->name,
                          first->key->line);
         else
             first = value;
     }
-    if (seen && key->kind == CONFIG_LATER)
-        config_fault(reader, first->key, "%s\"%s\" " CONFIG_NOT_YET, prefix, key->name);
-    return seen;
 }
 
 static void check_missing(struct config_reader *reader, const struct config_node *map,
@@ -89,7 +82,6 @@ bool config_map(struct config_reader *reader, const struct config_node *node, st
                 const char *what)
 {
     char prefix[CONFIG_HINT_MAX], subject[CONFIG_SUBJECT_MAX];
-    bool later = false;
 
     if (!node || node->kind == CONFIG_BROKEN)
         return false;
@@ -103,9 +95,7 @@ bool config_map(struct config_reader *reader, const struct config_node *node, st
         if (value->key->kind == CONFIG_TEXT && !is_known(value, keys))
             report_unknown(reader, value, keys, prefix);
     for (size_t i = 0; i < keys.count; i++)
-        if (check_known(reader, node, &keys.items[i], prefix) && keys.items[i].kind == CONFIG_LATER)
-            later = true;
-    if (!later)
-        check_missing(reader, node, keys, prefix);
+        check_repeats(reader, node, &keys.items[i], prefix);
+    check_missing(reader, node, keys, prefix);
     return true;
 }

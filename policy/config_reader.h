@@ -22,8 +22,8 @@ struct config_reader {
     bool no_memory;        /* the result is worthless, whatever was found */
 };
 
-/* Whether a key may come, must come, or is known but its feature is not there yet. */
-enum config_key_kind { CONFIG_OPTIONAL, CONFIG_REQUIRED, CONFIG_LATER };
+/* Whether a key may come or must. */
+enum config_key_kind { CONFIG_OPTIONAL, CONFIG_REQUIRED };
 
 struct config_key {
     const char *name;
@@ -42,12 +42,9 @@ const char *config_subject(const struct config_node *node, char out[CONFIG_SUBJE
 
 void config_fault(struct config_reader *reader, const struct config_node *place, const char *format, ...)
     PRINTF_LIKE(3, 4);
-/* How a fault ends that is about something known whose feature is not there yet. */
-#define CONFIG_NOT_YET "is not supported in this version"
 
-/* The node is a map: reports keys that are unknown, repeated, missing or for later. Nothing is reported as
- * missing next to a key for later. False when it is no map. `what` begins messages: "target \"orders\"" or
- * NULL. */
+/* The node is a map: reports keys that are unknown, repeated or missing. False when it is no map. `what`
+ * begins messages: "target \"orders\"" or NULL. */
 bool config_map(struct config_reader *reader, const struct config_node *node, struct config_keys keys,
                 const char *what);
 

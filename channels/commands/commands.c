@@ -13,9 +13,7 @@ const struct command commands[] = {
     { "psql", "psql TARGET [psql options]", "PostgreSQL's own client, inspected and recorded; put -c last",
       command_psql },
     { "kubectl", "kubectl TARGET [kubectl arguments]",
-      "Kubernetes' own client, inspected and recorded; files by -f - and cp … -, port-forward by standard "
-      "input "
-      "and output",
+      "Kubernetes' own client, inspected and recorded; -f -, cp … - and port-forward use stdin and stdout",
       command_kubectl },
     { "ssh", "ssh [LOGIN+]TARGET [COMMAND]",
       "a command or a shell on a host; as `ssh [LOGIN+]TARGET@BASTION`", command_ssh },
