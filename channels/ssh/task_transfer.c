@@ -31,6 +31,7 @@ struct task_transfer {
     struct timer *soon;
     bool paused;     /* output() takes nothing */
     bool end_passed; /* the client's EOF */
+    bool waits;      /* nobody has been told yet how it was decided */
     int fault;       /* of the transfer, or 0 */
 };
 
@@ -140,6 +141,7 @@ int task_transfer_new(struct ssh_task *task, struct task_transfer **ret)
     r = r ? r : make(t, &host);
     if (r == 0 && t->transfer) {
         /* libssh hands on up to a window at once. */
+        t->waits = t->transfer->stage == TRANSFER_WAITS;
         t->transfer->from_target.limit += TASK_WAITING_MAX;
         t->transfer->to_client.limit += TASK_WAITING_MAX;
         r = timer_new(gate->loop, soon, t, &t->soon);
@@ -273,7 +275,6 @@ static bool decided(struct task_transfer *t)
 bool task_transfer_move(struct task_transfer *t)
 {
     struct ssh_task *task = t->task;
-    enum transfer_stage before = t->transfer->stage;
     bool moved = true;
     while (t->fault == 0 && moved) {
         t->fault = transfer_run(t->transfer);
@@ -283,8 +284,10 @@ bool task_transfer_move(struct task_transfer *t)
         task_transfer_stop(t);
         return false;
     }
-    if (before == TRANSFER_WAITS && t->transfer->stage != TRANSFER_WAITS)
+    if (t->waits && t->transfer->stage != TRANSFER_WAITS) {
+        t->waits = false;
         return decided(t);
+    }
     pass_end(t);
     take_more(t);
     return ssh_task_moved(task);

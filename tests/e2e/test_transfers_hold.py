@@ -158,6 +158,17 @@ def test_rsync_waits_before_it_runs(agent, anna, tree, tmp_path):
     assert (tree / "kept" / "r").read_text() == "by rsync"
 
 
+def test_rsync_that_is_denied_ends(agent, anna, tree, tmp_path):
+    (tmp_path / "r").write_text("by rsync")
+    process = subprocess.Popen(["rsync", "-e", f"ssh -F {agent.config}", tmp_path / "r", f"{HOST}:{tree}/kept/never"],
+                               stderr=subprocess.PIPE, text=True)
+    request = anna.open("rsync --server")
+    anna.deny(request["id"], "--reason", "'not this one'")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0 and "not this one" in errors
+    assert not (tree / "kept" / "never").exists()
+
+
 def test_what_leads_elsewhere_by_then_is_refused(agent, anna, tree):
     link, one, other = tree / "way", tree / "kept" / "one", tree / "kept" / "other"
     one.mkdir()
