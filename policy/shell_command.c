@@ -118,18 +118,22 @@ void shell_run(struct shell *shell, const struct shell_word *words, size_t n)
 
 /* Those that decide what later commands mean, or which programs others start. */
 static const char *const DECISIVE[] = {
-    "PATH",      "IFS",       "ENV",      "HOME",        "SHELL",       "CDPATH",      "SHELLOPTS",
-    "BASHOPTS",  "BASH*",     "PS[0-9]",  "PROMPT*",     "FUNCNEST",    "GLOBIGNORE",  "EXECIGNORE",
-    "POSIXLY_*", "histchars", "LD_*",     "DYLD_*",      "LOCPATH",     "NLSPATH",     "GCONV_PATH",
-    "TERMINFO*", "MALLOC_*",  "GLIBC_*",  "*PAGER",      "*EDITOR",     "VISUAL",      "BROWSER",
-    "*ASKPASS",  "*_RSH",     "LESS*",    "MANOPT",      "GIT_*",       "SSH_*",       "SUDO_*",
-    "PERL*",     "PYTHON*",   "RUBY*",    "NODE_*",      "NPM_*",       "npm_*",       "LUA_*",
-    "PHP*",      "*JAVA*",    "JDK_*",    "AWK*",        "TAR_OPTIONS", "MAKE*",       "GNUMAKE*",
-    "CC",        "CXX",       "CPP",      "XDG_*",       "FPATH",       "ZDOTDIR",     "ZSH*",
-    "path",      "fpath",     "cdpath",   "module_path", "KSH*",        "HOSTALIASES", "RES_OPTIONS",
-    "OPENSSL_*", "*_PRELOAD", "WATCH*",   "FZF_*",       "DOCKER_*",    "KUBE*",       "ANSIBLE_*",
-    "VIM*",      "EXINIT",    "HISTFILE", "TMPDIR",      "GPG_*",       "GNUPG*",      "PKG_CONFIG*",
-    "SYSTEMD_*", "TMUX*",     "STY",
+    "PATH",      "IFS",         "ENV",         "HOME",        "SHELL",       "CDPATH",      "SHELLOPTS",
+    "BASHOPTS",  "BASH*",       "PS[0-9]",     "PROMPT*",     "FUNCNEST",    "GLOBIGNORE",  "EXECIGNORE",
+    "POSIXLY_*", "histchars",   "LD_*",        "DYLD_*",      "LOCPATH",     "NLSPATH",     "GCONV_PATH",
+    "TERMINFO*", "MALLOC_*",    "GLIBC_*",     "*PAGER",      "*EDITOR",     "VISUAL",      "BROWSER",
+    "*ASKPASS",  "*_RSH",       "LESS*",       "MANOPT",      "GIT_*",       "SSH_*",       "SUDO_*",
+    "PERL*",     "PYTHON*",     "RUBY*",       "NODE_*",      "NPM_*",       "npm_*",       "LUA_*",
+    "PHP*",      "*JAVA*",      "JDK_*",       "AWK*",        "TAR_OPTIONS", "MAKE*",       "GNUMAKE*",
+    "CC",        "CXX",         "CPP",         "XDG_*",       "FPATH",       "ZDOTDIR",     "ZSH*",
+    "path",      "fpath",       "cdpath",      "module_path", "KSH*",        "HOSTALIASES", "RES_OPTIONS",
+    "OPENSSL_*", "*_PRELOAD",   "WATCH*",      "FZF_*",       "DOCKER_*",    "KUBE*",       "ANSIBLE_*",
+    "VIM*",      "EXINIT",      "HISTFILE",    "TMPDIR",      "GPG_*",       "GNUPG*",      "PKG_CONFIG*",
+    "SYSTEMD_*", "TMUX*",       "STY",         "MAIL*",       "TMOUT",       "TEXTDOMAIN*", "LANGUAGE",
+    "FCEDIT",    "INPUTRC",     "auto_resume", "TAPE",        "RSYNC_*",     "PSQLRC",      "MYSQL_*",
+    "HELM_*",    "GEM_*",       "BUNDLE_*",    "CARGO*",      "RUST*",       "GO*",         "GTK_*",
+    "QT_*",      "CONFIG_SITE", "APT_*",       "DPKG_*",      "WGETRC",      "CURL_HOME",   "GROFF*",
+    "MANPATH",   "TERMCAP",
 };
 
 static bool is_decisive(const char *name)
@@ -170,8 +174,8 @@ static bool is_harmless(const char *path)
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
         if (strcmp(path, paths[i]) == 0)
             return true;
-    const char *number = strncmp(path, "/dev/fd/", 8) == 0 ? path + 8 : "";
-    return *number && strspn(number, "0123456789") == strlen(number);
+    /* from 10 on they are the shell's own: what it reads its commands from, for example */
+    return strncmp(path, "/dev/fd/", 8) == 0 && path[8] >= '0' && path[8] <= '9' && path[9] == '\0';
 }
 
 static void add_file(struct shell *shell, enum file_operation operation, const struct shell_word *word)

@@ -176,6 +176,7 @@ void parse_function_body(struct parser *p, const struct shell_word *name)
     parse_skip_lines(p);
     const char *from = p->at;
     size_t heredocs = p->n_heredocs;
+    p->and_runs = true;
     if (parse_known(p))
         redirections(p);
     else

@@ -215,6 +215,9 @@ static void dollar(struct parser *p, struct word_state *w, bool quoted)
     } else if (is_in(next, DIGITS) || is_in(next, SPECIAL)) {
         p->at += 2;
         word_hole(p, w, is_in(next, "@*") || (!quoted && !is_in(next, "?#$!")));
+    } else if (is_in(next, "=^~+")) { /* to zsh a variable's value, as several words or as a pattern */
+        p->at++;
+        word_hole(p, w, true);
     } else {
         w->plain = false;
         word_put(p, w, '$');

@@ -162,8 +162,8 @@ static const char *const GIT_COMMANDS[] = {
 static const struct {
     const char *command, *letters;
 } GIT_LETTERS[] = {
-    { "clone", "cu" }, { "rebase", "xi" }, { "grep", "O" }, { "init", "c" },
-    { "add", "ie" },   { "commit", "e" },  { "pull", "i" },
+    { "clone", "cu" }, { "rebase", "xi" }, { "grep", "O" },        { "init", "c" },   { "add", "ie" },
+    { "commit", "e" }, { "pull", "i" },    { "cherry-pick", "e" }, { "revert", "e" },
 };
 static const char *const GIT_LONGS[] = {
     "--config",   "--exec",     "--upload-pack", "--receive-pack", "--open-files-in-pager", "--ext-diff",
@@ -174,8 +174,10 @@ static const char *const GIT_LONGS[] = {
 static bool git_option_runs(const char *command, const char *word)
 {
     size_t n = strcspn(word, "=");
+    if (strstr(word, "ext::"))
+        return true;
     if (word[0] != '-')
-        return strstr(word, "ext::") != NULL;
+        return false;
     for (size_t i = 0; word[1] != '-' && i < sizeof GIT_LETTERS / sizeof GIT_LETTERS[0]; i++)
         if (strcmp(GIT_LETTERS[i].command, command) == 0 && strpbrk(word, GIT_LETTERS[i].letters))
             return true;
@@ -196,7 +198,7 @@ static void run_git(struct shell *shell, const char *name, const struct shell_wo
     if (i == n)
         return;
     bool safe = i > 0 && words[i].known && shell_is_listed(GIT_COMMANDS, words[i].text);
-    for (size_t k = i + 1; safe && k < n && !shell_is(&words[k], "--"); k++)
+    for (size_t k = i + 1; safe && k < n; k++) /* no end at --, which may be some option's value */
         safe = words[k].known ? !git_option_runs(words[i].text, words[k].text)
                               : !words[k].splits && !strchr("-\x01", *words[k].text);
     if (!safe)

@@ -288,8 +288,10 @@ static void skip_time(struct parser *p)
 static void pipeline(struct parser *p)
 {
     parse_skip_blanks(p);
-    if (parse_take_word(p, "!"))
+    if (parse_take_word(p, "!")) {
+        p->and_runs = true;
         parse_skip_blanks(p);
+    }
     if (parse_take_word(p, "time"))
         skip_time(p);
     for (;;) {
@@ -304,14 +306,18 @@ static void pipeline(struct parser *p)
 
 static void and_or(struct parser *p)
 {
+    bool outside = p->and_runs;
+    p->and_runs = false;
     for (;;) {
         pipeline(p);
         char c = parser_peek(p, 0);
         if (parser_failed(p) || (c != '&' && c != '|') || parser_peek(p, 1) != c)
-            return;
+            break;
+        p->and_runs = true;
         p->at += 2;
         parse_skip_lines(p);
     }
+    p->and_runs = outside;
 }
 
 void parse_commands(struct parser *p, bool may_be_empty)

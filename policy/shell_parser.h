@@ -22,8 +22,9 @@ struct parser {
     size_t n_words, words_size;
     struct shell_mark *marks;
     size_t n_marks, marks_size;
-    bool both;    /* the last redirection was &> or &>> */
-    bool no_mark; /* for the next command: to tree-sitter it is an argument */
+    bool both;     /* the last redirection was &> or &>> */
+    bool and_runs; /* what is behind && in [[ ]] may run in a shell without [[ */
+    bool no_mark;  /* for the next command: to tree-sitter it is an argument */
 };
 
 static inline bool parser_failed(const struct parser *p)

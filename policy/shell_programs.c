@@ -73,8 +73,6 @@ static const struct {
     { "gnuplot", "" },
     { "m4", "" },
     { "dc", "" },
-    { "ed", "" },
-    { "ex", "" },
     { "elixir", "" },
     { "erl", "" },
     { "groovy", "" },
@@ -117,31 +115,35 @@ static const struct {
     { "tar", "IF",
       (const char *const[]){ "--to-command", "--checkpoint-action", "--use-compress-program", "--info-script",
                              "--new-volume-script", "--rsh-command", "--rmt-command", NULL } },
-    { "rsync", "e", (const char *const[]){ "--rsh", "--rsync-path", NULL } },
+    { "rsync", "e", (const char *const[]){ "--rsh", "--rsync-path", "--daemon", "--config", NULL } },
     { "scp", "SoFD", NULL },
-    { "sftp", "SoFDs", NULL },
     { "sort", "", (const char *const[]){ "--compress-program", NULL } },
-    { "man", "PH", (const char *const[]){ "--pager", "--html", NULL } },
+    { "man", "PHC", (const char *const[]){ "--pager", "--html", "--config-file", NULL } },
     { "zip", "T", (const char *const[]){ "--unzip-command", NULL } },
     { "split", "", (const char *const[]){ "--filter", NULL } },
-    { "wget", "e", (const char *const[]){ "--use-askpass", "--execute", NULL } },
+    { "wget", "e", (const char *const[]){ "--use-askpass", "--execute", "--config", NULL } },
     { "vim", "csSe", (const char *const[]){ "+", "--cmd", NULL } },
     { "vi", "csSe", (const char *const[]){ "+", "--cmd", NULL } },
     { "nvim", "csSel", (const char *const[]){ "+", "--cmd", NULL } },
     { "emacs", "", (const char *const[]){ "-", NULL } },
-    { "psql", "cfv", (const char *const[]){ "--command", "--file", "--set", "--variable", NULL } },
-    { "mysql", "e", (const char *const[]){ "--execute", "--pager", NULL } },
-    { "sqlite3", "", (const char *const[]){ "-cmd", "-init", NULL } },
-    { "docker", "", (const char *const[]){ "exec", "run", "compose", "create", "build", NULL } },
-    { "podman", "", (const char *const[]){ "exec", "run", "compose", "create", "build", NULL } },
-    { "kubectl", "", (const char *const[]){ "exec", "run", "debug", "edit", "plugin", "cp", NULL } },
+    { "docker", "", (const char *const[]){ "exec", "run", "compose", "create", "build", "--config", NULL } },
+    { "podman", "",
+      (const char *const[]){ "exec", "run", "compose", "create", "build", "--config", "--runtime", "--conmon",
+                             "--hooks-dir", NULL } },
+    { "kubectl", "",
+      (const char *const[]){ "exec", "run", "debug", "edit", "plugin", "cp", "--kubeconfig",
+                             "set-credentials", "--enable-alpha-plugins", "--enable-helm", "--helm-command",
+                             "--edit", NULL } },
+    { "systemctl", "HM", (const char *const[]){ "edit", "--host", "--machine", NULL } },
     { "npm", "", (const char *const[]){ "exec", "x", "init", "create", "explore", NULL } },
-    { "openssl", "", (const char *const[]){ "-engine", "-provider", "engine", NULL } },
+    { "openssl", "", (const char *const[]){ "-engine", "-provider", "-config", "engine", NULL } },
     { "nc", "ec", NULL },
     { "netcat", "ec", NULL },
     { "ncat", "ec", (const char *const[]){ "--", NULL } },
-    { "less", "", (const char *const[]){ "+", NULL } },
-    { "ip", "", (const char *const[]){ "netns", "vrf", NULL } },
+    { "less", "kp", (const char *const[]){ "+", "--lesskey", "--pattern", NULL } },
+    { "ssh-keygen", "Dw", NULL },
+    { "ssh-add", "sSe", NULL },
+    { "tcpdump", "z", NULL },
     { "strace", "", (const char *const[]){ "", NULL } },
 };
 
@@ -240,6 +242,24 @@ static const char *const ALWAYS[] = {
     "cgexec",
     "systemd-nspawn",
     "xterm",
+    "psql",
+    "mysql",
+    "mariadb",
+    "sqlite3",
+    "sftp",
+    "ftp",
+    "lftp",
+    "ed",
+    "ex",
+    "ssh-agent",
+    "gpg-agent",
+    "dbus-launch",
+    "choom",
+    "uclampset",
+    "systemd-inhibit",
+    "systemd-cat",
+    "run-one",
+    "run-this-one",
     NULL,
 };
 
@@ -272,6 +292,52 @@ static bool tells_rsync(const char *name, const struct shell_word *words, size_t
            words[k].text[0] == '-' && words[k].text[1] != '-' && e && e[1] == '.';
 }
 
+/* ip takes the beginning of a word for the word: net, netn, netns and v, vr, vrf run others, and -b reads
+ * lines. */
+static bool is_ip_exec(const struct shell_word *word)
+{
+    const char *text = word->text;
+    size_t n = strlen(text);
+    return !word->known || (n >= 3 && strncmp("netns", text, n) == 0) ||
+           (n && strncmp("vrf", text, n) == 0) || (n >= 2 && strncmp("-batch", text, n) == 0);
+}
+
+/* kubectl config set users.x.exec.command … */
+static bool is_kubectl_config(const struct shell_word *words, size_t n)
+{
+    bool config = false;
+    for (size_t k = 1; k < n; k++) {
+        if (config && (!words[k].known || shell_is(&words[k], "set")))
+            return true;
+        config |= shell_is(&words[k], "config");
+    }
+    return false;
+}
+
+/* An archive HOST:FILE is read by ssh, to which the host may be an option. */
+static bool is_tar_elsewhere(const struct shell_word *words, size_t n)
+{
+    for (size_t k = 1; k < n; k++) {
+        const char *colon = words[k].known ? strchr(words[k].text, ':') : NULL;
+        const char *slash = strchr(words[k].text, '/');
+        if (colon && (!slash || slash > colon))
+            return true;
+    }
+    return false;
+}
+
+static bool runs_in_its_way(const char *name, const struct shell_word *words, size_t n)
+{
+    if (strcmp(name, "tar") == 0)
+        return is_tar_elsewhere(words, n);
+    if (strcmp(name, "kubectl") == 0)
+        return is_kubectl_config(words, n);
+    for (size_t k = 1; strcmp(name, "ip") == 0 && k < n; k++)
+        if (is_ip_exec(&words[k]))
+            return true;
+    return false;
+}
+
 static bool run_with_options(struct shell *shell, const char *name, const struct shell_word *words, size_t n)
 {
     for (size_t i = 0; i < sizeof WITH_OPTIONS / sizeof WITH_OPTIONS[0]; i++) {
@@ -302,6 +368,10 @@ bool shell_program(struct shell *shell, const char *name, const struct shell_wor
         }
     if (shell_is_listed(ALWAYS, name) || strncmp(name, "ld-linux", 8) == 0 ||
         strncmp(name, "ld.so", 5) == 0) {
+        shell_unknown(shell, RUNS, name);
+        return true;
+    }
+    if (runs_in_its_way(name, words, n)) {
         shell_unknown(shell, RUNS, name);
         return true;
     }

@@ -45,9 +45,24 @@ void shell_session_free(struct shell_session *session)
 void shell_define(struct shell *shell, const struct shell_word *name, const char *body, size_t n)
 {
     /* What the shell itself runs between the lines (channels/ssh/guarded_script.c). */
-    static const char *const needed[] = { "read", "printf", "stty", "eval", "exit",    "return",
-                                          "tty",  "test",   "set",  "exec", "command", "builtin",
-                                          "trap", "unset",  "cd",   "kill", NULL };
+    static const char *const needed[] = { "read",
+                                          "printf",
+                                          "stty",
+                                          "eval",
+                                          "exit",
+                                          "return",
+                                          "tty",
+                                          "test",
+                                          "set",
+                                          "exec",
+                                          "command",
+                                          "builtin",
+                                          "trap",
+                                          "unset",
+                                          "cd",
+                                          "kill",
+                                          "command_not_found_handle",
+                                          NULL };
     if (!shell->left || shell->elsewhere > 0)
         return;
     if (shell_is_listed(needed, name->text) || strncmp(name->text, "_gh", 3) == 0)

@@ -1,5 +1,6 @@
 /* [[ … ]] runs nothing by itself, to bash. But dash knows no [[, and reads `||` or `<` in it as it does
- * everywhere; the operands of -eq are evaluated as arithmetic (shell_expand.c); and -v looks at an index. */
+ * everywhere (what is behind `&&` only runs where [[ does not fail: behind !, || or as the body of a
+ * function); the operands of -eq are evaluated as arithmetic (shell_expand.c); and -v looks at an index. */
 #include <string.h>
 #include "policy/shell_parser.h"
 
@@ -38,6 +39,7 @@ static bool take_operator(struct parser *p, bool *ret_read_otherwise)
     char c = parser_peek(p, 0), next = parser_peek(p, 1);
     if (c == '&' && next == '&') {
         p->at += 2;
+        *ret_read_otherwise |= p->and_runs;
         return true;
     }
     bool both = c == '|' && next == '|';
@@ -73,5 +75,5 @@ void parse_test(struct parser *p)
         shell_unknown(p->shell, "numbers in [[ ]] are evaluated, and may run commands; write [ ]");
     if (read_otherwise)
         shell_unknown(p->shell,
-                      "||, <, > and brackets in [[ ]] are read otherwise by other shells; write [ ]");
+                      "&&, ||, <, > and brackets in [[ ]] are read otherwise by other shells; write [ ]");
 }

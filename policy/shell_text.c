@@ -34,8 +34,8 @@ static const char *unusual_character(const char *text, size_t n)
     for (const unsigned char *at = (const unsigned char *)text; at < end;) {
         uint32_t c = next_character(&at);
         /* In some encodings, which the locale may be of, these are the second half of a letter. */
-        if (c >= 0x80 && at < end && strchr("\\|`", *at))
-            return "a letter beyond ASCII before \\, | or `";
+        if (c >= 0x80 && at < end && strchr("\\|`}", *at))
+            return "a letter beyond ASCII before \\, |, } or `";
         for (size_t i = 0; i < sizeof UNUSUAL / sizeof UNUSUAL[0]; i++)
             if (c >= UNUSUAL[i].first && c <= UNUSUAL[i].last)
                 return "there are control characters or unusual blanks in it";

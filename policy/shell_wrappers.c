@@ -98,6 +98,7 @@ enum wrapper_flags {
     ASSIGNMENTS = 1, /* NAME=value may come first */
     BARE_SHELL = 2,  /* without a command it is a shell */
     JOINED = 4,      /* what follows is a text for a shell */
+    NUMBER = 8,      /* the operand is one, or it is left out */
 };
 
 static const struct wrapper {
@@ -115,7 +116,7 @@ static const struct wrapper {
     { "chroot", { NULL, "userspec: groups: skip-chdir" }, 1, BARE_SHELL },
     { "time", { "apvf:o:", "append portability verbose format: output: quiet" }, 0, 0 },
     { "taskset", { "ac", "all-tasks cpu-list" }, 1, 0 },
-    { "chrt", { "abfiormv", "all-tasks batch fifo idle other rr" }, 1, 0 },
+    { "chrt", { "abfiormv", "all-tasks batch fifo idle other rr" }, 1, NUMBER },
     { "sudo",
       { "bEHnPSAku:g:C:T:D:R:h:p:r:t:", "user: group: non-interactive preserve-env set-home stdin" },
       0,
@@ -146,10 +147,12 @@ static size_t take_assignments(struct shell *shell, const struct shell_word *wor
     size_t i = 0;
     for (; i < n; i++) {
         size_t name = strcspn(words[i].text, "=");
-        if (words[i].text[name] != '=' || !shell_is_name(words[i].text, words[i].text + name) ||
-            words[i].splits || words[i].many)
+        if (words[i].text[name] != '=' || words[i].splits || words[i].many)
             break;
-        shell_assign(shell, &words[i], name);
+        if (shell_is_name(words[i].text, words[i].text + name))
+            shell_assign(shell, &words[i], name);
+        else /* env takes any name: a.b, BASH_FUNC_ls%% */
+            shell_unknown(shell, "a variable with an unusual name is set");
     }
     return i;
 }
@@ -160,7 +163,8 @@ static void run_wrapped(struct shell *shell, const struct wrapper *wrapper, cons
     size_t i = shell_skip_options(&wrapper->options, words, n);
     bool unclear = i == 0;
     for (size_t k = 0; k < wrapper->operands && i < n && !unclear; k++, i++)
-        unclear = words[i].splits || words[i].many;
+        unclear = words[i].splits || words[i].many ||
+                  ((wrapper->flags & NUMBER) && !strchr("0123456789", *words[i].text));
     if (!unclear && (wrapper->flags & ASSIGNMENTS))
         i += take_assignments(shell, words + i, n - i);
     if (unclear || (i >= n && (wrapper->flags & BARE_SHELL)))
@@ -202,7 +206,7 @@ static void run_xargs(struct shell *shell, const struct shell_word *words, size_
     static const struct shell_options options = { "0rtpxoa:d:E:I:L:n:P:s:",
                                                   "null no-run-if-empty verbose interactive exit open-tty "
                                                   "arg-file: delimiter: max-args: max-procs: max-chars: "
-                                                  "max-lines: process-slot-var:" };
+                                                  "max-lines:" };
     const char *place = NULL;
     size_t i = shell_skip_options(&options, words, n);
     if (i == 0) {
@@ -241,10 +245,14 @@ static const char *const FIND_VALUE[] = {
 static size_t run_found(struct shell *shell, const struct shell_word *words, size_t from, size_t n)
 {
     size_t end = from;
-    bool unclear = false; /* one of its words may bring the end, and more of find's own */
-    while (end < n && !shell_is(&words[end], ";") &&
-           !(shell_is(&words[end], "+") && end > from && shell_is(&words[end - 1], "{}")))
-        unclear |= words[end++].splits;
+    bool ok = strncmp(words[from - 1].text, "-ok", 3) == 0; /* where + ends nothing */
+    /* One of its words may bring the end, and more of find's own; to busybox any + is one. */
+    bool unclear = false;
+    for (; end < n && !shell_is(&words[end], ";"); end++) {
+        if (!ok && shell_is(&words[end], "+") && end > from && shell_is(&words[end - 1], "{}"))
+            break;
+        unclear |= words[end].splits || words[end].many || shell_is(&words[end], "+");
+    }
     if (end == n || unclear)
         shell_unknown(shell, "what find runs");
     else
@@ -264,8 +272,9 @@ static void run_find(struct shell *shell, const struct shell_word *words, size_t
         } else if (is_one_of(&words[i], FIND_WRITE)) {
             if (i + 1 < n)
                 shell_redirect(shell, FILE_WRITE, &words[i + 1]);
-        } else if (words[i].splits || (!words[i].known && strchr("-\x01", *words[i].text) &&
-                                       !is_one_of(&words[i - 1], FIND_VALUE))) {
+        } else if (words[i].splits || (words[i].many && !strchr(words[i].text, '.')) ||
+                   (!words[i].known && strchr("-\x01", *words[i].text) &&
+                    !is_one_of(&words[i - 1], FIND_VALUE))) {
             shell_unknown(shell, "what find does");
         }
     }

@@ -108,11 +108,13 @@ static void what_runs_elsewhere_changes_nothing(void **state)
 
 static void what_the_shell_needs_may_not_be_touched(void **state)
 {
-    static const char *const lines[] = { "read() { :; }",   "_gh() { :; }",   "stty() { :; }",
-                                         "_gh=x",           "PWD=/x",         "for _ghq in 1; do ls; done",
-                                         "set -n",          "set -o noexec",  "set -en",
-                                         "trap 'ls' DEBUG", "trap ls \"$x\"", "function printf { ls; }",
-                                         ": ${_ghn=x}" };
+    static const char *const lines[] = { "read() { :; }",  "_gh() { :; }",
+                                         "stty() { :; }",  "_gh=x",
+                                         "PWD=/x",         "for _ghq in 1; do ls; done",
+                                         "set -n",         "set -o noexec",
+                                         "set -en",        "trap 'ls' DEBUG",
+                                         "trap ls \"$x\"", "function printf { ls; }",
+                                         ": ${_ghn=x}",    "command_not_found_handle() { ls; }" };
     (void)state;
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         CLEANUP(shell_session_free) struct shell_session *s = NULL;
