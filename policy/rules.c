@@ -363,6 +363,15 @@ bool rulebook_asks_paths(const struct rulebook *rulebook, char *const *roles, si
     return false;
 }
 
+bool rulebook_looks_into_files(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
+                               const char *target)
+{
+    for (size_t i = 0; i < rulebook->count; i++)
+        if (rulebook->rules[i].text->sensitive_deny && applies(&rulebook->rules[i], roles, n_roles, target))
+            return true;
+    return false;
+}
+
 size_t rulebook_applying(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                          const char *target, const Ipc__Rule **ret, size_t max)
 {

@@ -66,6 +66,9 @@ bool rulebook_asks_names(const struct rulebook *rulebook, char *const *roles, si
 /* Whether some rule for them looks at paths of files, or has people do so. */
 bool rulebook_asks_paths(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                          const char *target);
+/* Whether some rule for them has files looked through (sensitive: deny). */
+bool rulebook_looks_into_files(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
+                               const char *target);
 /* The rules that apply to roles and target, in order; for `describe`. Returns how many were put into ret. */
 size_t rulebook_applying(const struct rulebook *rulebook, char *const *roles, size_t n_roles,
                          const char *target, const Ipc__Rule **ret, size_t max);

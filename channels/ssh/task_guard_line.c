@@ -236,6 +236,8 @@ static int judge(struct task_guard *guard, const char *text, size_t n, struct ss
     struct effects effects = { 0 };
     int r = shell_session_effects(guard->names, text, n, &effects);
     if (r == 0)
+        r = ssh_effects_add_servers(task->channel->gate, task->channel->target, NULL, &effects);
+    if (r == 0)
         r = ssh_verdict_of_effects(task->channel->gate, task->channel->target, SSH_EXEC, "", &effects, ret);
     effects_free(&effects);
     return r;
