@@ -16,6 +16,15 @@ static const struct refusal no_memory = { .code = "limit", .reason = "out of mem
 static const struct refusal unrecorded = { .code = "recording_unavailable",
                                            .reason = "the session can't be recorded, so it ends here" };
 
+/* A path in LANGUAGE or TZ has programs read files that the client chose: messages that they use as formats,
+ * and a shell's that it expands. */
+static bool is_harmless(const Ipc__Variable *variable)
+{
+    const char *value = variable->value;
+    bool zone = strcmp(variable->name, "TZ") == 0;
+    return zone ? *value != '/' && *value != ':' && !strstr(value, "..") : !strchr(value, '/');
+}
+
 static bool is_passed_on(const char *name)
 {
     static const char *const names[] = { "LANG", "LANGUAGE", "COLORTERM", "GIT_PROTOCOL", "TZ" };
@@ -31,7 +40,7 @@ static int take_environment(struct ssh_task *task)
     const Ipc__Open *open = task->channel->open;
     task->environment = calloc(open->n_environment + 1, sizeof *task->environment);
     for (size_t i = 0; task->environment && i < open->n_environment; i++) {
-        if (is_passed_on(open->environment[i]->name))
+        if (is_passed_on(open->environment[i]->name) && is_harmless(open->environment[i]))
             task->environment[task->n_environment++] = open->environment[i];
     }
     return task->environment ? 0 : -ENOMEM;
