@@ -1,5 +1,8 @@
 """A hostile agent at a host: what the rules do not allow does not run, is not read and is not written, however it is put.
-Attacks on the reader of lines are in tests/unit/shell_cases, where they are judged and run; here is what needs the whole path."""
+Attacks on the reader of lines are in tests/unit/shell_cases, where they are judged and run; here is what needs the whole path.
+
+The login may be root: whatever gets through here must do no more than leave a mark in a directory of the test's own. No line
+names a place outside of it, nor a command that does harm."""
 import json
 import os
 import subprocess
@@ -20,7 +23,7 @@ def rules(app):
     def agent(name, match, action, **more):
         return {"name": name, "roles": ["agent"], "targets": ["web1"], "match": match, "action": action, **more}
     return [agent("no-rm", {"commands": ["rm *", "reboot *"]}, "deny", reason="no"),
-            agent("no-keys", {"paths": ["**/.ssh/**", "/etc/shadow", f"{app}/kept", f"{app}/kept/**"]}, "deny", reason="kept"),
+            agent("no-keys", {"paths": ["**/.ssh/**", f"{app}/kept", f"{app}/kept/**"]}, "deny", reason="kept"),
             agent("shells", {"channels": ["shell"]}, "allow", guarded=True),
             agent("look", {"commands": ["ls *", "cat *", "git *", "echo *", "kubectl *", "systemctl status *", "scp *", "rsync *", "true",
                                         "wait *", "sleep *", "env *", "declare *", "f *", "test *"]}, "allow"),
@@ -37,6 +40,8 @@ def app(tmp_path_factory):
     (made / "to-kept").symlink_to(made / "kept")
     (made / "to-secret").symlink_to(made / "kept/secret")
     (made / "repo").mkdir()
+    (made / ".ssh").mkdir()
+    (made / ".ssh/id").write_text("the kept one\n")
     return made
 
 
@@ -73,7 +78,7 @@ def does(agent, line, options=(), **more):
 LINES = ["declare -a 'x=($({pwn}))'", "find . -name {{x,-exec,sh,\\;}}", "! [[ a && {pwn} ]]", "true || [[ a && rm ]]", "git grep -e -- -O{pwn}",
          "kubectl --kubeconfig={app}/k get pods", "sleep 0 & for x in '-npa[$({pwn})]'; do wait \"$x\"; done", "env a.b=c rm {app}/in",
          "for o in -v; do test z -o \"$o\" 'a[$({pwn})]'; done", "for MAILPATH in '{app}/in?$({pwn})'; do ls; done", "echo {pwn} >/dev/fd/10",
-         "systemctl status -H x", "ls\r{pwn}", "ls \u2028{pwn}", "ls $'\\'' {pwn} '", "cat {app}/in #\\\n{pwn}", "git -c core.pager={pwn} log",
+         "ls\r{pwn}", "ls \u2028{pwn}", "ls $'\\'' {pwn} '", "cat {app}/in #\\\n{pwn}", "git -c core.pager={pwn} log",
          "git clone --upload-pack={pwn} {app}/repo {app}/x", "env -S '{pwn}'", "ls > {app}/../x", "cat < {app}/kept/secret",
          "ls\nrm {app}/in", "ls {app}\\\n;rm {app}/in", "f() {{ rm {app}/in; }}; f", "echo {pwn} | sh", "{app}/ls", "./ls", "ls `{pwn}`", "x[$({pwn})]=1",
          "scp -f {app}/kept/secret #", "scp -f {app}/kept/secret </dev/stdin", "scp -f {{{app}/kept/secret,}}", "true; scp -t {app}/kept",
@@ -93,8 +98,8 @@ def test_no_line_does_what_no_rule_allows(agent, app):
 
 
 def test_what_the_environment_may_not_bring(agent):
-    given = {"LC_ALL": "C", "LC_X": "$(reboot)", "LANGUAGE": "../../../srv", "TZ": "/srv/x", "PATH": "/srv", "LD_PRELOAD": "/srv/x", "BASH_ENV": "/srv/x",
-             "LC_PATH": "/srv/x", "LANG": "C", "ENV": "/srv/x", "GIT_SSH_COMMAND": "reboot", "GIT_PROTOCOL": "version=2", "PS4": "$(reboot)"}
+    given = {"LC_ALL": "C", "LC_X": "$(pwn)", "LANGUAGE": "../../../srv", "TZ": "/srv/x", "PATH": "/srv", "LD_PRELOAD": "/srv/x", "BASH_ENV": "/srv/x",
+             "LC_PATH": "/srv/x", "LANG": "C", "ENV": "/srv/x", "GIT_SSH_COMMAND": "pwn", "GIT_PROTOCOL": "version=2", "PS4": "$(pwn)"}
     options = ["-o", "SetEnv=" + " ".join(f'"{name}={value}"' for name, value in given.items())]
     done = subprocess.run(agent.argv("env", options=[*options, "-o", "ControlPath=none", *at("web1")]), capture_output=True, text=True, timeout=60)
     seen = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
@@ -108,10 +113,10 @@ SFTP = ["get {app}/kept/secret", "get {app}/to-secret", "get {app}/to-kept/secre
         "get {app}/../{name}/kept/secret", "get {app}/kept/secret/", "put {local} {app}/kept/new", "put {local} {app}/to-kept/new", "put {local} {app}/to-secret",
         "rename {app}/kept {app}/free", "rename {app}/kept/secret {app}/free", "rename {app}/in {app}/kept/in", "rename {app}/to-kept/secret {app}/free",
         "ln {app}/kept/secret {app}/hard", "ln -s {app}/kept/secret {app}/soft", "ln -s kept/secret {app}/soft", "ln -s repo/../kept/secret {app}/soft",
-        "ln -s ../../../../../../etc/shadow {app}/soft", "ln {app}/to-secret {app}/hard", "chmod 777 {app}/kept/secret", "chmod 777 {app}/to-secret",
+        "ln -s ./../{name}/kept/secret {app}/soft", "ln {app}/to-secret {app}/hard", "chmod 777 {app}/kept/secret", "chmod 777 {app}/to-secret",
         "rm {app}/kept/secret", "mkdir {app}/kept/d", "mkdir {app}/to-kept/d", "rmdir {app}/kept", "cp {app}/kept/secret {app}/copy", "ls {app}/kept",
-        "put {local} .ssh/authorized_keys2", "put {local} ~/.ssh/authorized_keys2", "get /etc/shadow", "get /etc//shadow", "get /proc/self/root/etc/shadow",
-        "get /etc/../etc/shadow", "get {app}/mail", "reget {app}/mail", "rename -l {app}/kept/secret {app}/free", "df {app}/kept"]
+        "put {local} {app}/.ssh/new", "put {local} {app}//.ssh/./new", "get {app}/.ssh/id", "get /proc/self/root{app}/kept/secret", "get /proc/self/cwd{app}/kept/secret",
+        "get {app}/mail", "reget {app}/mail", "rename -l {app}/kept/secret {app}/free", "df {app}/kept"]
 
 
 def test_no_file_is_reached_by_another_name(agent, app, tmp_path):
@@ -121,11 +126,11 @@ def test_no_file_is_reached_by_another_name(agent, app, tmp_path):
     done = run("sftp", "-F", agent.config, "-b", "-", "web1@bastion", input="".join(f"-{line}\n" for line in lines), timeout=120, cwd=tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["local"] or all(os.path.getsize(tmp_path / name) == 0 for name in os.listdir(tmp_path) if name != "local"), done
     assert done.stderr.count("gatehouse: denied") >= len(SFTP) - 8, done.stderr
-    assert sorted(os.listdir(app / "kept")) == ["secret"] and (app / "kept/secret").stat().st_mode & 0o777 != 0o777
+    assert sorted(os.listdir(app / ".ssh")) == ["id"] and sorted(os.listdir(app / "kept")) == ["secret"] and (app / "kept/secret").stat().st_mode & 0o777 != 0o777
     assert not {"free", "hard", "soft", "copy"} & set(os.listdir(app))
 
 
-SCP = ["{app}/kept/secret", "{app}/to-secret", "{app}/to-kept/secret", "{app}/k*/secret", "'{app}/kept/secret'", "{app}/mail", "/etc/shadow", "~root/.ssh/x"]
+SCP = ["{app}/kept/secret", "{app}/to-secret", "{app}/to-kept/secret", "{app}/k*/secret", "'{app}/kept/secret'", "{app}/mail", "{app}/.ssh/id", "{app}/repo/../.ssh/id"]
 
 
 def test_legacy_scp_and_rsync_give_nothing_away(agent, app, tmp_path):
@@ -135,7 +140,7 @@ def test_legacy_scp_and_rsync_give_nothing_away(agent, app, tmp_path):
     for path in ("/nowhere/x/y", "'/nowhere/x'"):  # and who asks for what leads nowhere hears so
         assert does(agent, f'rsync --server --sender -e.LsfxCIvu . "{path}"').returncode == 77
     got = b"".join(path.read_bytes() for path in tmp_path.iterdir())
-    assert b"kept one" not in got and MAIL.encode() not in got and b"root:" not in got
+    assert b"kept one" not in got and MAIL.encode() not in got
 
 
 # ---- what is shown ----
@@ -169,7 +174,7 @@ def test_what_is_not_listed_is_not_reached(agent, bastion):
     for options in (["-R", "0:127.0.0.1:22"], ["-A"], ["-X"], ["-w", "0:0"], ["-R", "/tmp/never:127.0.0.1:22"]):
         done = agent.ssh("echo SSH_AUTH_SOCK=$SSH_AUTH_SOCK DISPLAY=$DISPLAY", options=["-o", "ControlPath=none", *options, *at("web1")], timeout=60)
         assert "SSH_AUTH_SOCK=/" not in done.stdout and "DISPLAY=:" not in done.stdout and "DISPLAY=l" not in done.stdout, (options, done)
-    for name in ("sh", "sftp ", "SFTP", "netconf", "shell web1 reboot", "ssh web1 reboot", "internal-sftp", "sftp\n", "x" * 4000):
+    for name in ("sh", "sftp ", "SFTP", "netconf", "shell web1 pwn", "ssh web1 pwn", "internal-sftp", "sftp\n", "x" * 4000):
         done = agent.ssh(name, options=["-s", *at("web1")], input="", timeout=60)
         assert done.returncode != 0, (name, done)
     assert does(agent, "echo alive").stdout == "alive\n"
