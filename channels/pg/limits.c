@@ -46,7 +46,7 @@ void limits_free(struct limits *l)
 
 static struct limited *find(const struct limits *l, const char *name)
 {
-    return (struct limited *)table_find(&l->portals, name, strlen(name));
+    return (struct limited *)table_find(&l->portals, name, table_name_size(name));
 }
 
 void limits_closed(struct limits *l, const char *name)
@@ -68,7 +68,7 @@ static int put(struct limits *l, const char *name, struct decision *d, const str
     if (!limited)
         return -ENOMEM;
     limited->link.key = strdup(name);
-    limited->link.key_n = strlen(name);
+    limited->link.key_n = table_name_size(name);
     limited->cursor = cursor ? strdup(cursor) : NULL;
     limited->decision = decision_share(d);
     budget_narrow(&limited->budget, budget);

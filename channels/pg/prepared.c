@@ -47,7 +47,7 @@ void prepared_free(struct prepared_set *set)
 
 static struct prepared *find(const struct prepared_set *set, const char *name)
 {
-    return (struct prepared *)table_find(&set->table, name, strlen(name));
+    return (struct prepared *)table_find(&set->table, name, table_name_size(name));
 }
 
 const struct prepared *prepared_find(const struct prepared_set *set, const char *name)
@@ -86,7 +86,7 @@ static struct prepared *add(struct prepared_set *set, const char *name, struct d
     char *key = strdup(name);
     if (p && key) {
         p->link.key = key;
-        p->link.key_n = strlen(key);
+        p->link.key_n = table_name_size(key);
         if (table_add(&set->table, &p->link) == 0) {
             p->decision = decision_share(decision);
             p->weight = weight(p);

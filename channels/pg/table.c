@@ -67,6 +67,12 @@ static int grow(struct table *t)
     return 0;
 }
 
+size_t table_name_size(const char *name)
+{
+    enum { NAME_MAX_BYTES = 63 }; /* NAMEDATALEN, less the byte behind it */
+    return strnlen(name, NAME_MAX_BYTES);
+}
+
 int table_add(struct table *t, struct link *l)
 {
     int r = t->count == t->n_buckets ? grow(t) : 0;

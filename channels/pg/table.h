@@ -27,6 +27,9 @@ void table_init(struct table *table);
 void table_free(struct table *table);
 uint64_t table_hash(const struct table *table, const char *key, size_t n);
 struct link *table_find(const struct table *table, const char *key, size_t n);
+/* How much of the name of a statement or portal counts: the server keeps no more of it, and takes names that
+ * begin alike for the same. */
+size_t table_name_size(const char *name);
 /* The key must not be in the table yet. */
 MUST_USE int table_add(struct table *table, struct link *link);
 void table_remove(struct table *table, struct link *link);

@@ -23,7 +23,7 @@ int veil_names_put(struct table *names, const char *name, struct veil_plan *plan
     veil_names_remove(names, name);
     if (named && key) {
         named->link.key = key;
-        named->link.key_n = strlen(key);
+        named->link.key_n = table_name_size(key);
         if (table_add(names, &named->link) == 0) {
             named->plan = veil_plan_share(plan);
             named->declared = declared;
@@ -41,7 +41,7 @@ int veil_names_put(struct table *names, const char *name, struct veil_plan *plan
 
 struct named *veil_names_find(const struct table *names, const char *name)
 {
-    return (struct named *)table_find(names, name, strlen(name));
+    return (struct named *)table_find(names, name, table_name_size(name));
 }
 
 void veil_names_remove(struct table *names, const char *name)

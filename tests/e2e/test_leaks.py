@@ -181,6 +181,15 @@ def test_what_is_shown_instead_is_a_value_of_the_type(link, postgres, attacked, 
     assert nulls == NULLS
 
 
+def test_a_name_that_the_server_cuts_is_no_other_statement(link):
+    """It keeps 63 bytes of a name, so what closes the one closes the other."""
+    one, two = "n" * 63 + "a", "n" * 63 + "b"
+    close = wire.message(b"C", b"S" + wire.text(two))
+    bound = wire.message(b"B", b"\0" + wire.text(one) + struct.pack("!HHH", 0, 0, 0))
+    kinds, seen = link.ask(wire.parse("select name from leak", one), close, wire.parse("select m_text from leak", two), bound, wire.execute(), wire.SYNC)
+    assert leaked(seen) == [] and "D" in kinds
+
+
 def test_statements_that_commit_tell_nothing_either(link):
     """Deferred constraints quote rows when the transaction ends: at COMMIT, and at Sync."""
     for ways in ([wire.query("begin")], [wire.query("insert into leak_ranges values (2, '[1,2000000000)')")], [wire.query("commit")],

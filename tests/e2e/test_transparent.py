@@ -153,8 +153,6 @@ def test_a_malformed_message_ends_the_session_by_the_servers_own_code(direct, th
     assert ours[-1][0] == "end of the session"
 
 
-def test_names_are_not_cut(direct, through):
-    """The server cuts a name at 63 bytes; here it has to be the one that was prepared."""
+def test_names_are_cut_as_the_server_cuts_them(direct, through):
     theirs, ours = direct.play(CUT_NAMES), through.play(CUT_NAMES)
-    assert theirs[0] == ours[0] and [kind for kind, _ in theirs[1]] == ["2", "D", "C", "Z"]
-    assert error_of(ours[1])["C"] == "26000"
+    assert theirs == ours and [kind for kind, _ in ours[1]] == ["2", "D", "C", "Z"]

@@ -129,6 +129,25 @@ static void a_name_finds_what_was_prepared_last_under_it(void **state)
     decision_free(two);
 }
 
+static void a_name_counts_as_far_as_the_server_reads_it(void **state)
+{
+    struct fixture *f = *state;
+    struct decision *one = decide(f, "select 1", TEXT_UTF8), *two = decide(f, "select 2", TEXT_UTF8);
+    char name[80];
+    memset(name, 'n', sizeof name);
+    name[70] = '\0';
+    assert_int_equal(prepared_put(&f->set, name, one, 1), 0);
+    name[66] = 'x';
+    assert_int_equal(prepared_put(&f->set, name, two, 2), 0);
+    name[63] = '\0';
+    assert_ptr_equal(prepared_find(&f->set, name)->decision, two);
+    assert_int_equal(f->set.table.count, 1);
+    name[62] = '\0';
+    assert_null(prepared_find(&f->set, name));
+    decision_free(one);
+    decision_free(two);
+}
+
 static void a_closed_name_is_remembered_for_a_while(void **state)
 {
     struct fixture *f = *state;
@@ -217,6 +236,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(no_rule_allows_what_blinds_the_parser, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_name_finds_what_was_prepared_last_under_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_name_counts_as_far_as_the_server_reads_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_closed_name_is_remembered_for_a_while, set_up, tear_down),
         cmocka_unit_test_setup_teardown(as_many_as_the_limit_fit_and_not_one_more, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_name_beyond_its_limit_does_not_fit, set_up, tear_down),

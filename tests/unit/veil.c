@@ -387,6 +387,31 @@ static void cursors_and_prepared_statements_have_the_columns_that_they_were_made
     veil_free(veil);
 }
 
+static void names_that_begin_alike_are_one_name_as_for_the_server(void **state)
+{
+    (void)state;
+    char one[80], two[80];
+    memset(one, 'n', sizeof one);
+    memset(two, 'n', sizeof two);
+    one[63] = 'a', two[63] = 'b', one[64] = two[64] = '\0';
+    struct fate shown[] = { SHOWN }, masked[] = { MASKED };
+    struct lineage before = lineage_of(LINEAGE_ROWS, shown, 1), after = lineage_of(LINEAGE_ROWS, masked, 1);
+    struct veil *veil = veil_of();
+    struct buffer out;
+    buffer_init(&out, OUT);
+    assert_int_equal(veil_parse(veil, one, &before), 0);
+    assert_int_equal(veil_close(veil, 'S', two), 0);
+    assert_int_equal(veil_parse(veil, two, &after), 0);
+    struct veil_formats text = { .how = FORMATS_TEXT };
+    assert_int_equal(veil_bind(veil, two, one, NULL, &text), 0);
+    assert_int_equal(veil_execute(veil, one), 0);
+    for (const char *types = "1312"; *types; types++)
+        assert_int_equal(answer(veil, message_of((uint8_t)*types), NULL), VEIL_PASS);
+    assert_int_equal(answer(veil, row(1, "a@b.c"), &out), VEIL_REPLACED);
+    buffer_free(&out);
+    veil_free(veil);
+}
+
 static void rows_of_what_nobody_made_are_masked_whole(void **state)
 {
     (void)state;
@@ -525,6 +550,7 @@ int main(void)
         cmocka_unit_test(null_of_something_computed_is_masked_too),
         cmocka_unit_test(what_the_server_did_not_confirm_does_not_count),
         cmocka_unit_test(cursors_and_prepared_statements_have_the_columns_that_they_were_made_with),
+        cmocka_unit_test(names_that_begin_alike_are_one_name_as_for_the_server),
         cmocka_unit_test(rows_of_what_nobody_made_are_masked_whole),
         cmocka_unit_test(answers_to_nothing_are_faults),
         cmocka_unit_test(rows_that_do_not_add_up_are_faults),
