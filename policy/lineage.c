@@ -256,7 +256,12 @@ static void follow_costs(struct follow *f, const ExplainStmt *explain)
 /* Of what is explained only the plan is shown; conditions tell of the table by its estimates all the same. */
 static int follow_explain(struct follow *f, const ExplainStmt *explain)
 {
-    (void)query_rows(f, NULL, explain->query);
+    const Node *query = IsA(explain->query, DeclareCursorStmt)
+                            ? ((const DeclareCursorStmt *)explain->query)->query
+                            : explain->query;
+    const struct rows *rows = query_rows(f, NULL, query);
+    if (rows && is_into(query))
+        unmask_all(f, rows, "a new table");
     follow_utility(f, explain->query); /* EXECUTE */
     if (IsA(explain->query, CreateTableAsStmt))
         (void)follow_create_as(f, (const CreateTableAsStmt *)explain->query);

@@ -133,9 +133,9 @@ static struct rows *from_function(struct follow *f, struct nest *nest, const Ran
     if (rows->known)
         rows->any = FATE_SHOWN;
     rows = renamed(rows, range->alias);
-    const FuncCall *call = sql_only_function(range);
-    const char *alias = range->alias ? range->alias->aliasname : call ? strVal(llast(call->funcname)) : NULL;
-    add_item(nest, alias, NULL, rows);
+    const List *first = linitial(range->functions);
+    const char *alias = range->alias ? range->alias->aliasname : expression_name(linitial(first));
+    add_item(nest, alias, NULL, rows)->nameless = !alias;
     return rows;
 }
 
@@ -223,21 +223,34 @@ static void hide(struct item **from)
         item->hidden = true;
 }
 
+/* Not all of the names are known. */
+static bool is_unclear(const struct rows *rows)
+{
+    for (size_t i = 0; i < rows->n; i++)
+        if (!rows->names[i])
+            return true;
+    return !rows->known;
+}
+
 static struct rows *from_join(struct follow *f, struct nest *nest, const JoinExpr *join)
 {
     struct item **first = nest->last;
     const struct rows *left = from_item(f, nest, join->larg);
     const struct rows *right = from_item(f, nest, join->rarg);
-    bool unclear = join->isNatural && (!left->known || !right->known);
+    bool unclear = join->isNatural && (is_unclear(left) || is_unclear(right));
     const List *names = join->isNatural ? common_names(left, right) : join->usingClause;
     struct rows *merged = merged_columns(f, names, left, right);
     struct rows *rows = rows_copy(merged);
     append_rest(rows, left, names);
     append_rest(rows, right, names);
     rows->known = rows->known && !unclear;
-    if (unclear)
+    if (unclear) {
+        rows->any = fate_mix(rows_all(left), rows_all(right));
         compare(f, rows_all(left), rows_all(right), "a column of NATURAL JOIN");
-    expression_condition(f, nest, join->quals);
+    }
+    /* ON sees the two sides, and outer queries, but nothing else that stands in this FROM. */
+    const struct nest sides = { .outer = nest->outer, .items = *first };
+    expression_condition(f, &sides, join->quals);
     if (join->join_using_alias)
         add_item(nest, join->join_using_alias->aliasname, NULL, merged)->only_qualified = true;
     if (join->alias) {
@@ -261,8 +274,8 @@ static struct rows *from_known(struct follow *f, struct nest *nest, const Node *
         return from_table_function(f, nest, (const RangeTableFunc *)node);
     case T_RangeTableSample: {
         const RangeTableSample *sample = (const RangeTableSample *)node;
-        expression_condition(f, nest, (const Node *)sample->args);
-        expression_condition(f, nest, sample->repeatable);
+        expression_condition(f, nest->outer, (const Node *)sample->args); /* nothing here is in sight */
+        expression_condition(f, nest->outer, sample->repeatable);
         return from_item(f, nest, sample->relation);
     }
     case T_JoinExpr:
@@ -282,7 +295,7 @@ static struct rows *from_item(struct follow *f, struct nest *nest, const Node *n
     if (!rows) {
         rows = rows_new(false);
         rows->any = fate_worst(f);
-        add_item(nest, NULL, NULL, rows);
+        add_item(nest, NULL, NULL, rows)->nameless = true;
     }
     return rows;
 }
@@ -312,10 +325,7 @@ static enum sight see(const struct rows *rows, const char *name, struct fate *re
 {
     if (!rows_find(rows, name, ret))
         return NOT_SEEN;
-    for (size_t i = 0; i < rows->n; i++)
-        if (rows->names[i] && strcmp(rows->names[i], name) == 0)
-            return SEEN;
-    return MAYBE_SEEN;
+    return rows_have(rows, name) ? SEEN : MAYBE_SEEN;
 }
 
 /* A column of this level; what is found is added to *fate. */
@@ -358,10 +368,13 @@ bool nest_finds(const struct nest *nest, const char *name, struct fate *ret)
 static const struct item *find_item(const struct nest *nest, const char *schema, const char *alias)
 {
     for (; nest; nest = nest->outer)
-        for (const struct item *item = nest->items; item; item = item->next)
+        for (const struct item *item = nest->items; item; item = item->next) {
             if (!item->hidden && item->alias && strcmp(item->alias, alias) == 0 &&
                 (!schema || (item->schema && strcmp(item->schema, schema) == 0)))
                 return item;
+            if (item->nameless)
+                return NULL; /* it may be this one */
+        }
     return NULL;
 }
 
@@ -418,7 +431,7 @@ struct fate nest_column(struct follow *f, const struct nest *nest, const ColumnR
 void nest_star(struct follow *f, const struct nest *nest, const ColumnRef *reference, struct rows *rows)
 {
     const struct item *item = NULL;
-    if (list_length(reference->fields) == 1) {
+    if (list_length(reference->fields) == 1 && nest && nest->star) {
         append(rows, nest->star);
         return;
     }

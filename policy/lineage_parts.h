@@ -8,7 +8,7 @@
 
 /* Columns of something: a FROM item, a CTE, a query's output. */
 struct rows {
-    const char **names;
+    const char **names; /* NULL: it may be called anything */
     struct fate *fates;
     size_t n, capacity;
     bool known;      /* these are all, in this order */
@@ -20,6 +20,7 @@ struct item {
     struct item *next;          /* in the order of the text */
     const char *alias, *schema; /* schema: of a table without an alias; else NULL */
     struct rows *rows;
+    bool nameless;       /* it may be called anything */
     bool hidden;         /* its columns can only be named through the join above it */
     bool only_qualified; /* JOIN … USING (…) AS alias: its columns are there already */
 };
@@ -61,6 +62,8 @@ void rows_append(struct rows *rows, const char *name, struct fate fate);
 void rows_rename(struct rows *rows, const List *names);
 struct rows *rows_copy(const struct rows *rows);
 struct fate rows_all(const struct rows *rows);
+/* Whether there is certainly one of that name. */
+bool rows_have(const struct rows *rows, const char *name);
 /* The column of that name; false when there is none, and it can't be one that is unknown. */
 bool rows_find(const struct rows *rows, const char *name, struct fate *ret);
 /* Either value: a set operation, or columns that a join has merged. */
@@ -127,8 +130,12 @@ void nest_star(struct follow *f, const struct nest *nest, const ColumnRef *refer
 struct fate expression_fate(struct follow *f, const struct nest *nest, const Node *node);
 /* Its condition decides about rows. */
 void expression_condition(struct follow *f, const struct nest *nest, const Node *node);
-/* What PostgreSQL calls a column without AS (FigureColname). */
+/* ---- lineage_name.c ---- */
+
+/* What PostgreSQL calls a column without AS (FigureColname). NULL: it may be anything, as of (SELECT * …). */
 const char *expression_name(const Node *node);
+/* x.* */
+bool column_is_star(const Node *value);
 
 /* ---- lineage_total.c: what tells nothing but its result ---- */
 

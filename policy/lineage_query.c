@@ -84,20 +84,25 @@ static void open_with(struct follow *f, const struct nest *outer, const WithClau
 
 /* ---- SELECT ---- */
 
-static void add_target(struct follow *f, const struct nest *nest, const ResTarget *target, struct rows *rows)
+static void add_value(struct follow *f, const struct nest *nest, const Node *value, const char *name,
+                      struct rows *rows)
 {
-    const Node *value = target->val;
-    if (IsA(value, ColumnRef) && IsA(llast(((const ColumnRef *)value)->fields), A_Star)) {
+    if (column_is_star(value) && IsA(value, ColumnRef)) {
         nest_star(f, nest, (const ColumnRef *)value, rows);
         return;
     }
     struct fate fate = expression_fate(f, nest, value);
-    if (IsA(value, A_Indirection) && IsA(llast(((const A_Indirection *)value)->indirection), A_Star)) {
+    if (column_is_star(value)) {
         rows->known = false; /* (row).*: as many as its type has */
         rows->any = fate_mix(rows->any, fate);
         return;
     }
-    rows_append(rows, target->name ? target->name : expression_name(value), fate);
+    rows_append(rows, name, fate);
+}
+
+static void add_target(struct follow *f, const struct nest *nest, const ResTarget *target, struct rows *rows)
+{
+    add_value(f, nest, target->val, target->name ? target->name : expression_name(target->val), rows);
 }
 
 static void add_targets(struct follow *f, const struct nest *nest, const List *targets, struct rows *rows)
@@ -149,8 +154,11 @@ static void keys(struct follow *f, const struct nest *nest, const struct rows *o
         const Node *node = lfirst(cell);
         if (!node)
             continue;
-        if (IsA(node, GroupingSet)) {
-            keys(f, nest, output, ((const GroupingSet *)node)->content, grouping);
+        const List *inner = IsA(node, GroupingSet)           ? ((const GroupingSet *)node)->content
+                            : grouping && IsA(node, RowExpr) ? ((const RowExpr *)node)->args
+                                                             : NIL;
+        if (inner) { /* GROUP BY (1, x) is GROUP BY 1, x */
+            keys(f, nest, output, inner, grouping);
             continue;
         }
         if (IsA(node, SortBy))
@@ -167,14 +175,17 @@ static struct rows *values_rows(struct follow *f, const struct nest *nest, const
     struct rows *rows = rows_new(true);
     const ListCell *outer, *inner;
     foreach (outer, lists) {
-        size_t i = 0;
-        foreach (inner, (const List *)lfirst(outer)) {
-            struct fate fate = expression_fate(f, nest, lfirst(inner));
+        struct rows *line = rows_new(true);
+        foreach (inner, (const List *)lfirst(outer))
+            add_value(f, nest, lfirst(inner), NULL, line);
+        for (size_t i = 0; i < line->n; i++)
             if (i < rows->n)
-                rows->fates[i] = fate_beside(rows->fates[i], fate);
+                rows->fates[i] = fate_beside(rows->fates[i], line->fates[i]);
             else
-                rows_append(rows, psprintf("column%zu", i + 1), fate);
-            i++;
+                rows_append(rows, psprintf("column%zu", i + 1), line->fates[i]);
+        if (!line->known) {
+            rows->any = fate_mix(rows->any, rows_all(line));
+            rows->known = false;
         }
     }
     return rows;
@@ -225,16 +236,26 @@ static struct rows *plain_rows(struct follow *f, const struct nest *outer, const
     keys(f, &nest, rows, select->sortClause, false);
     foreach (cell, select->windowClause)
         (void)expression_fate(f, &nest, lfirst(cell));
-    if (select->valuesLists)
-        return values_rows(f, outer, select->valuesLists);
+    return rows;
+}
+
+/* VALUES, and what its ORDER BY compares. */
+static struct rows *listed_rows(struct follow *f, const struct nest *outer, const SelectStmt *select)
+{
+    struct nest nest;
+    struct rows *rows = values_rows(f, outer, select->valuesLists);
+    nest_init(&nest, outer);
+    nest_add(&nest, "*VALUES*", NULL, rows);
+    keys(f, &nest, rows, select->sortClause, false);
     return rows;
 }
 
 static struct rows *select_rows(struct follow *f, const struct nest *outer, const SelectStmt *select)
 {
     open_with(f, outer, select->withClause);
-    struct rows *rows =
-        select->op == SETOP_NONE ? plain_rows(f, outer, select) : set_operation_rows(f, outer, select);
+    struct rows *rows = select->op != SETOP_NONE ? set_operation_rows(f, outer, select)
+                        : select->valuesLists    ? listed_rows(f, outer, select)
+                                                 : plain_rows(f, outer, select);
     expression_condition(f, outer, select->limitCount);
     expression_condition(f, outer, select->limitOffset);
     return rows;
@@ -374,6 +395,8 @@ static void when_clause(struct follow *f, const struct nest *nest, const MergeSt
     size_t i = 0;
     foreach (cell, when->values) {
         struct fate fate = expression_fate(f, nest, lfirst(cell));
+        if (column_is_star(lfirst(cell))) /* several columns */
+            follow_unmask(f, fate, merge->relation->relname);
         const char *column = i < (size_t)list_length(when->targetList)
                                  ? ((const ResTarget *)list_nth(when->targetList, (int)i))->name
                              : i < target->n && target->known ? target->names[i]

@@ -77,12 +77,21 @@ struct fate rows_all(const struct rows *rows)
     return all;
 }
 
+bool rows_have(const struct rows *rows, const char *name)
+{
+    for (size_t i = 0; i < rows->n; i++)
+        if (rows->names[i] && strcmp(rows->names[i], name) == 0)
+            return true;
+    return false;
+}
+
 bool rows_find(const struct rows *rows, const char *name, struct fate *ret)
 {
     struct fate fate = rows->any;
     bool found = !rows->known;
+    bool named = rows_have(rows, name); /* else it may be one whose name is not known */
     for (size_t i = 0; i < rows->n; i++)
-        if (rows->names[i] && strcmp(rows->names[i], name) == 0) {
+        if (named ? rows->names[i] && strcmp(rows->names[i], name) == 0 : !rows->names[i]) {
             fate = found ? fate_either(fate, rows->fates[i]) : rows->fates[i];
             found = true;
         }
