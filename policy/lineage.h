@@ -79,6 +79,7 @@ struct lineage {
     const struct mask *predicate; /* a masked column decides which rows, groups or order there are; or NULL */
     const struct mask *unmask; /* a masked value is written to where it is not masked, or passed to a function
                                   that may keep it; or NULL */
+    bool quotes;               /* its errors may quote rows of masked tables that it does not name */
     bool guesses; /* it is a write: a constraint compares a value of one's own with masked ones */
     char *predicate_what, *unmask_what; /* the column, for messages; or NULL */
     bool wanted;                        /* the catalog has to be asked first: follow again then */

@@ -48,6 +48,7 @@ struct follow {
     size_t origins_room;
     bool no_memory;
     bool temporary;              /* something in sight may be temporary, which the catalog does not show */
+    bool writes;                 /* what is being followed is written to */
     bool opaque;                 /* it calls a function that may read anything */
     unsigned sources;            /* columns that come from columns, within each other */
     const struct mask *rewrites; /* a masked value is overwritten; or NULL */

@@ -303,8 +303,10 @@ static struct rows *returning_rows(struct follow *f, const struct nest *nest, co
 static void add_target_table(struct follow *f, struct nest *nest, const RangeVar *target)
 {
     const Alias *alias = target->alias;
-    nest_add(nest, alias ? alias->aliasname : target->relname, alias ? NULL : target->schemaname,
-             table_rows(f, target));
+    f->writes = true;
+    struct rows *rows = table_rows(f, target);
+    f->writes = false;
+    nest_add(nest, alias ? alias->aliasname : target->relname, alias ? NULL : target->schemaname, rows);
 }
 
 static void insert_columns(struct follow *f, const InsertStmt *insert, const struct rows *source)

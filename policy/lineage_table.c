@@ -73,8 +73,24 @@ static bool is_view(const struct catalog_relation *relation)
     return relation->kind == 'v' || relation->kind == 'm';
 }
 
+/* Rows of others go or change along, by foreign keys; when they may not, the error quotes them whole. */
+static void follow_along(struct follow *f, const struct catalog_relation *relation)
+{
+    f->writes = false;
+    for (size_t i = 0; i < relation->n_followers; i++) {
+        RangeVar *table = palloc0(sizeof *table);
+        NodeSetTag(table, T_RangeVar);
+        table->schemaname = pstrdup(relation->followers[i].schema);
+        table->relname = pstrdup(relation->followers[i].name);
+        f->out->quotes |= rows_all(table_rows(f, table)).mask != NULL;
+    }
+    f->writes = true;
+}
+
 static struct rows *relation_rows(struct follow *f, const struct catalog_relation *relation)
 {
+    if (f->writes)
+        follow_along(f, relation);
     struct rows *rows = rows_new(!relation->overflow);
     bool system = relation->oid < CATALOG_PINNED;
     struct rows *definition = NULL;

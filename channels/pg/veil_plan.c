@@ -22,7 +22,7 @@ int veil_plan_new(const struct lineage *lineage, const struct mask *worst, struc
     if (!lineage)
         plan->lineage.any = (struct fate){ .mask = worst, .computed = true };
     plan->hides_texts = (plan->lineage.any.mask && !plan->lineage.any.missing) || plan->lineage.predicate ||
-                        plan->lineage.unmask;
+                        plan->lineage.unmask || plan->lineage.quotes;
     for (size_t i = 0; i < plan->lineage.n_origins; i++)
         plan->hides_texts |= plan->lineage.origins[i].fate.mask != NULL;
     *ret = plan;

@@ -22,7 +22,7 @@ MASKS = [{"name": "ids", "roles": ["agent"], "columns": ["*.m_uuid"], "with": "h
 TEARDOWN = """
 drop materialized view leak_stored; drop view leak_view_2, leak_view; drop procedure leak_proc(text);
 drop function leak_fn(int), leak_fixed(), leak_rows(), leak_shouts(), leak_opens(), leak_owner(int);
-drop table leak_added, leak_refers_2, leak_refers, leak_key, leak_made, leak_amounts, leak_owned, leak_owned_int, leak_narrow, leak_domains, leak_routed;
+drop table leak_member, leak_org, leak_added, leak_refers_2, leak_refers, leak_key, leak_made, leak_amounts, leak_owned, leak_owned_int, leak_narrow, leak_domains, leak_routed;
 drop operator || (int4, int4);
 drop table leak, leak_plain, leak_parent, leak_heir, leak_base, leak_ranges, leak_unique, leak_loud; drop function leak_tells();
 drop type leak_mood, leak_pair; drop domain leak_domain;

@@ -54,6 +54,7 @@ static const struct catalog_column tables[] = { COLUMN(1, "relname"), COLUMN(2, 
                                                 COLUMN(3, "n_tup_hot_upd") };
 static const struct catalog_column stats[] = { COLUMN(1, "tablename"), COLUMN(2, "most_common_vals") };
 static const struct catalog_column activity[] = { COLUMN(1, "pid"), COLUMN(2, "state"), COLUMN(3, "query") };
+static const struct catalog_name orgs_followers[] = { { "public", "orders" }, { "public", "users" } };
 static const struct catalog_name parents[] = { { "public", "users" } };
 
 #define TABLE(number, in, called, list, tied, n)                                                             \
@@ -102,6 +103,23 @@ static const struct catalog_relation relations[] = {
       .n_columns = 2,
       .ancestors = parents,
       .n_ancestors = 1 },
+    { .oid = 20015,
+      .schema = "public",
+      .name = "orgs",
+      .owner = "o",
+      .kind = 'r',
+      .columns = refers,
+      .n_columns = 1,
+      .followers = orgs_followers,
+      .n_followers = 2 },
+    { .oid = 20016,
+      .schema = "public",
+      .name = "v_orgs",
+      .owner = "o",
+      .kind = 'v',
+      .columns = refers,
+      .n_columns = 1,
+      .definition = " SELECT id FROM public.orgs;" },
     TABLE(20010, "public", "accounts", accounts, account_ties, 9),
     TABLE(20011, "public", "refers", refers, refers_ties, 1),
     TABLE(20012, "public", "routed", routed, routed_ties, 1),
@@ -246,6 +264,8 @@ static void describe(const struct lineage *lineage, char *out, size_t size)
         assert_int_equal(buffer_printf(&text, lineage->guesses ? " ! guess" : " ! predicate"), 0);
     if (lineage->unmask)
         assert_int_equal(buffer_printf(&text, " ! unmask"), 0);
+    if (lineage->quotes)
+        assert_int_equal(buffer_printf(&text, " ! quotes"), 0);
     assert_int_equal(buffer_put_u8(&text, 0), 0);
     snprintf(out, size, "%s", (const char *)buffer_head(&text) + 1);
     buffer_free(&text);

@@ -66,4 +66,7 @@ create statistics leak_statistics on m_int4, grp from leak;
 create table leak_added (id int primary key, m_int4 int, bonus int, other int); insert into leak_added values (1, 1739462851, 0, 0);
 create index leak_added_index on leak_added ((m_int4 + bonus)); create index leak_added_where on leak_added (id) where m_int4 + other > 0;
 create procedure leak_proc(inout x text) language plpgsql as $$ begin x := (select m_text from leak where id = 1); end $$;
+create table leak_org (id int primary key); insert into leak_org values (1), (2);
+create table leak_member (id int primary key, org int not null references leak_org on delete set null on update cascade, m_text text, check (org < 100));
+insert into leak_member values (1, 1, 'kanarienvogel member');
 analyze leak;
