@@ -449,11 +449,17 @@ static int follow_tree(void *owner, const List *tree)
     lineages->items = calloc(n ? n : 1, sizeof *lineages->items);
     if (!lineages->items)
         return -ENOMEM;
+    size_t left = LINEAGE_WORK_ALL;
     for (int i = 0; lineages->count < n; i++) {
+        void *memory = sql_tree_part_begin();
         struct follow f = { .scope = request->scope,
                             .masks = request->masks,
+                            .work_max = left < LINEAGE_WORK_MAX ? left : LINEAGE_WORK_MAX,
+                            .memory = memory,
                             .out = &lineages->items[lineages->count++] };
         int r = follow_statement(&f, ((const RawStmt *)list_nth(tree, i))->stmt);
+        sql_tree_part_end(memory);
+        left -= f.work < left ? f.work : left;
         if (r < 0 || f.no_memory)
             return r < 0 ? r : -ENOMEM;
     }

@@ -13,10 +13,12 @@
 #include "policy/masks.h"
 
 enum {
-    LINEAGE_DEPTH_MAX = 500,       /* nesting that is followed; what is deeper sees everything */
-    LINEAGE_COLUMNS_MAX = 1664,    /* of one query, as PostgreSQL has it */
-    LINEAGE_VIEWS_MAX = 32,        /* views within views */
-    LINEAGE_WORK_MAX = 250 * 1000, /* steps for one statement */
+    LINEAGE_DEPTH_MAX = 500,        /* nesting that is followed; what is deeper sees everything */
+    LINEAGE_COLUMNS_MAX = 1664,     /* of one query, as PostgreSQL has it */
+    LINEAGE_VIEWS_MAX = 32,         /* views within views */
+    LINEAGE_WORK_MAX = 250 * 1000,  /* steps for one statement, and columns of tables that it names */
+    LINEAGE_WORK_ALL = 5000 * 1000, /* … for all of a string */
+    LINEAGE_MEMORY_MAX = 128 << 20, /* bytes for one statement */
 };
 
 /* Of one column. */

@@ -4,6 +4,8 @@
 #include <string.h>
 #include "policy/sql_tree.h"
 
+enum { NAMES_PER_STEP = 64 }; /* to compare */
+
 void nest_init(struct nest *nest, const struct nest *outer)
 {
     *nest = (struct nest){ .outer = outer };
@@ -237,6 +239,8 @@ static struct rows *from_join(struct follow *f, struct nest *nest, const JoinExp
     struct item **first = nest->last;
     const struct rows *left = from_item(f, nest, join->larg);
     const struct rows *right = from_item(f, nest, join->rarg);
+    if (join->isNatural || join->usingClause)
+        f->work += left->n * right->n / NAMES_PER_STEP;
     bool unclear = join->isNatural && (is_unclear(left) || is_unclear(right));
     const List *names = join->isNatural ? common_names(left, right) : join->usingClause;
     struct rows *merged = merged_columns(f, names, left, right);
@@ -329,11 +333,12 @@ static enum sight see(const struct rows *rows, const char *name, struct fate *re
 }
 
 /* A column of this level; what is found is added to *fate. */
-static enum sight find_column(const struct nest *nest, const char *name, struct fate *fate)
+static enum sight find_column(struct follow *f, const struct nest *nest, const char *name, struct fate *fate)
 {
     enum sight sight = NOT_SEEN;
     for (const struct item *item = nest->items; item; item = item->next) {
         struct fate own;
+        f->work += 1 + item->rows->n / NAMES_PER_STEP;
         enum sight seen = item->hidden || item->only_qualified ? NOT_SEEN : see(item->rows, name, &own);
         if (seen == NOT_SEEN)
             continue;
@@ -346,12 +351,12 @@ static enum sight find_column(const struct nest *nest, const char *name, struct 
 /* As colNameToVar() and transformColumnRef() do: a column of the innermost level that has it, and only when
  * none has one, something in FROM as a whole row. What is called like a system column may be an outer query's
  * own column, where the inner one has no table. What may be several of these is all of them. */
-bool nest_finds(const struct nest *nest, const char *name, struct fate *ret)
+bool nest_finds(struct follow *f, const struct nest *nest, const char *name, struct fate *ret)
 {
     bool found = nest && nest->items && is_system_column(name);
     *ret = FATE_SHOWN;
     for (const struct nest *level = nest; level; level = level->outer) {
-        enum sight sight = find_column(level, name, ret);
+        enum sight sight = find_column(f, level, name, ret);
         if (sight == SEEN)
             return true;
         found = found || sight == MAYBE_SEEN;
@@ -418,7 +423,7 @@ struct fate nest_column(struct follow *f, const struct nest *nest, const ColumnR
     struct fate fate;
     if (item)
         return name ? item_column(f, item, name) : rows_all(item->rows);
-    if (n == 1 && name && nest_finds(nest, name, &fate))
+    if (n == 1 && name && nest_finds(f, nest, name, &fate))
         return fate;
     if (n == 1 && name) {
         fate = fate_worst(f);

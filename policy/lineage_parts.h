@@ -44,7 +44,8 @@ struct follow {
     struct lineage *out;
     const struct cte *ctes;
     unsigned depth, views;
-    size_t work;
+    size_t work, work_max;
+    const void *memory; /* a part (sql_tree.h) */
     size_t origins_room;
     bool no_memory;
     bool temporary;              /* something in sight may be temporary, which the catalog does not show */
@@ -77,6 +78,8 @@ struct fate fate_mix(struct fate a, struct fate b);
 /* The strictest there is: what nothing is known about. */
 struct fate fate_worst(struct follow *f);
 static const struct fate FATE_SHOWN = { .mask = NULL };
+/* Work or memory have come to their end. */
+bool follow_exhausted(const struct follow *f);
 /* Goes one level deeper; false when it is time to assume the worst. */
 bool follow_enter(struct follow *f);
 void follow_leave(struct follow *f);
@@ -121,7 +124,7 @@ void nest_add(struct nest *nest, const char *alias, const char *schema, struct r
 /* The fate of [schema.][alias.]column, or of a whole row, or a call that looks like a column. */
 struct fate nest_column(struct follow *f, const struct nest *nest, const ColumnRef *reference);
 /* A bare name; false when nothing in sight is called that. */
-bool nest_finds(const struct nest *nest, const char *name, struct fate *ret);
+bool nest_finds(struct follow *f, const struct nest *nest, const char *name, struct fate *ret);
 /* The columns of * or alias.*; adds them. */
 void nest_star(struct follow *f, const struct nest *nest, const ColumnRef *reference, struct rows *rows);
 

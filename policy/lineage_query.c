@@ -141,7 +141,7 @@ static struct fate key_fate(struct follow *f, const struct nest *nest, const str
         return fate;
     const char *name = bare_name(node);
     bool is_output = name && rows_find(output, name, &fate);
-    if (name && nest && nest_finds(nest, name, &named))
+    if (name && nest && nest_finds(f, nest, name, &named))
         return is_output ? fate_either(fate, named) : named;
     return is_output ? fate : expression_fate(f, nest, node);
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "policy/sql_tree.h"
 
 enum { ROWS_FIRST = 16 };
 
@@ -141,9 +142,14 @@ struct fate fate_worst(struct follow *f)
     return (struct fate){ .mask = mask_set_worst(f->masks), .computed = true };
 }
 
+bool follow_exhausted(const struct follow *f)
+{
+    return f->work >= f->work_max || sql_tree_part_size(f->memory) > LINEAGE_MEMORY_MAX;
+}
+
 bool follow_enter(struct follow *f)
 {
-    if (f->depth >= LINEAGE_DEPTH_MAX || f->work >= LINEAGE_WORK_MAX)
+    if (f->depth >= LINEAGE_DEPTH_MAX || follow_exhausted(f))
         return false;
     f->depth++;
     f->work++;

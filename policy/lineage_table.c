@@ -73,6 +73,8 @@ static bool is_view(const struct catalog_relation *relation)
     return relation->kind == 'v' || relation->kind == 'm';
 }
 
+enum { TIES_PER_STEP = 16 };
+
 /* Rows of others go or change along, by foreign keys; when they may not, the error quotes them whole. */
 static void follow_along(struct follow *f, const struct catalog_relation *relation)
 {
@@ -91,6 +93,7 @@ static struct rows *relation_rows(struct follow *f, const struct catalog_relatio
 {
     if (f->writes)
         follow_along(f, relation);
+    f->work += relation->n_columns * (1 + relation->n_ties / TIES_PER_STEP);
     struct rows *rows = rows_new(!relation->overflow);
     bool system = relation->oid < CATALOG_PINNED;
     struct rows *definition = NULL;
@@ -157,6 +160,8 @@ struct rows *table_rows(struct follow *f, const RangeVar *relation)
     memset(&meaning, 0, sizeof meaning);
     switch (scope_relation(f->scope, relation->schemaname, relation->relname, &meaning)) {
     case CATALOG_FOUND:
+        if (follow_exhausted(f))
+            break;
         return meaning_rows(f, &meaning);
     case CATALOG_WANTED:
         f->out->wanted = true;

@@ -189,6 +189,21 @@ int sql_tree_with(const char *sql, sql_tree_handler *handler, void *owner)
     return r;
 }
 
+void *sql_tree_part_begin(void)
+{
+    return pg_query_enter_memory_context();
+}
+
+size_t sql_tree_part_size(const void *part)
+{
+    return ((const MemoryContextData *)part)->mem_allocated;
+}
+
+void sql_tree_part_end(void *part)
+{
+    pg_query_exit_memory_context(part);
+}
+
 const List *sql_tree_inside(const char *sql)
 {
     PgQueryInternalParsetreeAndError parsed = RAW_PARSE(sql);

@@ -12,3 +12,8 @@ MUST_USE int sql_tree_with(const char *sql, sql_tree_handler *handler, void *own
 const List *sql_tree_inside(const char *sql);
 /* The one function of FROM f(…), or NULL for ROWS FROM and expressions. */
 const FuncCall *sql_only_function(const RangeFunction *range);
+/* A handler's memory for a part of its work, which goes with it. Parts follow each other; between them, and
+ * after the last one, the handler may not allocate. */
+void *sql_tree_part_begin(void);
+size_t sql_tree_part_size(const void *part);
+void sql_tree_part_end(void *part);
