@@ -45,17 +45,25 @@ static const char plain_command[] = "exec sh -c '" SAY_HELLO FIND_SHELL(
 
 #define PREPARE                                                                                              \
     "unset PS1 PS2 HISTFILE;PS1= PS2= PS4='+ ';case ${BASH_VERSION-} in ?*)set +o history;;esac;"            \
-    "_ghw=0;_ghq=0;_ghX=$(printf '\\377');_ghN=$(printf '\\nx');_ghN=${_ghN%x};"
+    "_ghw=0;_ghq=0;_ghX=$(printf '\\377');"
 #define SAVE_MODE                                                                                            \
     "case $_ghw in 1);;*)_ghl=$(stty -g);case $_ghl in *:*)_ghs=$_ghl;;esac;_ghw=1;;esac;" QUIET ";"
-/* Behind "R;": number;status;lines */
-#define TAKE_COMMAND                                                                                         \
-    "_ghl=${_ghl#*\\;};_ghq=${_ghl%%\\;*};_ghl=${_ghl#*\\;};_ghr=${_ghl%%\\;*};_ghn=${_ghl#*\\;};"           \
-    "IFS= read -r _gh;while [ \"$_ghn\" -gt 1 ];"                                                            \
-    "do IFS= read -r _ghl;_gh=$_gh$_ghN$_ghl;_ghn=$((_ghn-1));done;"
 /* When the bastion's side is gone, or can't be opened any more, the function would be called again and again,
  * and `exit` may be refused because of stopped jobs. */
-#define DIE        "kill -KILL $$"
+#define DIE "kill -KILL $$"
+
+/* A job in the background may set the terminal's mode whenever it likes, and so have characters of what the
+ * bastion sends left out, or changed (VERASE, VKILL, IUCLC, …). Therefore a command is octal escapes, and its
+ * length is said in letters that are nowhere else in what is sent: what a mode takes away of the one, it
+ * can't take away of the other so that they fit. Behind "R;": length;number;status */
+#define TAKE_COMMAND                                                                                         \
+    "_ghl=${_ghl#*\\;};_ghn=${_ghl%%\\;*};_ghl=${_ghl#*\\;};_ghq=${_ghl%%\\;*};_ghr=${_ghl#*\\;};"           \
+    "IFS= read -r _gh;_ghb=${#_gh};_ghl=;while [ ${#_ghl} -lt 18 ];"                                         \
+    "do case $((_ghb%2)) in 1)_ghl=z$_ghl;;*)_ghl=y$_ghl;;esac;_ghb=$((_ghb/2));done;"                       \
+    "case $_ghn in $_ghl)_gh=$(printf \"$_gh.\");_gh=${_gh%.};;"                                             \
+    "*)printf 'gatehouse: the mode of the terminal was changed under a command; this shell ends\\r\\n';" DIE \
+    ";;esac;"
+
 #define BEGIN_TURN "_gh(){ _ghr=$?;_gh=;_ghk=0;{ "
 #define END_TURN   "case $_ghk in 1);;*)" DIE ";;esac;return \"$_ghr\";}"
 

@@ -11,7 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BEGIN = 0x01, END = 0x02, STAMP = 0xff, PATH_SIZE = 4096 };
+enum {
+    BEGIN = 0x01,
+    END = 0x02,
+    STAMP = 0xff,
+    PATH_SIZE = 4096,
+    ESCAPE = 4,         /* bytes that stand for one of a command */
+    LENGTH_DIGITS = 18, /* binary */
+};
+_Static_assert(GUARDED_WAITING_MAX < 1 << LENGTH_DIGITS, "every length can be said");
 
 enum state {
     SAYS_HELLO,
@@ -129,21 +137,40 @@ static int send_sync(struct guarded_shell *shell)
     return send_text(shell, sync);
 }
 
+/* How many bytes of escapes come, in letters: guarded_script.c, TAKE_COMMAND. */
+static void say_length(char out[LENGTH_DIGITS + 1], size_t n)
+{
+    for (size_t i = LENGTH_DIGITS; i-- > 0; n /= 2)
+        out[i] = n % 2 ? 'z' : 'y';
+    out[LENGTH_DIGITS] = '\0';
+}
+
+static int send_escaped(struct guarded_shell *shell, const char *line, size_t n)
+{
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0; i++) {
+        uint8_t byte = (uint8_t)line[i];
+        char escape[ESCAPE] = { '\\', (char)('0' + (byte >> 6)), (char)('0' + (byte >> 3 & 7)),
+                                (char)('0' + (byte & 7)) };
+        r = buffer_append(&shell->waiting, escape, sizeof escape);
+    }
+    return r ? r : send_text(shell, "\n");
+}
+
 int guarded_shell_run(struct guarded_shell *shell, const char *line, size_t n, unsigned status)
 {
-    char head[64];
-    size_t lines = 1;
+    char head[96], length[LENGTH_DIGITS + 1];
     if (shell->state != IDLE)
         return -EBUSY;
-    for (size_t i = 0; i < n; i++)
-        lines += line[i] == '\n';
-    int size = snprintf(head, sizeof head, "%s%cR;%lu;%u;%zu\n", shell->terminal ? "\n" : "", STAMP,
-                        shell->number + 1, status & 0xff, lines);
-    if (n + (size_t)size + 1 > GUARDED_WAITING_MAX - buffer_size(&shell->waiting))
+    if (n > GUARDED_WAITING_MAX / ESCAPE)
+        return -ENOBUFS;
+    say_length(length, ESCAPE * n);
+    int size = snprintf(head, sizeof head, "%s%cR;%s;%lu;%u\n", shell->terminal ? "\n" : "", STAMP, length,
+                        shell->number + 1, status & 0xff);
+    if (ESCAPE * n + (size_t)size + 1 > GUARDED_WAITING_MAX - buffer_size(&shell->waiting))
         return -ENOBUFS;
     int r = buffer_append(&shell->waiting, head, (size_t)size);
-    r = r ? r : buffer_append(&shell->waiting, line, n);
-    r = r ? r : send_text(shell, "\n");
+    r = r ? r : send_escaped(shell, line, n);
     if (r)
         return r;
     shell->number++;

@@ -288,6 +288,19 @@ def test_a_line_waits_for_people(shell, anna, victim):
     assert victim.exists()
 
 
+MODES = ["icanon kill '#'", "icanon erase '#'", "icanon kill 7", "icanon erase 7", "icanon erase z kill 1",
+         "isig -noflsh intr '#'", "icanon iuclc"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_command_runs_whole_or_not_at_all_whatever_the_terminal_makes_of_it(shell, victim, mode):
+    """A job in the background may set the terminal's mode when it likes, also between a decision and its command."""
+    shell.does(f"(trap '' TTOU; sleep 0.5; stty {mode}; echo re''ady) & true", "ready")
+    shell.line(f"echo A; echo {'#' * 40}rm {victim}")
+    shell.expect(f"\\sA\\s.*{PROMPT}|\\sA\\s.*{'#' * 40}rm|was changed under a command", 20)
+    assert victim.exists()
+
+
 def test_a_function_needs_the_approval_each_time(shell, anna, victim):
     shell.line("f() { rm \"$1\"; }")
     shell.expect("waiting for approval")

@@ -112,7 +112,7 @@ static void a_command_is_sent_begins_and_ends(void **state)
     struct desk desk = { .n = 0 };
     begin(&desk, true);
     assert_int_equal(guarded_shell_run(desk.shell, "ls\nid", 5, 77), 0);
-    assert_sent(&desk, "\n\xffR;1;77;2\nls\nid\n");
+    assert_sent(&desk, "\n\xffR;yyyyyyyyyyyyyzyzyy;1;77\n\\154\\163\\012\\151\\144\n");
     assert_int_equal(guarded_shell_run(desk.shell, "ls", 2, 0), -EBUSY);
     says(&desk, MARK("T;"));
     says(&desk, MARK("B;1") "out\x01put" MARK("E;1;3;/tmp"));
@@ -237,7 +237,7 @@ static void without_a_terminal_both_streams_have_to_end(void **state)
     struct desk desk = { .n = 0 };
     begin(&desk, false);
     assert_int_equal(guarded_shell_run(desk.shell, "ls", 2, 0), 0);
-    assert_sent(&desk, "\xffR;1;0;1\nls\n");
+    assert_sent(&desk, "\xffR;yyyyyyyyyyyyyyzyyy;1;0\n\\154\\163\n");
     says(&desk, MARK("B;1") "out");
     says(&desk, MARK("E;1;2;/"));
     assert_seen(&desk, "<begun>out");
