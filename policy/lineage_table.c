@@ -25,6 +25,8 @@ static bool shows_others(const struct catalog_relation *relation, const char *co
         { "pg_stats", "n_distinct" },
         { "pg_stats", "avg_width" },
         { "pg_stats", "correlation" },
+        { "pg_stats", "elem_count_" },
+        { "pg_stats_ext_exprs", "elem_count_" },
         { "pg_stats_ext", "n_distinct" },
         { "pg_stats_ext", "dependencies" },
         { "pg_stats_ext_exprs", "avg_width" },

@@ -146,6 +146,12 @@ static int encode_csv(const uint8_t *value, size_t n, const struct copy_shape *s
 
 /* ---- lines ---- */
 
+/* In the text form a value may look like any NULL but this one, which would be a guess. */
+static bool null_is_certain(const struct copy_shape *shape)
+{
+    return shape->form == COPY_CSV || strcmp(shape->null, "\\N") == 0;
+}
+
 static bool is_null(const struct copy_shape *shape, const uint8_t *raw, size_t n)
 {
     return strlen(shape->null) == n && memcmp(shape->null, raw, n) == 0;
@@ -207,7 +213,8 @@ static int copy_line(struct line *line, const uint8_t *bytes, size_t n)
         size_t length = line->shape->form == COPY_CSV ? csv_cell_end(bytes + at, n - at, line->shape)
                                                       : text_cell_end(bytes + at, n - at, line->shape);
         struct cell cell = veil_plan_cell(line->plan, i, count, &text);
-        r = is_null(line->shape, bytes + at, length) && !veil_hides_null(cell)
+        bool shows_null = !veil_hides_null(cell) && (!cell.fate.mask || null_is_certain(line->shape));
+        r = shows_null && is_null(line->shape, bytes + at, length)
                 ? buffer_append(line->out, bytes + at, length)
                 : put_cell(line, cell, bytes + at, length);
         at += length;

@@ -52,7 +52,8 @@ static const struct catalog_column odd[] = { COLUMN(1, "id"),
                                              { .name = "ssn", .number = 3, .type = 1009, .class = 'd' } };
 static const struct catalog_column tables[] = { COLUMN(1, "relname"), COLUMN(2, "n_tup_upd"),
                                                 COLUMN(3, "n_tup_hot_upd") };
-static const struct catalog_column stats[] = { COLUMN(1, "tablename"), COLUMN(2, "most_common_vals") };
+static const struct catalog_column stats[] = { COLUMN(1, "tablename"), COLUMN(2, "most_common_vals"),
+                                               COLUMN(3, "elem_count_histogram") };
 static const struct catalog_column activity[] = { COLUMN(1, "pid"), COLUMN(2, "state"), COLUMN(3, "query") };
 static const struct catalog_name orgs_followers[] = { { "public", "orders" }, { "public", "users" } };
 static const struct catalog_name parents[] = { { "public", "users" } };
@@ -146,7 +147,7 @@ static const struct catalog_relation relations[] = {
       .owner = "p",
       .kind = 'v',
       .columns = stats,
-      .n_columns = 2 },
+      .n_columns = 3 },
 };
 
 static void put_relation(struct catalog *catalog, const char *name)

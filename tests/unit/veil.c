@@ -498,6 +498,20 @@ static void copied_lines_are_masked_by_column(void **state)
     veil_free(veil);
 }
 
+/* COPY … (NULL 'a@b.c') does not tell which of the two it was. */
+static void a_copied_value_that_looks_like_null_is_masked(void **state)
+{
+    (void)state;
+    struct fate columns[] = { SHOWN, MASKED };
+    struct lineage lineage = lineage_of(LINEAGE_COPY_OUT, columns, 2);
+    lineage.copy.null = (char *)"a@b.c";
+    struct veil *veil = veil_with(lineage);
+    assert_int_equal(answer(veil, copy_begins(false), NULL), VEIL_PASS);
+    assert_copied(veil, "1\ta@b.c\n", "1\t[masked:pii]\n");
+    assert_copied(veil, "a@b.c\tx\n", "a@b.c\t[masked:pii]\n");
+    veil_free(veil);
+}
+
 static void copied_binary_rows_have_null_in_the_place_of_what_is_masked(void **state)
 {
     (void)state;
@@ -556,6 +570,7 @@ int main(void)
         cmocka_unit_test(rows_that_do_not_add_up_are_faults),
         cmocka_unit_test(errors_of_what_reads_masked_columns_lose_their_texts),
         cmocka_unit_test(copied_lines_are_masked_by_column),
+        cmocka_unit_test(a_copied_value_that_looks_like_null_is_masked),
         cmocka_unit_test(copied_binary_rows_have_null_in_the_place_of_what_is_masked),
         cmocka_unit_test(a_sync_behind_a_copy_from_is_not_answered),
     };
