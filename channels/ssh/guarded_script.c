@@ -12,8 +12,8 @@
  * that is found before it was typed ahead, and goes back in a mark. Between two commands the terminal is in
  * a mode in which no key means anything; as a command left it, it is again for the next.
  *
- * The lines in the pipe are 64 bytes each: dash drops what it has read of it after an interrupt, which is
- * always so many whole lines. */
+ * The lines in the pipe are GUARDED_LINE bytes each, and the first is so many times that: dash drops what it
+ * has read of it after an interrupt, up to 8 KiB, which is always so many whole lines. */
 #include "channels/ssh/guarded_script.h"
 
 /* No single quotes: it is between two. No backslash before a backslash, or a quote: fish reads those. */

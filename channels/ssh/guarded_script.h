@@ -2,9 +2,13 @@
 #pragma once
 #include <stdbool.h>
 
-enum { GUARDED_NONCE = 32 }; /* hex digits in every mark */
+enum {
+    GUARDED_NONCE = 32, /* hex digits in every mark */
+    GUARDED_LINE = 64,  /* bytes of a line that the shell reads, its end included */
+};
 
 /* The exec line that is sent; it says hello, and then reads the line of the next. */
 const char *guarded_script_command(bool terminal);
-/* One line, with '@' in the places of the nonce. */
+/* One line without its end, with '@' in the places of the nonce; to be sent with blanks behind it, up to a
+ * multiple of GUARDED_LINE. */
 const char *guarded_script_setup(bool terminal);

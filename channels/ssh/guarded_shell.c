@@ -117,6 +117,7 @@ static int send_text(struct guarded_shell *shell, const char *text)
 /* One line, with the nonce. */
 static int send_setup(struct guarded_shell *shell)
 {
+    size_t before = buffer_size(&shell->waiting);
     const char *at = guarded_script_setup(shell->terminal);
     int r = 0;
     while (r == 0 && *at) {
@@ -128,6 +129,8 @@ static int send_setup(struct guarded_shell *shell)
             at++;
         }
     }
+    while (r == 0 && (buffer_size(&shell->waiting) - before + 1) % GUARDED_LINE != 0)
+        r = send_text(shell, " ");
     return r ? r : send_text(shell, "\n");
 }
 
