@@ -18,14 +18,32 @@ def is_sanitized():
     return cache.exists() and "GATEHOUSE_SANITIZE:BOOL=ON" in cache.read_text()
 
 
+_given = set()
+
+
+def _ports():
+    """Of this process among those that run tests side by side: what one has been given, no other takes before its server does."""
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    index = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    size = 20000 // count
+    return range(12000 + index * size, 12000 + (index + 1) * size)
+
+
 def free_port(host="127.0.0.1"):
-    """Below the ports that the kernel gives to outgoing connections: one of those could take it before its server."""
+    """Below the ports that the kernel gives to outgoing connections: one of those could take it before its server. Each is given
+    once, as far as they last."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    ports = _ports()
+    if len(_given) > len(ports) // 2:
+        _given.clear()
     while True:
         with socket.socket(family) as probe:
             try:
-                port = random.randrange(12000, 32000)
+                port = random.choice(ports)
+                if port in _given:
+                    continue
                 probe.bind((host, port))
+                _given.add(port)
                 return port
             except OSError:
                 continue
