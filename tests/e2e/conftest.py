@@ -95,18 +95,10 @@ def shared_bastion(postgres):
     made.end(kills=True)
 
 
-def left_as_it_was(shared, request):
-    known = len(shared.trouble())
-    yield shared
-    shared.wait_idle()
-    if not request.node.get_closest_marker("kills"):
-        assert shared.trouble()[known:] == []
-
-
 @pytest.fixture
 def bastion(shared_bastion, request):
     """The bastion that tests share: each must leave it as it was."""
-    yield from left_as_it_was(shared_bastion, request)
+    yield from shared_bastion.left_as_it_was(kills=request.node.get_closest_marker("kills"))
 
 
 @pytest.fixture(scope="session")
@@ -187,7 +179,7 @@ def shared_host_bastion(postgres, sshd, host_place):
 
 @pytest.fixture
 def host_bastion(shared_host_bastion, request):
-    yield from left_as_it_was(shared_host_bastion, request)
+    yield from shared_host_bastion.left_as_it_was(kills=request.node.get_closest_marker("kills"))
 
 
 @pytest.fixture(scope="session")

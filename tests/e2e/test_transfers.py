@@ -63,11 +63,7 @@ def shared(place, tree):
 
 @pytest.fixture
 def bastion(shared, request):
-    known = len(shared.trouble())
-    yield shared
-    shared.wait_idle()
-    if not request.node.get_closest_marker("kills"):
-        assert shared.trouble()[known:] == []
+    yield from shared.left_as_it_was(kills=request.node.get_closest_marker("kills"))
 
 
 @pytest.fixture(scope="module")

@@ -134,6 +134,13 @@ class Bastion:
                 process.kill(signal.SIGKILL)
             raise AssertionError(f"left behind: {left}\n{self.log()[-3000:]}") from None
 
+    def left_as_it_was(self, kills=False):
+        """What the fixture of a bastion that tests share yields from: each must leave it idle, with nobody dead that it did not kill."""
+        known = len(self.trouble())
+        yield self
+        self.wait_idle()
+        assert kills or self.trouble()[known:] == []
+
     def end(self, kills=False, secrets=(None,)):
         """Stops it and removes its files; fails when one of the secrets could be read where none may be, and, unless the tests kill
         processes, when one of them died."""
