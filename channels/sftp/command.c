@@ -354,3 +354,41 @@ void transfer_command_clear(struct transfer_command *c)
         free(c->files[i].path);
     c->n_files = 0;
 }
+
+/* ---- the words of an effect ---- */
+
+/* One word behind the other; NULL: there is none. */
+static const char *next_word(const char *word)
+{
+    const char *end = strchr(word, EFFECT_WORD_END);
+    return end && end[1] ? end + 1 : NULL;
+}
+
+static bool word_is(const char *word, const char *text)
+{
+    size_t n = strcspn(word, (const char[]){ EFFECT_WORD_END, 0 });
+    return n == strlen(text) && memcmp(word, text, n) == 0;
+}
+
+bool transfer_command_serves(const char *words)
+{
+    const char *name = words;
+    size_t n = strcspn(words, (const char[]){ EFFECT_WORD_END, 0 });
+    for (const char *at = words; at < words + n; at++)
+        name = *at == '/' ? at + 1 : name;
+    bool scp = word_is(name, "scp"), rsync = word_is(name, "rsync"), git = word_is(name, "git");
+    if (word_is(name, "git-upload-pack") || word_is(name, "git-receive-pack") ||
+        word_is(name, "git-upload-archive"))
+        return true;
+    while ((scp || rsync || git) && (words = next_word(words)) != NULL) {
+        n = strcspn(words, (const char[]){ EFFECT_WORD_END, 0 });
+        if (*words == EFFECT_HOLE || (rsync && word_is(words, "--server")) ||
+            (git && (word_is(words, "upload-pack") || word_is(words, "receive-pack") ||
+                     word_is(words, "upload-archive"))))
+            return true;
+        if (scp && *words == '-' && words[1] != '-' &&
+            (memchr(words, 't', n) || memchr(words, 'f', n) || memchr(words, EFFECT_HOLE, n)))
+            return true;
+    }
+    return false;
+}

@@ -32,4 +32,7 @@ static inline void transfer_command_clear_ptr(struct transfer_command *command)
 {
     transfer_command_clear(command);
 }
+/* Whether a command is, or may be, one of them; words: as `exact` of its effect has them. Not as strict as
+ * the above: also with options that are not known here, and with words that are not. */
+bool transfer_command_serves(const char *words);
 const char *transfer_program_name(enum transfer_program program); /* "scp" … */

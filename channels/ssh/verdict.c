@@ -25,43 +25,6 @@ void ssh_verdict_clear(struct ssh_verdict *v)
     v->n_effects = 0;
 }
 
-/* One word behind the other; NULL: there is none. */
-static const char *next_word(const char *word)
-{
-    const char *end = strchr(word, EFFECT_WORD_END);
-    return end && end[1] ? end + 1 : NULL;
-}
-
-static bool word_is(const char *word, const char *text)
-{
-    size_t n = strcspn(word, (const char[]){ EFFECT_WORD_END, 0 });
-    return n == strlen(text) && memcmp(word, text, n) == 0;
-}
-
-/* Whether the command is, or may be, one end of a transfer. */
-static bool serves_files(const char *words)
-{
-    const char *name = words;
-    size_t n = strcspn(words, (const char[]){ EFFECT_WORD_END, 0 });
-    for (const char *at = words; at < words + n; at++)
-        name = *at == '/' ? at + 1 : name;
-    bool scp = word_is(name, "scp"), rsync = word_is(name, "rsync"), git = word_is(name, "git");
-    if (word_is(name, "git-upload-pack") || word_is(name, "git-receive-pack") ||
-        word_is(name, "git-upload-archive"))
-        return true;
-    while ((scp || rsync || git) && (words = next_word(words)) != NULL) {
-        n = strcspn(words, (const char[]){ EFFECT_WORD_END, 0 });
-        if (*words == EFFECT_HOLE || (rsync && word_is(words, "--server")) ||
-            (git && (word_is(words, "upload-pack") || word_is(words, "receive-pack") ||
-                     word_is(words, "upload-archive"))))
-            return true;
-        if (scp && *words == '-' && words[1] != '-' &&
-            (memchr(words, 't', n) || memchr(words, 'f', n) || memchr(words, EFFECT_HOLE, n)))
-            return true;
-    }
-    return false;
-}
-
 int ssh_effects_add_servers(const struct gate *gate, const Ipc__Target *target, const char *text,
                             struct effects *effects)
 {
@@ -77,7 +40,7 @@ int ssh_effects_add_servers(const struct gate *gate, const Ipc__Target *target, 
         transfer_command_clear(&command);
     for (size_t i = 0; r == 0 && !alone && i < effects->count; i++)
         if (effects->items[i].kind == EFFECT_RUN && effects->items[i].exact &&
-            serves_files(effects->items[i].exact))
+            transfer_command_serves(effects->items[i].exact))
             return effects_add_opaque(effects, EFFECT_UNKNOWN,
                                       "which files scp, rsync or git serve: it is no line of its own");
     return r;

@@ -117,12 +117,45 @@ static void lines_of_any_length_are_read_or_left(void **state)
     assert_int_equal(c.program, PROGRAM_OTHER);
 }
 
+#define W "\x1f" /* EFFECT_WORD_END */
+
+static void what_may_serve_files_is_known_by_its_words(void **state)
+{
+    static const struct {
+        const char *words;
+        bool serves;
+    } cases[] = {
+        { "scp" W "-t" W "/a" W, true },
+        { "/usr/bin/scp" W "-v" W "-qf" W "/a" W, true },
+        { "scp" W "\x01" W, true },
+        { "scp" W "-\x01" W "/a" W, true },
+        { "scp" W "--t" W "/a" W, false },
+        { "scp" W "/a" W "host:/b" W, false },
+        { "myscp" W "-t" W "/a" W, false },
+        { "rsync" W "--unheard-of" W "--server" W "." W "/a" W, true },
+        { "rsync" W "/a" W "/b" W, false },
+        { "rsync" W "--servers" W, false },
+        { "git-upload-pack" W, true },
+        { "/x/git-receive-pack" W "/a" W, true },
+        { "git-upload-archive" W "/a" W, true },
+        { "git" W "-c" W "a=b" W "receive-pack" W "/a" W, true },
+        { "git" W "status" W, false },
+        { "git" W, false },
+        { "", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (transfer_command_serves(cases[i].words) != cases[i].serves)
+            fail_msg("case %zu", i);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lines_are_read_as_the_targets_shell_reads_them),
         cmocka_unit_test(other_lines_are_commands_like_any),
         cmocka_unit_test(lines_of_any_length_are_read_or_left),
+        cmocka_unit_test(what_may_serve_files_is_known_by_its_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
