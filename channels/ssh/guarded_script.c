@@ -52,13 +52,17 @@ static const char plain_command[] = "exec sh -c '" SAY_HELLO FIND_SHELL(
  * and `exit` may be refused because of stopped jobs. */
 #define DIE "kill -KILL $$"
 
+#define DIGITS_OF(number) #number
+#define AS_TEXT(number)   DIGITS_OF(number)
+#define LENGTH_DIGITS     AS_TEXT(GUARDED_LENGTH_DIGITS)
+
 /* A job in the background may set the terminal's mode whenever it likes, and so have characters of what the
  * bastion sends left out, or changed (VERASE, VKILL, IUCLC, …). Therefore a command is octal escapes, and its
  * length is said in letters that are nowhere else in what is sent: what a mode takes away of the one, it
  * can't take away of the other so that they fit. Behind "R;": length;number;status */
 #define TAKE_COMMAND                                                                                         \
     "_ghl=${_ghl#*\\;};_ghn=${_ghl%%\\;*};_ghl=${_ghl#*\\;};_ghq=${_ghl%%\\;*};_ghr=${_ghl#*\\;};"           \
-    "IFS= read -r _gh;_ghb=${#_gh};_ghl=;while [ ${#_ghl} -lt 18 ];"                                         \
+    "IFS= read -r _gh;_ghb=${#_gh};_ghl=;while [ ${#_ghl} -lt " LENGTH_DIGITS " ];"                          \
     "do case $((_ghb%2)) in 1)_ghl=z$_ghl;;*)_ghl=y$_ghl;;esac;_ghb=$((_ghb/2));done;"                       \
     "case $_ghn in $_ghl)_gh=$(printf \"$_gh.\");_gh=${_gh%.};;"                                             \
     "*)printf 'gatehouse: the mode of the terminal was changed under a command; this shell ends\\r\\n';" DIE \

@@ -2,6 +2,9 @@
 #pragma once
 #include <stdbool.h>
 
+/* Binary, of a command's length. A literal, because the setup has it as text. */
+#define GUARDED_LENGTH_DIGITS 18
+
 enum {
     GUARDED_NONCE = 32, /* hex digits in every mark */
     GUARDED_LINE = 64,  /* bytes of a line that the shell reads, its end included */

@@ -16,10 +16,9 @@ enum {
     END = 0x02,
     STAMP = 0xff,
     PATH_SIZE = 4096,
-    ESCAPE = 4,         /* bytes that stand for one of a command */
-    LENGTH_DIGITS = 18, /* binary */
+    ESCAPE = 4, /* bytes that stand for one of a command */
 };
-_Static_assert(GUARDED_WAITING_MAX < 1 << LENGTH_DIGITS, "every length can be said");
+_Static_assert(GUARDED_WAITING_MAX < 1 << GUARDED_LENGTH_DIGITS, "every length can be said");
 
 enum state {
     SAYS_HELLO,
@@ -141,11 +140,11 @@ static int send_sync(struct guarded_shell *shell)
 }
 
 /* How many bytes of escapes come, in letters: guarded_script.c, TAKE_COMMAND. */
-static void say_length(char out[LENGTH_DIGITS + 1], size_t n)
+static void say_length(char out[GUARDED_LENGTH_DIGITS + 1], size_t n)
 {
-    for (size_t i = LENGTH_DIGITS; i-- > 0; n /= 2)
+    for (size_t i = GUARDED_LENGTH_DIGITS; i-- > 0; n /= 2)
         out[i] = n % 2 ? 'z' : 'y';
-    out[LENGTH_DIGITS] = '\0';
+    out[GUARDED_LENGTH_DIGITS] = '\0';
 }
 
 static int send_escaped(struct guarded_shell *shell, const char *line, size_t n)
@@ -162,7 +161,7 @@ static int send_escaped(struct guarded_shell *shell, const char *line, size_t n)
 
 int guarded_shell_run(struct guarded_shell *shell, const char *line, size_t n, unsigned status)
 {
-    char head[96], length[LENGTH_DIGITS + 1];
+    char head[96], length[GUARDED_LENGTH_DIGITS + 1];
     if (shell->state != IDLE)
         return -EBUSY;
     if (n > GUARDED_WAITING_MAX / ESCAPE)
