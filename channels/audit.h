@@ -2,8 +2,5 @@
 #pragma once
 #include "channels/gate.h"
 
-enum { AUDIT_PAIRS_MAX = 8 };
-
-/* Pairs of names and values (NULL values are left out), ended by NULL. The ledger adds when, who and from
- * where. */
+/* Pairs of names and values, as report_send() has them, ended by NULL. Without a ledger: nothing. */
 void gate_audit(struct gate *gate, const char *event, ...) __attribute__((sentinel));

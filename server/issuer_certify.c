@@ -12,48 +12,23 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/report.h"
 #include "base/text.h"
 #include "policy/certificate.h"
 #include "policy/claims.h"
 #include "policy/revocation.h"
 
-enum {
-    FINGERPRINT_BYTES = 64,
-    FIELD_MAX = 1000, /* bytes of an audit field; the ledger takes 1024 */
-    FIELDS_MAX = 13,
-};
+enum { FINGERPRINT_BYTES = 64 };
 
 /* ---- the audit chain ---- */
 
-/* One event; pairs with an empty value are left out. */
-struct report {
-    Ipc__Audit audit;
-    Ipc__Variable all[FIELDS_MAX], *fields[FIELDS_MAX];
-};
-
-static void report_begin(struct report *report, const char *event)
+__attribute__((sentinel)) static int report(const struct issuer *issuer, const char *event, ...)
 {
-    report->audit = (Ipc__Audit)IPC__AUDIT__INIT;
-    report->audit.event = (char *)(uintptr_t)event;
-    report->audit.fields = report->fields;
-}
-
-static void report_add(struct report *report, const char *name, const char *value)
-{
-    size_t n = report->audit.n_fields;
-    if (!value || !value[0] || n == FIELDS_MAX)
-        return;
-    report->all[n] = (Ipc__Variable)IPC__VARIABLE__INIT;
-    report->all[n].name = (char *)(uintptr_t)name;
-    report->all[n].value = (char *)(uintptr_t)value;
-    report->fields[n] = &report->all[n];
-    report->audit.n_fields++;
-}
-
-static int report_send(const struct issuer *issuer, struct report *report)
-{
-    Ipc__Message message = IPC_MESSAGE(AUDIT, audit, &report->audit);
-    return issuer->ledger ? ipc_peer_send(issuer->ledger, &message, NULL, 0) : -ENOTCONN;
+    va_list pairs;
+    va_start(pairs, event);
+    int r = report_send(issuer->ledger, event, pairs);
+    va_end(pairs);
+    return r;
 }
 
 static void fingerprint_of(const struct issuer_request *request, char out[FINGERPRINT_BYTES])
@@ -68,18 +43,12 @@ void issuer_report_refusal(struct issuer *issuer, const struct issuer_request *r
                            const char *reason)
 {
     char fingerprint[FINGERPRINT_BYTES];
-    struct report report;
     fingerprint_of(request, fingerprint);
     log_event(LOG_WARNING, "certificate_refused", "connection", U64(request->connection), "source",
               request->source, "how", request->how, "code", code, "reason", reason, NULL);
-    report_begin(&report, "certificate_refused");
-    report_add(&report, "connection", U64(request->connection));
-    report_add(&report, "source_address", request->source);
-    report_add(&report, "how", request->how);
-    report_add(&report, "key", fingerprint);
-    report_add(&report, "code", code);
-    report_add(&report, "reason", reason);
-    if (report_send(issuer, &report))
+    if (report(issuer, "certificate_refused", "connection", U64(request->connection), "source_address",
+               request->source, "how", request->how, "key", fingerprint, "code", code, "reason", reason,
+               NULL))
         return; /* logged at least; the link's end is logged by itself */
 }
 
@@ -89,7 +58,7 @@ struct roles {
     char **names; /* borrowed from the configuration */
     size_t n;
     bool pty, forwarding;
-    char text[FIELD_MAX]; /* joined by commas, perhaps cut */
+    char text[REPORT_VALUE_MAX]; /* joined by commas, perhaps cut */
 };
 
 static void roles_empty(struct roles *roles)
@@ -163,22 +132,13 @@ static int report_issue(const struct issuer *issuer, const struct issuer_request
                         const struct certificate_grant *grant)
 {
     char fingerprint[FINGERPRINT_BYTES], until[32];
-    struct report report;
     fingerprint_of(request, fingerprint);
-    report_begin(&report, "certificate_issued");
-    report_add(&report, "connection", U64(request->connection));
-    report_add(&report, "source_address", request->source);
-    report_add(&report, "identity", grant->key_id);
-    report_add(&report, "serial", U64(grant->serial));
-    report_add(&report, "roles", roles->text);
-    report_add(&report, "key", fingerprint);
-    report_add(&report, "valid_before", text_time(until, grant->valid_before * 1000));
-    report_add(&report, "how", request->how);
-    report_add(&report, "subject", claims->subject);
-    report_add(&report, "token_id", claims->token_id);
-    report_add(&report, "actor", claims->actor);
-    report_add(&report, "authorized_party", claims->authorized_party);
-    return report_send(issuer, &report);
+    return report(issuer, "certificate_issued", "connection", U64(request->connection), "source_address",
+                  request->source, "identity", grant->key_id, "serial", U64(grant->serial), "roles",
+                  roles->text, "key", fingerprint, "valid_before",
+                  text_time(until, grant->valid_before * 1000), "how", request->how, "subject",
+                  claims->subject, "token_id", claims->token_id, "actor", claims->actor, "authorized_party",
+                  claims->authorized_party, NULL);
 }
 
 static int sign(struct issuer *issuer, const struct issuer_request *request, const Ipc__Claims *claims,

@@ -4,6 +4,5 @@
 
 /* A link to the ledger: fd is the vault's from here on. It takes the place of an earlier one. */
 void vault_link(struct vault *vault, int fd);
-/* Names and values in turns, up to a NULL; a pair without a value is left out, a long value is cut.
- * -ENOTCONN: nobody is there to be told. */
+/* Pairs of names and values, ended by NULL: report_send(). */
 MUST_USE __attribute__((sentinel)) int vault_audit(struct vault *vault, const char *event, ...);
