@@ -9,6 +9,7 @@
 #include "channels/recorder.h"
 #include "channels/refusal.h"
 #include "channels/ssh/ask.h"
+#include "channels/ssh/task_ask.h"
 #include "channels/ssh/task_guard_parts.h"
 #include "channels/ssh/task_parts.h"
 #include "policy/approval_digest.h"
@@ -177,46 +178,17 @@ int guard_cancel(struct task_guard *guard)
     return r;
 }
 
-static Ipc__Variable variable(const char *name, const char *value)
-{
-    Ipc__Variable v = IPC__VARIABLE__INIT;
-    v.name = (char *)(uintptr_t)name;
-    v.value = (char *)(uintptr_t)value;
-    return v;
-}
-
-static int ask(struct task_guard *guard, const struct ssh_verdict *verdict, uint64_t number)
-{
-    struct ssh_task *task = guard->task;
-    char directory[1024];
-    const Ipc__Variable terminal = variable("terminal", guard->line ? "yes" : "no"),
-                        shell = variable("shell", "guarded"), place = variable("directory", directory);
-    const Ipc__Variable *context[SSH_CONTEXT_MAX] = { &terminal, &shell, &place };
-    const char *where = guarded_shell_directory(guard->shell);
-    size_t n = 3;
-    (void)text_escape(directory, sizeof directory, where, strlen(where), false);
-    for (size_t i = 0; i < task->n_environment; i++) {
-        if (n == SSH_CONTEXT_MAX)
-            return APPROVAL_TOO_LARGE;
-        context[n++] = task->environment[i];
-    }
-    const struct ssh_ask about = { .kind = "command",
-                                   .text = guard->held,
-                                   .effects = (const char *const *)verdict->effects,
-                                   .n_effects = verdict->n_effects,
-                                   .number = number,
-                                   .holders = &verdict->holders,
-                                   .login = task->login,
-                                   .context = context,
-                                   .n_context = n };
-    return ssh_ask(task->channel, &about, &calls, guard, &guard->approval);
-}
-
 static int hold(struct task_guard *guard, const struct ssh_verdict *verdict, uint64_t number,
                 const char *text, size_t n)
 {
     guard->held = strndup(text, n);
-    int r = guard->held ? ask(guard, verdict, number) : -ENOMEM;
+    const struct task_question question = { .kind = "command",
+                                            .text = guard->held,
+                                            .verdict = verdict,
+                                            .number = number,
+                                            .terminal = guard->line != NULL,
+                                            .directory = guarded_shell_directory(guard->shell) };
+    int r = guard->held ? task_ask(guard->task, &question, &calls, guard, &guard->approval) : -ENOMEM;
     if (r == 0) {
         guard->state = GUARD_HELD;
         return 1;

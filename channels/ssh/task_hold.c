@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 
 #include "channels/ssh/ask.h"
+#include "channels/ssh/task_ask.h"
 #include "channels/ssh/task_parts.h"
-#include "policy/approval_digest.h"
 
 enum { TYPED_MAX = 4096, CANCEL = 0x03 };
 
@@ -84,30 +84,6 @@ static const char *kind_of(const struct ssh_task *task)
     return task->kind == SSH_EXEC ? "command" : ssh_kind_name(task->kind);
 }
 
-static int ask(struct task_hold *hold, const struct ssh_verdict *verdict, uint64_t number)
-{
-    struct ssh_task *task = hold->task;
-    Ipc__Variable terminal = IPC__VARIABLE__INIT;
-    const Ipc__Variable *context[SSH_CONTEXT_MAX] = { &terminal };
-    size_t n = 1;
-    terminal.name = (char *)(uintptr_t) "terminal";
-    terminal.value = (char *)(uintptr_t)(task->channel->pty ? "yes" : "no");
-    if (task->n_environment + n > SSH_CONTEXT_MAX)
-        return APPROVAL_TOO_LARGE;
-    for (size_t i = 0; i < task->n_environment; i++)
-        context[n++] = task->environment[i];
-    const struct ssh_ask about = { .kind = kind_of(task),
-                                   .text = task->text,
-                                   .effects = (const char *const *)verdict->effects,
-                                   .n_effects = verdict->n_effects,
-                                   .number = number,
-                                   .holders = &verdict->holders,
-                                   .login = task->login,
-                                   .context = context,
-                                   .n_context = n };
-    return ssh_ask(task->channel, &about, &calls, hold, &hold->approval);
-}
-
 int task_hold_new(struct ssh_task *task, const struct ssh_verdict *verdict, uint64_t number,
                   struct task_hold **ret)
 {
@@ -115,7 +91,12 @@ int task_hold_new(struct ssh_task *task, const struct ssh_verdict *verdict, uint
     if (!hold)
         return -ENOMEM;
     hold->task = task;
-    int r = ask(hold, verdict, number);
+    const struct task_question question = { .kind = kind_of(task),
+                                            .text = task->text,
+                                            .verdict = verdict,
+                                            .number = number,
+                                            .terminal = task->channel->pty != NULL };
+    int r = task_ask(task, &question, &calls, hold, &hold->approval);
     if (r)
         return r;
     task->reads = task->channel->pty != NULL;
