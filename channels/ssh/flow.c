@@ -286,19 +286,6 @@ void ssh_flow_ready(struct ssh_flow *flow)
 
 /* ---- beginning ---- */
 
-static int record_verdict(struct ssh_flow *flow, struct ssh_verdict *v, const char *place)
-{
-    Ipc__Request request = IPC__REQUEST__INIT;
-    request.what = (char *)(uintptr_t) "forward";
-    request.verdict = (char *)(uintptr_t)action_name(v->verdict.action);
-    request.code = (char *)(uintptr_t)v->verdict.code;
-    request.rule = (char *)(uintptr_t)v->verdict.rule;
-    request.reason = v->reason;
-    request.effects = v->effects;
-    request.n_effects = v->n_effects;
-    return recorder_request(flow->channel->recorder, &request, place, strlen(place));
-}
-
 static int prepare(struct ssh_flow *flow)
 {
     int r = fd_nonblock(flow->channel->data_fd, true);
@@ -354,7 +341,7 @@ static void judge(struct channel *channel)
     (void)snprintf(reason, sizeof reason, "%.300s (rule %s)", v.reason, v.verdict.rule);
     const struct refusal denied = { .code = v.verdict.code, .reason = reason, .rule = v.verdict.rule };
     uint64_t number = recorder_next(channel->recorder);
-    if (record_verdict(flow, &v, place))
+    if (ssh_verdict_record(flow->channel->recorder, &v, SSH_FORWARD, place, strlen(place)))
         ssh_flow_stop(flow, &unrecorded);
     else if (v.verdict.action == ACTION_DENY)
         ssh_flow_stop(flow, &denied);

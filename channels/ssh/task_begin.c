@@ -46,19 +46,6 @@ static int take_environment(struct ssh_task *task)
     return task->environment ? 0 : -ENOMEM;
 }
 
-static int record_verdict(struct ssh_task *task, struct ssh_verdict *v)
-{
-    Ipc__Request request = IPC__REQUEST__INIT;
-    request.what = (char *)(uintptr_t)(task->kind == SSH_EXEC ? "command" : ssh_kind_name(task->kind));
-    request.verdict = (char *)(uintptr_t)action_name(v->verdict.action);
-    request.code = (char *)(uintptr_t)v->verdict.code;
-    request.rule = (char *)(uintptr_t)v->verdict.rule;
-    request.reason = v->reason;
-    request.effects = v->effects;
-    request.n_effects = v->n_effects;
-    return recorder_request(task->channel->recorder, &request, task->text, strlen(task->text));
-}
-
 /* Where rules look at paths a second session asks where they lead. */
 const char *ssh_task_only(const struct ssh_task *task)
 {
@@ -101,7 +88,7 @@ static void judge(struct channel *channel)
     }
     task->guarded = task->kind == SSH_SHELL && v.verdict.by && v.verdict.by->guarded;
     uint64_t number = recorder_next(channel->recorder);
-    int r = record_verdict(task, &v);
+    int r = ssh_verdict_record(task->channel->recorder, &v, task->kind, task->text, strlen(task->text));
     const struct refusal denied = {
         .code = v.verdict.code, .reason = v.reason, .rule = v.verdict.rule, .next = v.next[0] ? v.next : NULL
     };

@@ -81,15 +81,7 @@ static int refuse(struct task_guard *guard, const struct refusal *why)
 static int record(struct task_guard *guard, struct ssh_verdict *v, const char *text, size_t n)
 {
     struct ssh_task *task = guard->task;
-    Ipc__Request request = IPC__REQUEST__INIT;
-    request.what = (char *)(uintptr_t) "command";
-    request.verdict = (char *)(uintptr_t)action_name(v->verdict.action);
-    request.code = (char *)(uintptr_t)v->verdict.code;
-    request.rule = (char *)(uintptr_t)v->verdict.rule;
-    request.reason = v->reason;
-    request.effects = v->effects;
-    request.n_effects = v->n_effects;
-    int r = recorder_request(task->channel->recorder, &request, text, n);
+    int r = ssh_verdict_record(task->channel->recorder, v, SSH_EXEC, text, n);
     task->unrecorded |= r != 0;
     return r ? -EIO : 0;
 }
@@ -182,7 +174,7 @@ static int hold(struct task_guard *guard, const struct ssh_verdict *verdict, uin
                 const char *text, size_t n)
 {
     guard->held = strndup(text, n);
-    const struct task_question question = { .kind = "command",
+    const struct task_question question = { .kind = ssh_kind_what(SSH_EXEC),
                                             .text = guard->held,
                                             .verdict = verdict,
                                             .number = number,

@@ -77,13 +77,6 @@ static void refused(void *owner, const char *code, const char *rule, const char 
 
 static const struct approval_calls calls = { opened, notice, agreed, go, refused };
 
-/* ---- what is asked ---- */
-
-static const char *kind_of(const struct ssh_task *task)
-{
-    return task->kind == SSH_EXEC ? "command" : ssh_kind_name(task->kind);
-}
-
 int task_hold_new(struct ssh_task *task, const struct ssh_verdict *verdict, uint64_t number,
                   struct task_hold **ret)
 {
@@ -91,7 +84,7 @@ int task_hold_new(struct ssh_task *task, const struct ssh_verdict *verdict, uint
     if (!hold)
         return -ENOMEM;
     hold->task = task;
-    const struct task_question question = { .kind = kind_of(task),
+    const struct task_question question = { .kind = ssh_kind_what(task->kind),
                                             .text = task->text,
                                             .verdict = verdict,
                                             .number = number,

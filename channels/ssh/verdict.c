@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "channels/recorder.h"
 #include "channels/sftp/command.h"
 #include "policy/shell.h"
 #include "policy/ssh_effects.h"
@@ -18,11 +19,30 @@ const char *ssh_kind_name(enum ssh_kind kind)
     return names[kind];
 }
 
+const char *ssh_kind_what(enum ssh_kind kind)
+{
+    return kind == SSH_EXEC ? "command" : ssh_kind_name(kind);
+}
+
 void ssh_verdict_clear(struct ssh_verdict *v)
 {
     for (size_t i = 0; i < v->n_effects; i++)
         free(v->effects[i]);
     v->n_effects = 0;
+}
+
+int ssh_verdict_record(struct recorder *recorder, struct ssh_verdict *v, enum ssh_kind kind, const char *text,
+                       size_t n)
+{
+    Ipc__Request request = IPC__REQUEST__INIT;
+    request.what = (char *)(uintptr_t)ssh_kind_what(kind);
+    request.verdict = (char *)(uintptr_t)action_name(v->verdict.action);
+    request.code = (char *)(uintptr_t)v->verdict.code;
+    request.rule = (char *)(uintptr_t)v->verdict.rule;
+    request.reason = v->reason;
+    request.effects = v->effects;
+    request.n_effects = v->n_effects;
+    return recorder_request(recorder, &request, text, n);
 }
 
 int ssh_effects_add_servers(const struct gate *gate, const Ipc__Target *target, const char *text,

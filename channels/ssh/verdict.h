@@ -4,6 +4,8 @@
 #include "policy/holders.h"
 #include "policy/rules.h"
 
+struct recorder;
+
 enum ssh_kind { SSH_EXEC, SSH_SHELL, SSH_SUBSYSTEM, SSH_FORWARD };
 
 enum { SSH_EFFECTS_SHOWN = 64, SSH_WORDS_MAX = 512 };
@@ -28,5 +30,11 @@ MUST_USE int ssh_verdict_of_effects(const struct gate *gate, const Ipc__Target *
 MUST_USE int ssh_effects_add_servers(const struct gate *gate, const Ipc__Target *target, const char *text,
                                      struct effects *effects);
 void ssh_verdict_clear(struct ssh_verdict *verdict);
-const char *
-ssh_kind_name(enum ssh_kind kind); /* "exec", "shell", "subsystem", "forward": as recordings say it */
+/* Enters the request, n bytes of text, in the recording, with what was decided. As recorder_request(). */
+MUST_USE int ssh_verdict_record(struct recorder *recorder, struct ssh_verdict *verdict, enum ssh_kind kind,
+                                const char *text, size_t n);
+/* "exec", "shell", "subsystem", "forward": as rules and the head of a recording say it. */
+const char *ssh_kind_name(enum ssh_kind kind);
+/* What a request of this kind is to people, in recordings and in what is approved: "command" instead of
+ * "exec". */
+const char *ssh_kind_what(enum ssh_kind kind);
