@@ -18,6 +18,8 @@ foreach(name vault vault_host vault_kube)
                                              KUBE_SERVER="${CMAKE_CURRENT_SOURCE_DIR}/kube_server.py")
   add_dependencies(${name} gatehouse-connector gatehouse-vault)
 endforeach()
+target_sources(vault_host PRIVATE vault_house.c)
+target_sources(vault_kube PRIVATE vault_house.c)
 set_tests_properties(vault_host vault_kube PROPERTIES TIMEOUT 180)
 set_tests_properties(connector_kube PROPERTIES TIMEOUT 180)
 # Each picks a free port for its server before the server has it.

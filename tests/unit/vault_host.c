@@ -8,26 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
-#include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
-#include "house.h"
 #include "keygen.h"
 #include "policy/certificate.h"
-#include "policy/ticket.h"
 #include "vault/admin.h"
 #include "vault/host.h"
+#include "vault_house.h"
 
 enum { ANSWER_MS = 20000, TARGETS = 10 };
 
-static const uint8_t ticket_key[TICKET_KEY] = "a key for tickets of thirty two.";
-static struct process zygote, vault;
-static char state[HOUSE_PATH], log_path[2 * HOUSE_PATH];
-static int host;   /* the target's port */
-static int ledger; /* our end of the link */
+static struct vault_house house;
+static int host; /* the target's port */
 static unsigned port;
 
 /* ---- the configuration ---- */
@@ -59,12 +52,6 @@ static int config_fd(void)
     };
     Ipc__Target *target_list[TARGETS];
     Ipc__ForwardRange range = IPC__FORWARD_RANGE__INIT, *ranges[] = { &range };
-    char *star[] = { (char *)"*" }, *agent_list[] = { (char *)"agent" };
-    Ipc__Role agent = IPC__ROLE__INIT, *roles[] = { &agent };
-    Ipc__Rule rule = IPC__RULE__INIT, *rules[] = { &rule };
-    Ipc__Config config = IPC__CONFIG__INIT;
-    Ipc__Ca ca = IPC__CA__INIT;
-    int fd = -1;
     for (size_t i = 0; i < TARGETS; i++)
         target_list[i] = &targets[i];
     targets[3].port = 1; /* nobody listens */
@@ -74,39 +61,19 @@ static int config_fd(void)
     targets[5].n_forwards = 1;
     for (size_t i = 6; i < TARGETS; i++)
         targets[i].password_to_gate = true;
-    agent.name = (char *)"agent";
-    rule.name = (char *)"rule";
-    rule.action = (char *)"allow";
-    rule.roles = agent_list;
-    rule.targets = star;
-    rule.n_roles = rule.n_targets = 1;
-    ca.blob.data = keygen_blob(state, "ca.pub", &ca.blob.len);
-    config.user_ca_public = &ca;
-    config.roles = roles;
-    config.n_roles = config.n_rules = 1;
-    config.targets = target_list;
-    config.n_targets = TARGETS;
-    config.rules = rules;
-    size_t n = ipc__config__get_packed_size(&config);
-    CLEANUP(free) uint8_t *bytes = malloc(n);
-    ipc__config__pack(&config, bytes);
-    assert_int_equal(fd_of_bytes("config", bytes, n, &fd), 0);
-    free(ca.blob.data);
-    return fd;
+    return vault_house_config(&house, target_list, TARGETS);
 }
 
 static int set(const char *name, const char *type, const void *value, size_t n, struct detail *detail)
 {
-    CLEANUP(fd_close) int fd = -1;
-    assert_int_equal(fd_of_bytes("stdin", value, n, &fd), 0);
-    return vault_admin_set(state, name, type, fd, detail);
+    return vault_house_set(&house, name, type, value, n, detail);
 }
 
 static void set_key(const char *entry, const char *file)
 {
     struct detail detail = { "" };
     size_t n;
-    CLEANUP(free) char *key = keygen_read(state, file, &n);
+    CLEANUP(free) char *key = keygen_read(house.state, file, &n);
     if (set(entry, "ssh-key", key, n, &detail))
         fail_msg("%s", detail.text);
 }
@@ -123,25 +90,12 @@ static int listen_on_loopback(void)
     return fd;
 }
 
-/* We are the ledger. */
-static int link_ledger(void)
-{
-    Ipc__Link link = IPC__LINK__INIT;
-    Ipc__Message message = IPC_MESSAGE(LINK, link, &link);
-    int pair[2];
-    link.process = (char *)"ledger";
-    assert_int_equal(fd_pair(SOCK_SEQPACKET, pair), 0);
-    assert_int_equal(ipc_send_now(vault.control, &message, &pair[1], 1, ANSWER_MS), 0);
-    close(pair[1]);
-    return pair[0];
-}
-
 /* The vault has told of this event with this value in it; of what, besides, does not matter. */
 static void expect_audit_of(const char *event, const char *name, const char *value)
 {
     bool found = false;
     while (!found) {
-        Ipc__Message *told = expect(ledger, IPC__MESSAGE__BODY_AUDIT, ANSWER_MS, NULL);
+        Ipc__Message *told = expect(house.ledger, IPC__MESSAGE__BODY_AUDIT, ANSWER_MS, NULL);
         for (size_t i = 0; i < told->audit->n_fields; i++)
             found |= strcmp(told->audit->event, event) == 0 &&
                      strcmp(told->audit->fields[i]->name, name) == 0 &&
@@ -157,99 +111,37 @@ static void expect_audit(const char *name, const char *value)
 
 static int start_all(void **unused)
 {
-    Ipc__Start start = IPC__START__INIT;
-    int fds[2];
+    char long_one[HOST_PASSWORD_MAX + 1];
     (void)unused;
     host = listen_on_loopback();
-    keygen_directory(state);
-    assert_int_equal(chmod(state, 0711), 0);
-    keygen_key(state, "ca", "ed25519", NULL);
-    keygen_key(state, "user", "ed25519", NULL);
-    keygen_key(state, "gate", "ed25519", NULL);
-    keygen_key(state, "web", "ed25519", NULL);
-    keygen_key(state, "target_ca", "ecdsa", NULL);
-    assert_int_equal(vault_admin_init(state, NULL), 0);
+    vault_house_prepare(&house);
+    keygen_key(house.state, "gate", "ed25519", NULL);
+    keygen_key(house.state, "web", "ed25519", NULL);
+    keygen_key(house.state, "target_ca", "ecdsa", NULL);
     set_key("web-key", "web");
     set_key("target-ca", "target_ca");
-    char long_one[HOST_PASSWORD_MAX + 1];
     memset(long_one, 'x', sizeof(long_one));
     assert_int_equal(set("pass", "password", "not-a-key", 9, NULL), 0);
     assert_int_equal(set("taken", "password", "not-a-key", 9, NULL), 0);
     assert_int_equal(set("long", "password", long_one, sizeof(long_one), NULL), 0);
-    snprintf(log_path, sizeof(log_path), "%s/processes.log", state);
-    fds[0] = config_fd();
-    zygote = process_start(CONNECTOR, &start, fds, 1, log_path);
-    start.state = state;
-    start.ticket_key.data = (uint8_t *)(uintptr_t)ticket_key;
-    start.ticket_key.len = TICKET_KEY;
-    fds[0] = config_fd();
-    fds[1] = process_control(&zygote);
-    vault = process_start(VAULT, &start, fds, 2, log_path);
-    ipc_message_free(expect(vault.control, IPC__MESSAGE__BODY_READY, ANSWER_MS, NULL));
-    ledger = link_ledger();
+    vault_house_start(&house, config_fd(), config_fd());
     return 0;
 }
 
 static int stop_all(void **unused)
 {
     (void)unused;
-    assert_int_equal(process_end(&vault), 0);
-    assert_int_equal(process_end(&zygote), 0);
-    close(ledger);
+    vault_house_stop(&house);
     close(host);
-    keygen_remove(state);
     return 0;
-}
-
-static int count_log(const char *text)
-{
-    CLEANUP(free) char *log = keygen_read(state, "processes.log", NULL);
-    int n = 0;
-    for (const char *at = strstr(log, text); at; at = strstr(at + 1, text))
-        n++;
-    return n;
-}
-
-/* Within a moment: the processes write it when they get to it. */
-static void expect_log_times(const char *text, int n)
-{
-    uint64_t until = clock_ms() + ANSWER_MS;
-    while (count_log(text) < n) {
-        if (clock_ms() > until)
-            fail_msg("the log has no \"%s\"", text);
-        usleep(20 * 1000);
-    }
 }
 
 static void expect_log(const char *text)
 {
-    expect_log_times(text, 1);
+    vault_house_expect_log(&house, text);
 }
 
 /* ---- a gate ---- */
-
-static int admitted_gate(void)
-{
-    static uint64_t connections;
-    Ipc__Peer peer = IPC__PEER__INIT;
-    Ipc__Message message = IPC_MESSAGE(PEER, peer, &peer);
-    Ipc__Present body = IPC__PRESENT__INIT;
-    Ipc__Message presented = IPC_MESSAGE(PRESENT, present, &body);
-    const char *const options[] = { "-I", "corp/anna", "-n", "agent", NULL };
-    int pair[2];
-    assert_int_equal(fd_pair(SOCK_SEQPACKET, pair), 0);
-    peer.connection = ++connections;
-    peer.source_address = (char *)"192.0.2.7";
-    assert_int_equal(ipc_send_now(vault.control, &message, &pair[1], 1, ANSWER_MS), 0);
-    close(pair[1]);
-    body.certificate.data = keygen_certify(state, "user", "ca", options, &body.certificate.len);
-    assert_int_equal(ipc_send_now(pair[0], &presented, NULL, 0, ANSWER_MS), 0);
-    free(body.certificate.data);
-    Ipc__Message *answer = expect(pair[0], IPC__MESSAGE__BODY_VOUCHED, ANSWER_MS, NULL);
-    assert_non_null(answer->vouched->ticket);
-    ipc_message_free(answer);
-    return pair[0];
-}
 
 static void ask(int gate, const char *target, const char *login, const char *command, const char *key)
 {
@@ -262,7 +154,7 @@ static void ask(int gate, const char *target, const char *login, const char *com
     body.command = (char *)(uintptr_t)command;
     body.recording = (char *)"REC123";
     if (key)
-        body.ssh_public_key.data = blob = keygen_blob(state, key, &body.ssh_public_key.len);
+        body.ssh_public_key.data = blob = keygen_blob(house.state, key, &body.ssh_public_key.len);
     assert_int_equal(ipc_send_now(gate, &message, NULL, 0, ANSWER_MS), 0);
 }
 
@@ -321,7 +213,7 @@ static void leave(struct arrival *a)
 
 static void expect_refusal(const char *target, const char *login, const char *code, const char *words)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     char got[32], text[DETAIL_MAX];
     ask(gate, target, login, "", "gate.pub");
     assert_int_equal(answered(gate, got, text), -1);
@@ -347,14 +239,14 @@ static char *describe(const Ipc__Connected *connected)
     char path[2 * HOUSE_PATH], line[4 * HOUSE_PATH];
     CLEANUP(free) char *base64 = malloc(4 * connected->ssh_certificate.len);
     size_t n = 0;
-    snprintf(path, sizeof(path), "%s/minted-cert.pub", state);
+    snprintf(path, sizeof(path), "%s/minted-cert.pub", house.state);
     FILE *file = fopen(path, "w");
     fprintf(file, "ssh-ed25519-cert-v01@openssh.com %s\n",
             text_base64(base64, connected->ssh_certificate.data, connected->ssh_certificate.len));
     fclose(file);
-    snprintf(line, sizeof(line), "TZ=UTC ssh-keygen -L -f %s > %s/minted.txt", path, state);
+    snprintf(line, sizeof(line), "TZ=UTC ssh-keygen -L -f %s > %s/minted.txt", path, house.state);
     assert_int_equal(system(line), 0);
-    return keygen_read(state, "minted.txt", &n);
+    return keygen_read(house.state, "minted.txt", &n);
 }
 
 static bool line_has(const char *text, const char *line)
@@ -377,10 +269,10 @@ static void expect_two_minutes(const char *text)
 
 static void a_certificate_is_for_one_login_from_one_address(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     struct arrival a = arrive(gate, "ca", "", "");
     CLEANUP(free) char *text = describe(a.connected);
-    CLEANUP(free) char *gate_key = keygen_read(state, "gate.pub", NULL);
+    CLEANUP(free) char *gate_key = keygen_read(house.state, "gate.pub", NULL);
     (void)unused;
     assert_int_equal(a.n_fds, 1);
     expect_same_connection(&a);
@@ -403,7 +295,7 @@ static void a_certificate_is_for_one_login_from_one_address(void **unused)
 
 static void a_further_login_and_a_command_are_in_the_certificate(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     struct arrival a = arrive(gate, "ca", "git", "git-upload-pack '/srv/x y'");
     CLEANUP(free) char *text = describe(a.connected);
     (void)unused;
@@ -416,9 +308,9 @@ static void a_further_login_and_a_command_are_in_the_certificate(void **unused)
 
 static void what_can_not_be_entered_in_the_audit_chain_is_not_signed(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     (void)unused;
-    close(ledger);
+    close(house.ledger);
     expect_log("ledger_lost");
     struct arrival a = arrive(gate, "ca", "", "");
     assert_non_null(a.connected->refusal);
@@ -426,12 +318,12 @@ static void what_can_not_be_entered_in_the_audit_chain_is_not_signed(void **unus
     a.accepted = accept(host, NULL, NULL); /* it was connected to */
     leave(&a);
     expect_log("not in the audit chain");
-    ledger = link_ledger();
+    vault_house_link_ledger(&house);
 }
 
 static void behind_nat_the_configuration_says_the_source(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     struct arrival a = arrive(gate, "anywhere", "", ""), b = arrive(gate, "through", "", "");
     CLEANUP(free) char *any = describe(a.connected);
     CLEANUP(free) char *listed = describe(b.connected);
@@ -445,12 +337,13 @@ static void behind_nat_the_configuration_says_the_source(void **unused)
 
 static void no_certificate_is_made_of_no_key(void **unused)
 {
-    CLEANUP(fd_close) int none = admitted_gate();
-    CLEANUP(fd_close) int wrong = admitted_gate();
+    CLEANUP(fd_close) int none = vault_house_gate(&house);
+    CLEANUP(fd_close) int wrong = vault_house_gate(&house);
     (void)unused;
     ask(none, "ca", "", "", NULL);
     expect_end(none, ANSWER_MS);
-    free(keygen_certify(state, "gate", "ca", (const char *const[]){ "-I", "x", NULL }, &(size_t){ 0 }));
+    free(keygen_certify(house.state, "gate", "user-ca", (const char *const[]){ "-I", "x", NULL },
+                        &(size_t){ 0 }));
     ask(wrong, "ca", "", "", "gate-cert.pub"); /* a certificate is no plain key */
     expect_end(wrong, ANSWER_MS);
 }
@@ -513,10 +406,10 @@ static void expect_closed(int fd)
 
 static void a_key_stays_with_an_agent_that_signs_once(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     struct arrival a = arrive(gate, "key", "root", "");
     size_t key_n, n;
-    CLEANUP(free) uint8_t *key = keygen_blob(state, "web.pub", &key_n);
+    CLEANUP(free) uint8_t *key = keygen_blob(house.state, "web.pub", &key_n);
     uint8_t *bytes;
     (void)unused;
     assert_int_equal(a.n_fds, 2);
@@ -540,7 +433,7 @@ static void a_key_stays_with_an_agent_that_signs_once(void **unused)
 
 static void another_login_is_not_signed(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     struct arrival a = arrive(gate, "key", "", "");
     uint8_t *bytes;
     size_t n;
@@ -555,7 +448,7 @@ static void another_login_is_not_signed(void **unused)
 
 static void a_gate_that_does_not_trust_the_host_asks_for_nothing(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     struct arrival a = arrive(gate, "key", "git", "");
     (void)unused;
     leave(&a);
@@ -584,7 +477,7 @@ static void expect_password(int connector, const char *password)
 
 static void a_password_is_given_once_when_the_gate_asks(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     CLEANUP(fd_close) int connector = -1;
     struct arrival a = arrive_by(gate, "lent", "root", "", &connector);
     (void)unused;
@@ -603,7 +496,7 @@ static void a_password_is_given_once_when_the_gate_asks(void **unused)
 
 static void a_password_that_nobody_asks_for_is_not_given(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     int connector = -1;
     struct arrival a = arrive_by(gate, "lent", "git", "", &connector);
     (void)unused;
@@ -615,7 +508,7 @@ static void a_password_that_nobody_asks_for_is_not_given(void **unused)
 
 static void whoever_says_something_else_gets_no_password(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     CLEANUP(fd_close) int connector = -1;
     Ipc__AskCertificate body = IPC__ASK_CERTIFICATE__INIT;
     Ipc__Message message = IPC_MESSAGE(ASK_CERTIFICATE, ask_certificate, &body);
@@ -629,11 +522,11 @@ static void whoever_says_something_else_gets_no_password(void **unused)
 
 static void a_password_is_looked_up_when_it_is_asked_for(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     CLEANUP(fd_close) int connector = -1;
     struct arrival a = arrive_by(gate, "lent-taken", "", "", &connector);
     (void)unused;
-    assert_int_equal(vault_admin_remove(state, "taken", NULL), 0);
+    assert_int_equal(vault_admin_remove(house.state, "taken", NULL), 0);
     say_ask_password(connector);
     expect_password(connector, "");
     leave(&a);
@@ -642,18 +535,18 @@ static void a_password_is_looked_up_when_it_is_asked_for(void **unused)
 
 static void a_password_that_can_not_be_entered_in_the_audit_chain_is_not_given(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     CLEANUP(fd_close) int connector = -1;
-    int lost = count_log("ledger_lost");
+    size_t lost = vault_house_log_count(&house, "ledger_lost");
     (void)unused;
-    close(ledger);
+    close(house.ledger);
     struct arrival a = arrive_by(gate, "lent", "", "", &connector);
-    expect_log_times("ledger_lost", lost + 1);
+    vault_house_expect_log_times(&house, "ledger_lost", lost + 1);
     say_ask_password(connector);
     expect_password(connector, "");
     leave(&a);
     expect_log("no password is given that is not in the audit chain");
-    ledger = link_ledger();
+    vault_house_link_ledger(&house);
 }
 
 /* ---- refusals ---- */
@@ -683,7 +576,7 @@ static void other_entries_are_no_passwords_for_a_host(void **unused)
 
 static void a_host_that_is_away_is_unavailable(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     struct arrival a = arrive(gate, "gone", "", "");
     (void)unused;
     assert_non_null(a.connected->refusal);
@@ -695,7 +588,7 @@ static void a_host_that_is_away_is_unavailable(void **unused)
 
 static void a_login_that_is_too_long_ends_the_gate(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     char login[66];
     (void)unused;
     memset(login, 'a', 65);
@@ -710,7 +603,7 @@ static void expect_no_key(const char *file, const char *words)
 {
     struct detail detail = { "" };
     size_t n;
-    CLEANUP(free) char *bytes = keygen_read(state, file, &n);
+    CLEANUP(free) char *bytes = keygen_read(house.state, file, &n);
     assert_int_not_equal(set("no-key", "ssh-key", bytes, n, &detail), 0);
     if (!strstr(detail.text, words))
         fail_msg("\"%s\" without \"%s\"", detail.text, words);
@@ -720,16 +613,16 @@ static void what_is_no_key_is_not_taken(void **unused)
 {
     char path[2 * HOUSE_PATH];
     (void)unused;
-    snprintf(path, sizeof(path), "%s/locked", state);
-    keygen_run(state, (const char *const[]){ "ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", path,
-                                             NULL });
-    snprintf(path, sizeof(path), "%s/short", state);
-    keygen_run(state, (const char *const[]){ "ssh-keygen", "-q", "-t", "rsa", "-b", "1024", "-N", "", "-f",
-                                             path, NULL });
+    snprintf(path, sizeof(path), "%s/locked", house.state);
+    keygen_run(house.state, (const char *const[]){ "ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f",
+                                                   path, NULL });
+    snprintf(path, sizeof(path), "%s/short", house.state);
+    keygen_run(house.state, (const char *const[]){ "ssh-keygen", "-q", "-t", "rsa", "-b", "1024", "-N", "",
+                                                   "-f", path, NULL });
     expect_no_key("locked", "passphrase");
     expect_no_key("short", "1024");
     expect_no_key("web.pub", "not a private key");
-    keygen_key(state, "long", "rsa", "3072");
+    keygen_key(house.state, "long", "rsa", "3072");
     set_key("an-rsa-key", "long");
 }
 
@@ -737,7 +630,7 @@ static void what_is_no_key_is_not_taken(void **unused)
 
 static void no_key_is_in_any_log(void **unused)
 {
-    CLEANUP(free) char *log = keygen_read(state, "processes.log", NULL);
+    CLEANUP(free) char *log = keygen_read(house.state, "processes.log", NULL);
     (void)unused;
     assert_null(strstr(log, "PRIVATE KEY"));
     assert_null(strstr(log, "not-a-key"));

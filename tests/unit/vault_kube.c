@@ -5,28 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/buffer.h"
-#include "base/clock.h"
 #include "base/io.h"
-#include "house.h"
 #include "keygen.h"
-#include "policy/ticket.h"
 #include "tls_house.h"
 #include "vault/admin.h"
 #include "vault/vault.h"
+#include "vault_house.h"
 
 enum { ANSWER_MS = 30000, TARGETS_MAX = 16 };
 
 #define TOKEN "stored-t0ken"
 
-static const uint8_t ticket_key[TICKET_KEY] = "a key for tickets of thirty two.";
-static struct process zygote, vault;
+static struct vault_house house;
 static struct tls_server server;
-static char state[HOUSE_PATH];
-static int ledger; /* our end of the link */
 
 /* ---- the configuration ---- */
 
@@ -87,35 +80,12 @@ static void add_cluster(struct setting *s, size_t i, ProtobufCBinaryData ca)
 static int config_fd(void)
 {
     struct setting s;
-    char *star[] = { (char *)"*" }, *agent_list[] = { (char *)"agent" };
-    Ipc__Role agent = IPC__ROLE__INIT, *roles[] = { &agent };
-    Ipc__Rule rule = IPC__RULE__INIT, *rules[] = { &rule };
-    Ipc__Config config = IPC__CONFIG__INIT;
-    Ipc__Ca ca = IPC__CA__INIT;
     ProtobufCBinaryData pem;
-    int fd = -1;
 
-    pem.data = (uint8_t *)keygen_read(state, "ca.pem", &pem.len);
+    pem.data = (uint8_t *)keygen_read(house.state, "ca.pem", &pem.len);
     for (size_t i = 0; i < CLUSTERS; i++)
         add_cluster(&s, i, pem);
-    agent.name = (char *)"agent";
-    rule.name = (char *)"rule";
-    rule.action = (char *)"allow";
-    rule.roles = agent_list;
-    rule.targets = star;
-    rule.n_roles = rule.n_targets = 1;
-    ca.blob.data = keygen_blob(state, "user-ca.pub", &ca.blob.len);
-    config.user_ca_public = &ca;
-    config.roles = roles;
-    config.n_roles = config.n_rules = 1;
-    config.targets = s.list;
-    config.n_targets = CLUSTERS;
-    config.rules = rules;
-    size_t n = ipc__config__get_packed_size(&config);
-    CLEANUP(free) uint8_t *bytes = malloc(n);
-    ipc__config__pack(&config, bytes);
-    assert_int_equal(fd_of_bytes("config", bytes, n, &fd), 0);
-    free(ca.blob.data);
+    int fd = vault_house_config(&house, s.list, CLUSTERS);
     free(pem.data);
     return fd;
 }
@@ -126,115 +96,54 @@ static void reload(void)
     Ipc__Message message = IPC_MESSAGE(RELOAD, reload, &body);
     CLEANUP(fd_close) int fd = config_fd();
 
-    assert_int_equal(ipc_send_now(vault.control, &message, &fd, 1, ANSWER_MS), 0);
+    assert_int_equal(ipc_send_now(house.vault.control, &message, &fd, 1, ANSWER_MS), 0);
 }
 
 static void set(const char *name, const char *type, const char *value)
 {
-    CLEANUP(fd_close) int fd = -1;
     struct detail detail = { "" };
 
-    assert_int_equal(fd_of_bytes("stdin", value, strlen(value), &fd), 0);
-    if (vault_admin_set(state, name, type, fd, &detail))
+    if (vault_house_set(&house, name, type, value, strlen(value), &detail))
         fail_msg("%s", detail.text);
 }
 
 static void fill_vault(void)
 {
-    CLEANUP(free) char *certificate = keygen_read(state, "client.pem", NULL);
-    CLEANUP(free) char *key = keygen_read(state, "client.key", NULL);
+    CLEANUP(free) char *certificate = keygen_read(house.state, "client.pem", NULL);
+    CLEANUP(free) char *key = keygen_read(house.state, "client.key", NULL);
     char pem[8192];
 
     snprintf(pem, sizeof pem, "%s%s", certificate, key);
-    assert_int_equal(vault_admin_init(state, NULL), 0);
     set("prod-token", "token", TOKEN "\n");
     set("other-token", "token", TOKEN);
     set("prod-cert", "client-cert", pem);
     set("a-password", "password", "a-passw0rd");
 }
 
-/* We are the ledger. */
-static int link_ledger(void)
-{
-    Ipc__Link link = IPC__LINK__INIT;
-    Ipc__Message message = IPC_MESSAGE(LINK, link, &link);
-    int pair[2];
-
-    link.process = (char *)"ledger";
-    assert_int_equal(fd_pair(SOCK_SEQPACKET, pair), 0);
-    assert_int_equal(ipc_send_now(vault.control, &message, &pair[1], 1, ANSWER_MS), 0);
-    close(pair[1]);
-    return pair[0];
-}
-
 static int start_all(void **unused)
 {
-    Ipc__Start start = IPC__START__INIT;
-    char log[2 * HOUSE_PATH];
-    int fds[2];
-
     (void)unused;
-    keygen_directory(state);
-    assert_int_equal(chmod(state, 0711), 0);
-    keygen_key(state, "user-ca", "ed25519", NULL);
-    keygen_key(state, "user", "ed25519", NULL);
-    tls_make_ca(state, "ca");
-    tls_make_certificate(state, "server", "api", "subjectAltName=IP:127.0.0.1", "2");
-    tls_make_certificate(state, "client", "gatehouse", "extendedKeyUsage=clientAuth", "2");
-    tls_make_certificate(state, "expired", "api", "subjectAltName=IP:127.0.0.1", "-1");
-    tls_make_certificate(state, "misnamed", "api", "subjectAltName=DNS:elsewhere.example", "2");
-    tls_server_start(&server, state, KUBE_SERVER);
+    vault_house_prepare(&house);
+    tls_make_ca(house.state, "ca");
+    tls_make_certificate(house.state, "server", "api", "subjectAltName=IP:127.0.0.1", "2");
+    tls_make_certificate(house.state, "client", "gatehouse", "extendedKeyUsage=clientAuth", "2");
+    tls_make_certificate(house.state, "expired", "api", "subjectAltName=IP:127.0.0.1", "-1");
+    tls_make_certificate(house.state, "misnamed", "api", "subjectAltName=DNS:elsewhere.example", "2");
+    tls_server_start(&server, house.state, KUBE_SERVER);
     fill_vault();
-    snprintf(log, sizeof log, "%s/processes.log", state);
-    fds[0] = config_fd();
-    zygote = process_start(CONNECTOR, &start, fds, 1, log);
-    start.state = state;
-    start.ticket_key.data = (uint8_t *)(uintptr_t)ticket_key;
-    start.ticket_key.len = TICKET_KEY;
-    fds[0] = config_fd();
-    fds[1] = process_control(&zygote);
-    vault = process_start(VAULT, &start, fds, 2, log);
-    ipc_message_free(expect(vault.control, IPC__MESSAGE__BODY_READY, ANSWER_MS, NULL));
-    ledger = link_ledger();
+    vault_house_start(&house, config_fd(), config_fd());
     return 0;
 }
 
 static int stop_all(void **unused)
 {
     (void)unused;
-    assert_int_equal(process_end(&vault), 0);
-    assert_int_equal(process_end(&zygote), 0);
-    close(ledger);
     tls_server_stop(&server);
-    keygen_remove(state);
+    vault_house_stop(&house);
     return 0;
 }
 
 /* ---- a gate ---- */
-
-static int admitted_gate(void)
-{
-    static uint64_t connections;
-    Ipc__Peer peer = IPC__PEER__INIT;
-    Ipc__Message message = IPC_MESSAGE(PEER, peer, &peer);
-    Ipc__Present body = IPC__PRESENT__INIT;
-    Ipc__Message presented = IPC_MESSAGE(PRESENT, present, &body);
-    const char *const options[] = { "-I", "corp/anna", "-n", "agent", NULL };
-    int pair[2];
-
-    assert_int_equal(fd_pair(SOCK_SEQPACKET, pair), 0);
-    peer.connection = ++connections;
-    peer.source_address = (char *)"192.0.2.7";
-    assert_int_equal(ipc_send_now(vault.control, &message, &pair[1], 1, ANSWER_MS), 0);
-    close(pair[1]);
-    body.certificate.data = keygen_certify(state, "user", "user-ca", options, &body.certificate.len);
-    assert_int_equal(ipc_send_now(pair[0], &presented, NULL, 0, ANSWER_MS), 0);
-    free(body.certificate.data);
-    Ipc__Message *answer = expect(pair[0], IPC__MESSAGE__BODY_VOUCHED, ANSWER_MS, NULL);
-    assert_non_null(answer->vouched->ticket);
-    ipc_message_free(answer);
-    return pair[0];
-}
 
 static void ask(int gate, const char *target)
 {
@@ -317,35 +226,16 @@ static void expect_has(const char *text, const char *part)
         fail_msg("\"%s\" without \"%s\"", text, part);
 }
 
-static char *log_text(void)
-{
-    return keygen_read(state, "processes.log", NULL);
-}
-
-static size_t log_count(const char *part)
-{
-    CLEANUP(free) char *log = log_text();
-    size_t count = 0;
-
-    for (const char *at = log; (at = strstr(at, part)); at += strlen(part))
-        count++;
-    return count;
-}
-
-/* Within a moment: the processes write it when they get to it. */
 static void expect_log(const char *part)
 {
-    for (uint64_t until = clock_ms() + ANSWER_MS; clock_ms() < until; usleep(20 * 1000))
-        if (log_count(part) > 0)
-            return;
-    fail_msg("the log has no \"%s\"", part);
+    vault_house_expect_log(&house, part);
 }
 
 /* ---- the entry's type ---- */
 
 static void a_token_is_for_the_connector_alone(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     uint64_t usable;
     CLEANUP(fd_close) int fd = reach(gate, "token", &usable);
     CLEANUP(free) char *saw = request(fd);
@@ -359,7 +249,7 @@ static void a_token_is_for_the_connector_alone(void **unused)
 
 static void a_client_certificate_speaks_for_the_user(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     uint64_t usable;
     CLEANUP(fd_close) int fd = reach(gate, "cert", &usable);
     CLEANUP(free) char *saw = request(fd);
@@ -373,7 +263,7 @@ static void a_client_certificate_speaks_for_the_user(void **unused)
 
 static void expect_refusal(const char *target, const char *words)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     char said[DETAIL_MAX];
 
     ask(gate, target);
@@ -400,7 +290,7 @@ static void who_can_not_be_named_there_is_told_why(void **unused)
 
 static void sessions_have_bounded_tokens_alone(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     uint64_t usable, later;
     CLEANUP(fd_close) int fd = reach(gate, "bounded", &usable);
     CLEANUP(free) char *saw = request(fd);
@@ -419,7 +309,7 @@ static void sessions_have_bounded_tokens_alone(void **unused)
     CLEANUP(free) char *same = strndup(token, strcspn(token, "\""));
     expect_has(saw_again, same);
     assert_true(later <= usable);
-    assert_int_equal(log_count("target=bounded service_account"), 1);
+    assert_int_equal(vault_house_log_count(&house, "target=bounded service_account"), 1);
     expect_log("target=bounded user=corp/anna");
 }
 
@@ -432,7 +322,7 @@ static void those_who_come_at_once_wait_for_one_token(void **unused)
 
     (void)unused;
     for (size_t i = 0; i < GATES; i++) {
-        gates[i] = admitted_gate();
+        gates[i] = vault_house_gate(&house);
     }
     for (size_t i = 0; i < GATES; i++)
         ask(gates[i], "crowd");
@@ -450,12 +340,12 @@ static void those_who_come_at_once_wait_for_one_token(void **unused)
         close(connectors[i]);
         close(gates[i]);
     }
-    assert_int_equal(log_count("target=crowd service_account"), 1);
+    assert_int_equal(vault_house_log_count(&house, "target=crowd service_account"), 1);
 }
 
 static void a_token_that_is_too_short_is_asked_for_anew(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     uint64_t usable, again;
     CLEANUP(fd_close) int fd = reach(gate, "short", &usable);
 
@@ -465,12 +355,12 @@ static void a_token_that_is_too_short_is_asked_for_anew(void **unused)
     expect_has(saw, "bounded-short-");
     CLEANUP(fd_close) int second = reach(gate, "short", &again);
     assert_true(again <= usable);
-    assert_int_equal(log_count("target=short service_account"), 1);
+    assert_int_equal(vault_house_log_count(&house, "target=short service_account"), 1);
 }
 
 static void a_token_that_can_not_be_had_is_explained_in_the_log(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     char said[DETAIL_MAX] = "";
     uint64_t usable;
 
@@ -499,7 +389,7 @@ static char *token_of(int gate, const char *target)
 
 static void another_configuration_asks_for_another_token(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     CLEANUP(free) char *first = token_of(gate, "again");
     CLEANUP(free) char *second = token_of(gate, "again");
 
@@ -512,7 +402,7 @@ static void another_configuration_asks_for_another_token(void **unused)
 
 static void a_credential_that_is_replaced_or_removed_takes_its_token_with_it(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     CLEANUP(free) char *first = token_of(gate, "replaced");
     char said[DETAIL_MAX] = "";
     uint64_t usable;
@@ -526,28 +416,28 @@ static void a_credential_that_is_replaced_or_removed_takes_its_token_with_it(voi
     set("other-token", "token", TOKEN);
     CLEANUP(free) char *second = token_of(gate, "replaced");
     assert_string_not_equal(first, second);
-    assert_int_equal(vault_admin_remove(state, "other-token", NULL), 0);
+    assert_int_equal(vault_admin_remove(house.state, "other-token", NULL), 0);
     expect_refusal("replaced", "target_unavailable");
 }
 
 static void a_token_is_in_the_audit_chain_or_not_used(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     char said[DETAIL_MAX] = "";
     uint64_t usable;
 
     (void)unused;
     reload(); /* forgets the tokens */
-    close(ledger);
+    close(house.ledger);
     expect_log("ledger_lost");
     ask(gate, "again");
     CLEANUP(fd_close) int connector = answered(gate, said);
     assert_int_equal(connected(connector, &usable, said), -1);
     expect_has(said, "target_unavailable");
     expect_log("not in the audit chain");
-    ledger = link_ledger();
+    vault_house_link_ledger(&house);
     free(token_of(gate, "again"));
-    Ipc__Message *told = expect(ledger, IPC__MESSAGE__BODY_AUDIT, ANSWER_MS, NULL);
+    Ipc__Message *told = expect(house.ledger, IPC__MESSAGE__BODY_AUDIT, ANSWER_MS, NULL);
     const Ipc__Audit *audit = told->audit;
     assert_string_equal(audit->event, "target_token");
     assert_int_equal(audit->n_fields, 4);
@@ -559,7 +449,7 @@ static void a_token_is_in_the_audit_chain_or_not_used(void **unused)
 
 static void logins_under_way_have_a_limit(void **unused)
 {
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     int connectors[VAULT_CLIENT_ERRANDS_MAX];
     char said[DETAIL_MAX];
 
@@ -572,7 +462,7 @@ static void logins_under_way_have_a_limit(void **unused)
     ask(gate, "silent");
     assert_int_equal(answered(gate, said), -1);
     expect_has(said, "limit: too many logins to targets are under way");
-    CLEANUP(fd_close) int other = admitted_gate(); /* whom that does not concern */
+    CLEANUP(fd_close) int other = vault_house_gate(&house); /* whom that does not concern */
     uint64_t usable;
     close(reach(other, "token", &usable));
     for (size_t i = 0; i < VAULT_CLIENT_ERRANDS_MAX; i++)
@@ -585,7 +475,7 @@ static void a_gate_that_leaves_does_not_end_the_vault(void **unused)
 
     (void)unused;
     for (int i = 0; i < 3; i++) {
-        int gate = admitted_gate();
+        int gate = vault_house_gate(&house);
         ask(gate, "silent");
         int connector = answered(gate, said);
         assert_true(connector >= 0);
@@ -593,7 +483,7 @@ static void a_gate_that_leaves_does_not_end_the_vault(void **unused)
         close(gate);
     }
     reload(); /* while it is fetched */
-    CLEANUP(fd_close) int gate = admitted_gate();
+    CLEANUP(fd_close) int gate = vault_house_gate(&house);
     uint64_t usable;
     CLEANUP(fd_close) int fd = reach(gate, "token", &usable);
 }
@@ -606,16 +496,16 @@ static void expect_not_taken(const char *type, const char *value, const char *wo
     struct detail detail = { "" };
 
     assert_int_equal(fd_of_bytes("stdin", value, strlen(value), &fd), 0);
-    assert_int_not_equal(vault_admin_set(state, "new", type, fd, &detail), 0);
+    assert_int_not_equal(vault_admin_set(house.state, "new", type, fd, &detail), 0);
     expect_has(detail.text, words);
 }
 
 static void what_could_not_be_used_is_not_taken(void **unused)
 {
-    CLEANUP(free) char *certificate = keygen_read(state, "client.pem", NULL);
-    CLEANUP(free) char *key = keygen_read(state, "client.key", NULL);
-    CLEANUP(free) char *past = keygen_read(state, "expired.pem", NULL);
-    CLEANUP(free) char *past_key = keygen_read(state, "expired.key", NULL);
+    CLEANUP(free) char *certificate = keygen_read(house.state, "client.pem", NULL);
+    CLEANUP(free) char *key = keygen_read(house.state, "client.key", NULL);
+    CLEANUP(free) char *past = keygen_read(house.state, "expired.pem", NULL);
+    CLEANUP(free) char *past_key = keygen_read(house.state, "expired.key", NULL);
     char pem[8192];
 
     (void)unused;
@@ -631,17 +521,17 @@ static void what_could_not_be_used_is_not_taken(void **unused)
     expect_not_taken("client-cert", pem, "two private keys");
     snprintf(pem, sizeof pem, "%s%s", key, certificate); /* in any order */
     set("key-first", "client-cert", pem);
-    snprintf(pem, sizeof pem, "%s/locked.key", state);
-    keygen_run(state, (const char *const[]){ "openssl", "pkey", "-in", "client.key", "-aes128", "-passout",
-                                             "pass:secret", "-out", pem, NULL });
-    CLEANUP(free) char *locked = keygen_read(state, "locked.key", NULL);
+    snprintf(pem, sizeof pem, "%s/locked.key", house.state);
+    keygen_run(house.state, (const char *const[]){ "openssl", "pkey", "-in", "client.key", "-aes128",
+                                                   "-passout", "pass:secret", "-out", pem, NULL });
+    CLEANUP(free) char *locked = keygen_read(house.state, "locked.key", NULL);
     snprintf(pem, sizeof pem, "%s%s", certificate, locked);
     expect_not_taken("client-cert", pem, "has a passphrase");
 }
 
 static void no_credential_is_in_any_log(void **unused)
 {
-    CLEANUP(free) char *log = log_text();
+    CLEANUP(free) char *log = keygen_read(house.state, "processes.log", NULL);
 
     (void)unused;
     assert_null(strstr(log, TOKEN));
