@@ -261,16 +261,16 @@ static void fail(struct kube_stream *s, int error)
         (void)!buffer_write(exchange_to_client(s->exchange), s->client_fd);
 }
 
-/* The server's side takes what waits for it, as far as it can. True: that made room, and nobody but the
- * caller would notice. */
+/* The server's side takes what waits for it, as far as it can. True: that made room, or was all that was
+ * waited for, and nobody but the caller would notice. */
 static bool serve_link(struct kube_stream *s)
 {
     const struct buffer *out = exchange_to_server(s->exchange);
-    bool full = buffer_size(out) >= EXCHANGE_HIGH;
+    bool full = buffer_size(out) >= EXCHANGE_HIGH, waits = buffer_size(out) > 0;
     if (s->link)
         kube_link_go_on(s->link, s->talk ? kube_talk_reads(s->talk)
                                          : buffer_size(exchange_to_client(s->exchange)) < EXCHANGE_HIGH);
-    return s->link && full && buffer_size(out) < EXCHANGE_HIGH;
+    return s->link && ((full && buffer_size(out) < EXCHANGE_HIGH) || (waits && buffer_size(out) == 0));
 }
 
 void kube_stream_step(struct kube_stream *s)

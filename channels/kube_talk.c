@@ -371,10 +371,6 @@ void kube_talk_go_on(struct kube_talk *t, bool *ret_moved)
         take(t, KUBE_SERVER, kube_link_in(s->link), ret_moved);
     mind_ends(t);
     int r = pass_on(t, ret_moved);
-    bool full = !has_room(s);
-    if (s->link)
-        kube_link_go_on(s->link, kube_talk_reads(t));
-    *ret_moved = *ret_moved || (full && has_room(s)); /* nobody else would notice */
     if (r == 0 && !is_done(t))
         return;
     if (t->echo)
