@@ -16,25 +16,38 @@
  * has read of it after an interrupt, up to 8 KiB, which is always so many whole lines. */
 #include "channels/ssh/guarded_script.h"
 
-/* No single quotes: it is between two. No backslash before a backslash, or a quote: fish reads those. */
+/* No single quotes: it is between two. No backslash before a backslash, or a quote: fish reads those.
+ *
+ * What runs the commands has to be bash, dash or another ash. In a ksh a number may be a command
+ * (`[ "$x" -eq 1 ]` with `a[$(reboot)]` in it), and both ksh and zsh read more than what lines are judged by.
+ */
 #define FIND_SHELL(bash, other)                                                                              \
     "for s in bash dash sh;do command -v $s >/dev/null 2>&1&&break;done;"                                    \
-    "case $s in bash)o=\"--norc --noprofile " bash "\";;*)o=\"" other "\";;esac;unset ENV;"
+    "case $s in bash)o=\"--norc --noprofile " bash "\";;*)o=\"" other "\";;esac;unset ENV;"                  \
+    "case $s in sh)v=${KSH_VERSION-}${ZSH_VERSION-};[ 1+1 -eq 2 ] 2>/dev/null&&v=ksh;case $v in ?*)"         \
+    "echo \"" NO_SHELL "\" >&2;echo \"" NO_SHELL_NEXT "\" >&2;exit 69;;esac;;esac;"
+#define NO_SHELL                                                                                             \
+    "gatehouse: unavailable: the target has neither bash nor dash, and its sh is a ksh or zsh, which can "   \
+    "not be guarded (code target_unavailable)"
+#define NO_SHELL_NEXT                                                                                        \
+    "gatehouse: next: have bash or dash installed at the target, or ask the operators of the bastion for a " \
+    "rule that is not guarded"
 #define SAY_HELLO "printf \"\\001gatehouse;%s\\002\" \"$HOME\";IFS= read -r a;"
 #define QUIET     "stty raw opost -echo -iexten"
 
 static const char terminal_command[] =
-    "exec sh -c 'n=$(stty -g);t=$(tty)||t=/dev/tty;" QUIET ";" SAY_HELLO
-    "stty \"$n\";" FIND_SHELL("--noediting -i", "-i") "{ printf \"%s\\n\" \"$a\";while printf \"%-63s\\n\" "
+    "exec sh -c '" FIND_SHELL("--noediting -i", "-i") "n=$(stty -g);t=$(tty)||t=/dev/tty;" QUIET ";" SAY_HELLO
+                                                      "stty \"$n\";{ printf \"%s\\n\" \"$a\";"
+                                                      "while printf \"%-63s\\n\" "
                                                       "\"_gh;eval \\\"\\$_gh\\\" <$t\";do :;done;}"
                                                       " 2>/dev/null|PS1= PS2= HISTFILE= $s $o'";
 
 /* Without a terminal: 4 is the bastion's side, 5 and 6 are output and errors, whatever a command does to its
  * own. dash ends at a syntax error unless it is interactive. */
-static const char plain_command[] = "exec sh -c '" SAY_HELLO FIND_SHELL(
-    "-s", "-i -s") "exec 4<&0 5>&1 6>&2;{ printf \"%s\\n\" \"$a\";"
-                   "while printf \"%s\\n\" \"_gh;eval \\\"\\$_gh\\\" </dev/null 4<&- 5>&- 6>&-\";do :;done;}"
-                   " 4<&- 5>&- 6>&- 2>/dev/null|PS1= PS2= HISTFILE= $s $o'";
+static const char plain_command[] = "exec sh -c '" FIND_SHELL("-s", "-i -s") SAY_HELLO
+    "exec 4<&0 5>&1 6>&2;{ printf \"%s\\n\" \"$a\";"
+    "while printf \"%s\\n\" \"_gh;eval \\\"\\$_gh\\\" </dev/null 4<&- 5>&- 6>&-\";do :;done;}"
+    " 4<&- 5>&- 6>&- 2>/dev/null|PS1= PS2= HISTFILE= $s $o'";
 
 /* Marks are written by one call each, so that nothing of a job in the background gets into them. */
 #define SAY_END           "printf '\\001@;E;%s;%s;%s;@\\002' \"$_ghq\" \"$_ghr\" \"$PWD\";"

@@ -1,17 +1,17 @@
 """Guarded shells: each line is decided on, and runs in one shell that lasts."""
 import json
 import os
-import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
 
-from harness import hosts
 from harness.holding import Operator
 from harness.hosts import at, events, last_recording
+from harness.shells import LOGIN_SHELLS, ShellsHost
 from harness.system import wait_until
 from harness.terminal import Terminal
 
@@ -29,21 +29,16 @@ RULES = [{"name": "no-reboot", "roles": ["agent"], "targets": ["*"], "match": {"
 
 
 @pytest.fixture(scope="module")
-def dash(orphans, host_place, tmp_path_factory):
-    """A host without bash."""
-    place = tmp_path_factory.mktemp("dash")
-    (place / "bin").mkdir()
-    for name in ("sh", "dash", "stty", "tty", "sleep", "ls", "cat", "echo", "true", "false", "seq", "head", "yes", "rm"):
-        (place / "bin" / name).symlink_to(shutil.which(name))
-    made = hosts.Sshd(place / "sshd", authorized=[(host_place / "vault_key.pub").read_text()], settings=(f"SetEnv PATH={place}/bin",))
+def shells_host(orphans, host_place):
+    made = ShellsHost([(host_place / "vault_key.pub").read_text()])
     yield made
     made.stop()
 
 
 @pytest.fixture(scope="module")
-def guarded(postgres, sshd, dash, host_place):
+def guarded(postgres, sshd, shells_host, host_place):
     from harness.bastion import Bastion, settings
-    targets = [sshd.target("web1", credential="web1-key"), dash.target("dash", credential="web1-key")]
+    targets = [sshd.target("web1", credential="web1-key"), *shells_host.targets(credential="web1-key")]
     made = Bastion(postgres, settings(postgres, targets=targets, rules=RULES,
                                       masks=[{"name": "keys", "detect": ["aws_key"], "with": "redact"}],
                                       roles=[{"name": "agent"}, {"name": "loose"}, {"name": "dba", "may": ["replay", "kill", "watch"]}]))
@@ -64,7 +59,8 @@ def anna(guarded):
         yield Operator(client)
 
 
-PROMPT = r"@(web1|dash):[^\n]*\$ "
+PROMPT = r"@[a-z0-9]+:[^\n]*\$ "
+RUNNERS = ["web1", "dash", "ash"]  # bash, and hosts without it
 
 
 # A program that can be interrupted: shells lose a key that comes while they start one.
@@ -80,7 +76,7 @@ class Shell(Terminal):
         self.expect(pattern + r".*" + PROMPT if pattern else PROMPT)
 
 
-@pytest.fixture(params=["web1", "dash"])
+@pytest.fixture(params=RUNNERS)
 def shell(request, agent):
     with Shell(agent.argv(options=["-t", *at(request.param)]), rows=30, columns=90) as made:
         made.prompt()
@@ -91,10 +87,11 @@ def shell(request, agent):
 
 
 @pytest.fixture
-def scratch(tmp_path_factory):
-    made = tmp_path_factory.mktemp("guarded")
-    made.chmod(0o777)
-    return made
+def scratch():
+    """For every account."""
+    with tempfile.TemporaryDirectory(prefix="guarded-", dir="/tmp") as made:
+        os.chmod(made, 0o777)
+        yield Path(made)
 
 
 def interrupt(shell):
@@ -364,7 +361,7 @@ def plain(client, text, target="web1"):
     return client.ssh(options=["-T", *at(target)], input=text)
 
 
-@pytest.mark.parametrize("target", ["web1", "dash"])
+@pytest.mark.parametrize("target", RUNNERS)
 def test_without_a_terminal_lines_are_read_from_standard_input(agent, scratch, target):
     done = plain(agent, "cd /tmp\nx=5\npwd\necho $x\nf() {\n  echo \"f:$1\"\n}\nf it\ncat <<E\nhere $x\nE\necho err >&2; false\n", target)
     assert done.stdout == "/tmp\n5\nf:it\nhere 5\n"
@@ -382,7 +379,7 @@ def test_without_a_terminal_lines_are_read_from_standard_input(agent, scratch, t
     assert (done.stdout, done.returncode) == ("", 0) and done.stderr.endswith("1\n2\n3\n")
 
 
-@pytest.mark.parametrize("target", ["web1", "dash"])
+@pytest.mark.parametrize("target", RUNNERS)
 def test_odd_bytes_run_nowhere(agent, scratch, target):
     line = f"echo x > {scratch}/odd"
     for odd in (f"{line}\0\n", f"{line} \x01\n", f"{line} \x1b[A\n", f"{line} \x7f\n"):
@@ -417,6 +414,39 @@ def test_a_line_waits_for_people_without_a_terminal(agent, anna, victim):
     assert not victim.exists()
 
 
+@pytest.mark.parametrize("login_shell", LOGIN_SHELLS)
+def test_accounts_with_other_login_shells_have_one_too(agent, scratch, login_shell):
+    with Shell(agent.argv(options=["-t", *at(login_shell)])) as shell:
+        shell.prompt()
+        shell.does(f"echo a > {scratch}/a; reboot", "hosts stay up")
+        shell.does("echo $?", r"\s77\s")
+        shell.line(RUNS)
+        shell.expect("running")
+        interrupt(shell)
+        shell.does("cd /tmp; f() { echo \"$1-$PWD\"; }")
+        shell.does("f on''e", "one-/tmp")
+        shell.send("\x10\x10\x10\r")  # the line with the program
+        shell.expect("running")
+        interrupt(shell)
+        shell.line("exit 7")
+        assert shell.wait() == 7
+    done = plain(agent, f"cd /tmp; pwd\necho a > {scratch}/a; reboot\necho $?\nexit 3\n", login_shell)
+    assert (done.stdout, done.returncode) == ("/tmp\n77\n", 3) and "hosts stay up" in done.stderr
+    assert not (scratch / "a").exists()
+
+
+@pytest.mark.parametrize("target", ["only-zsh", "only-ksh93", "only-mksh"])
+def test_a_host_with_no_shell_that_can_be_guarded_says_so(agent, scratch, target):
+    why = "unavailable: the target has neither bash nor dash, and its sh is a ksh or zsh"
+    with Shell(agent.argv(options=["-t", *at(target)])) as shell:
+        shell.send(f"echo a > {scratch}/a\r")
+        shell.expect(why + ".*code target_unavailable.*gatehouse: next: have bash or dash installed")
+        assert shell.wait() == 69
+    done = plain(agent, f"echo a > {scratch}/a\n", target)
+    assert why in done.stderr and (done.stdout, done.returncode) == ("", 69)
+    assert not (scratch / "a").exists()
+
+
 def marked(mark):
     """Processes of the host that have this in their environment, as (pid, parent)."""
     found = []
@@ -441,7 +471,7 @@ def is_sshd(pid):
     return b"sshd" in (Path("/proc") / str(pid) / "cmdline").read_bytes()
 
 
-@pytest.mark.parametrize("target", ["web1", "dash"])
+@pytest.mark.parametrize("target", RUNNERS)
 @pytest.mark.parametrize("who", ["client", "sshd"])
 @pytest.mark.parametrize("line", ["sleep 1000", "while true; do true; done"])
 def test_nothing_is_left_at_the_host(agent, target, who, line):

@@ -47,9 +47,9 @@ def bastion_with(postgres, sshd, place, targets=("web1",), target_keys=None, **c
 
 
 class Sshd:
-    """`trusts` is a CA's public key file; `authorized` a list of public key lines; `settings` win over those below."""
+    """`trusts` is a CA's public key file; `authorized` a list of public key lines; `settings` win over those below; `matches` are Match blocks."""
 
-    def __init__(self, directory, trusts=None, authorized=(), kinds=("ed25519",), port=None, settings=(), environment=None):
+    def __init__(self, directory, trusts=None, authorized=(), kinds=("ed25519",), port=None, settings=(), environment=None, matches=()):
         self.environment = {**os.environ, **(environment or {})}
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -66,6 +66,7 @@ class Sshd:
                  *(f"HostKey {self.directory}/host_{kind}" for kind in kinds)]
         if trusts:
             lines.append(f"TrustedUserCAKeys {trusts}")
+        lines += matches
         self.config.write_text("\n".join(lines) + "\n")
         self.process = None
         self.start()
