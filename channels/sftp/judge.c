@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/text.h"
+#include "policy/transfer_servers.h"
 
 enum { REASON_MAX = 300, DESCRIBED_MAX = 1024 };
 
@@ -57,7 +58,7 @@ static int verdict_of(struct file_judge *j, const struct file_request *request, 
     if (d->verdict.action == ACTION_HOLD && (!j->ask || d->holders.overflow))
         deny(d, "it needs an approval, which nobody can be asked for here");
     if (d->verdict.action != ACTION_DENY && d->look && !j->has_detectors)
-        deny(d, "it has to be looked through, and no mask names detectors for you on this target");
+        deny(d, TRANSFER_NO_DETECTORS);
     return r;
 }
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 
 #include "policy/effect.h"
+#include "policy/transfer_servers.h"
 
 struct opaque {
     struct transfer transfer;
@@ -86,9 +87,7 @@ static int decide(struct opaque *o)
     if (r || o->held || o->transfer.stage != TRANSFER_WAITS || (o->checks && o->n_checked < o->n_resolved))
         return r;
     if (o->look)
-        return refuse(
-            o, "denied: sensitive: deny has files looked through, which can't be done with rsync and git: "
-               "use sftp or scp (code denied)");
+        return refuse(o, "denied: " TRANSFER_NOT_LOOKED_INTO " (code denied)");
     o->transfer.stage = TRANSFER_GOES;
     return 0;
 }

@@ -1,7 +1,7 @@
 /* rsync and git: what their command lines name is decided on before they run; what they say to each other is
  * theirs. */
 #pragma once
-#include "channels/sftp/command.h"
+#include "policy/transfer_command.h"
 #include "channels/sftp/transfer.h"
 
 /* Takes over what command owns; it is empty afterwards. line: the command line, for the recording. */

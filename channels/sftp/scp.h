@@ -1,7 +1,7 @@
 /* The protocol of scp as it was before it used SFTP (`scp -O`): rcp's, between two programs of which one
  * sends files. */
 #pragma once
-#include "channels/sftp/command.h"
+#include "policy/transfer_command.h"
 #include "channels/sftp/transfer.h"
 
 enum {

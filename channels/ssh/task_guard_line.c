@@ -13,6 +13,7 @@
 #include "channels/ssh/task_guard_parts.h"
 #include "channels/ssh/task_parts.h"
 #include "policy/approval_digest.h"
+#include "policy/transfer_servers.h"
 
 /* What can't be sent, whatever the rules say: the shell would read something else than what was judged. */
 static bool is_text(const char *text, size_t n)
@@ -197,12 +198,15 @@ static int hold(struct task_guard *guard, const struct ssh_verdict *verdict, uin
 static int judge(struct task_guard *guard, const char *text, size_t n, struct ssh_verdict *ret)
 {
     const struct ssh_task *task = guard->task;
+    const struct gate *gate = task->channel->gate;
+    const Ipc__Target *target = task->channel->target;
+    const struct circumstances who = ssh_circumstances(gate, target, SSH_EXEC, "");
     struct effects effects = { 0 };
     int r = shell_session_effects(guard->names, text, n, &effects);
     if (r == 0)
-        r = ssh_effects_add_servers(task->channel->gate, task->channel->target, NULL, &effects);
+        r = transfer_servers_add(gate->rules, &who, NULL, &effects);
     if (r == 0)
-        r = ssh_verdict_of_effects(task->channel->gate, task->channel->target, SSH_EXEC, "", &effects, ret);
+        r = ssh_verdict_of_effects(gate, target, SSH_EXEC, "", &effects, ret);
     effects_free(&effects);
     return r;
 }

@@ -10,7 +10,7 @@
 
 #include "channels/masking.h"
 #include "channels/recorder.h"
-#include "channels/sftp/command.h"
+#include "policy/transfer_command.h"
 #include "channels/sftp/judge.h"
 #include "channels/sftp/opaque.h"
 #include "channels/sftp/scp.h"

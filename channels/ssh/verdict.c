@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "channels/recorder.h"
-#include "channels/sftp/command.h"
 #include "policy/shell.h"
 #include "policy/ssh_effects.h"
+#include "policy/transfer_servers.h"
 
 const char *ssh_kind_name(enum ssh_kind kind)
 {
@@ -43,27 +43,6 @@ int ssh_verdict_record(struct recorder *recorder, struct ssh_verdict *v, enum ss
     request.effects = v->effects;
     request.n_effects = v->n_effects;
     return recorder_request(recorder, &request, text, n);
-}
-
-int ssh_effects_add_servers(const struct gate *gate, const Ipc__Target *target, const char *text,
-                            struct effects *effects)
-{
-    struct transfer_command command;
-    char **roles = gate->identity->roles;
-    size_t n = gate->identity->n_roles;
-    if (!rulebook_asks_paths(gate->rules, roles, n, target->name) &&
-        !rulebook_looks_into_files(gate->rules, roles, n, target->name))
-        return 0;
-    int r = text ? transfer_command_read(text, &command) : 0;
-    bool alone = r == 0 && text && command.program != PROGRAM_OTHER;
-    if (text && r == 0)
-        transfer_command_clear(&command);
-    for (size_t i = 0; r == 0 && !alone && i < effects->count; i++)
-        if (effects->items[i].kind == EFFECT_RUN && effects->items[i].exact &&
-            transfer_command_serves(effects->items[i].exact))
-            return effects_add_opaque(effects, EFFECT_UNKNOWN,
-                                      "which files scp, rsync or git serve: it is no line of its own");
-    return r;
 }
 
 static int find_effects(enum ssh_kind kind, const char *text, struct effects *effects)
@@ -110,13 +89,19 @@ static const char *channel_of(enum ssh_kind kind, const char *text)
     return ssh_kind_name(kind);
 }
 
+struct circumstances ssh_circumstances(const struct gate *gate, const Ipc__Target *target, enum ssh_kind kind,
+                                       const char *text)
+{
+    return (struct circumstances){ .roles = gate->identity->roles,
+                                   .n_roles = gate->identity->n_roles,
+                                   .target = target->name,
+                                   .channel = channel_of(kind, text) };
+}
+
 int ssh_verdict_of_effects(const struct gate *gate, const Ipc__Target *target, enum ssh_kind kind,
                            const char *text, const struct effects *effects, struct ssh_verdict *ret)
 {
-    const struct circumstances who = { .roles = gate->identity->roles,
-                                       .n_roles = gate->identity->n_roles,
-                                       .target = target->name,
-                                       .channel = channel_of(kind, text) };
+    const struct circumstances who = ssh_circumstances(gate, target, kind, text);
     *ret = (struct ssh_verdict){ .n_effects = 0 };
     ret->verdict = rulebook_decide(gate->rules, &who, effects);
     if (ret->verdict.action == ACTION_HOLD)
@@ -134,9 +119,10 @@ int ssh_verdict_of(const struct gate *gate, const Ipc__Target *target, enum ssh_
                    struct ssh_verdict *ret)
 {
     struct effects effects = { 0 };
+    const struct circumstances who = ssh_circumstances(gate, target, kind, text);
     int r = find_effects(kind, text, &effects);
     if (r == 0 && kind == SSH_EXEC)
-        r = ssh_effects_add_servers(gate, target, text, &effects);
+        r = transfer_servers_add(gate->rules, &who, text, &effects);
     r = r ? r : ssh_verdict_of_effects(gate, target, kind, text, &effects, ret);
     effects_free(&effects);
     return r;

@@ -25,10 +25,9 @@ MUST_USE int ssh_verdict_of(const struct gate *gate, const Ipc__Target *target, 
 /* The same for effects that were found otherwise. */
 MUST_USE int ssh_verdict_of_effects(const struct gate *gate, const Ipc__Target *target, enum ssh_kind kind,
                                     const char *text, const struct effects *effects, struct ssh_verdict *ret);
-/* Adds an effect `unknown` when rules look at files and some command serves them, but is not the whole line:
- * then it is not taken apart (channels/sftp/command.h). text: the line; NULL: one of a guarded shell. */
-MUST_USE int ssh_effects_add_servers(const struct gate *gate, const Ipc__Target *target, const char *text,
-                                     struct effects *effects);
+/* Who asks for it, and where, for rules. */
+struct circumstances ssh_circumstances(const struct gate *gate, const Ipc__Target *target, enum ssh_kind kind,
+                                       const char *text);
 void ssh_verdict_clear(struct ssh_verdict *verdict);
 /* Enters the request, n bytes of text, in the recording, with what was decided. As recorder_request(). */
 MUST_USE int ssh_verdict_record(struct recorder *recorder, struct ssh_verdict *verdict, enum ssh_kind kind,

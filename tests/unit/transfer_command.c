@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "check.h"
-#include "channels/sftp/command.h"
+#include "policy/transfer_command.h"
 
 #define HOLE "\x01"
 

@@ -20,6 +20,7 @@ struct transfer_command {
     enum transfer_program program;
     bool upload;    /* what the client sends is written at the target */
     bool directory; /* scp -d: the path is a directory for sure */
+    bool tree;      /* scp -r: it may be one, with all that is in it */
     struct command_file files[COMMAND_FILES_MAX];
     size_t n_files; /* of scp: one, the path */
 };

@@ -6,7 +6,7 @@
  * paths unknown: that is a hole too, and denied where rules look at paths. With -s (--secluded-args) the
  * paths are not on the line at all.
  */
-#include "channels/sftp/command.h"
+#include "policy/transfer_command.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,6 +142,7 @@ static int read_scp(const struct words *w, struct transfer_command *c)
             return NOT_LITERAL;
         for (; *letters; letters++) {
             c->directory |= *letters == 'd';
+            c->tree |= *letters == 'r';
             if (*letters != 't' && *letters != 'f')
                 continue;
             if (way && way != *letters)
