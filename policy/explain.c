@@ -5,7 +5,9 @@
 #include <string.h>
 #include "base/text.h"
 #include "policy/judge.h"
+#include "policy/judge_transfer.h"
 #include "policy/shell.h"
+#include "policy/transfer_servers.h"
 
 static const Ipc__Target *find_target(const Ipc__Config *config, const char *name)
 {
@@ -146,21 +148,45 @@ static int put_all(struct page *page, const struct rulebook *rulebook, const str
     return page->error;
 }
 
+/* Of a line that moves files. */
+static void put_files(struct page *page, const struct rulebook *rulebook, const struct circumstances *who,
+                      const struct transfer_judgement *files)
+{
+    if (files->program == PROGRAM_OTHER)
+        return;
+    page_put(page, "  files      ");
+    page_put(page, files->note);
+    page_put(page,
+             files->relative
+                 ? "\n             only the target knows where a path leads that is not absolute: here it "
+                   "may be any that ends so\n"
+                 : "\n");
+    page_put_effects(page, rulebook, who, &files->files);
+}
+
 /* A command line for an SSH target, as for `ssh TARGET@bastion LINE`. */
-static int put_command(struct page *page, const struct rulebook *rulebook, const struct circumstances *who,
-                       const char *line, enum action *ret_action)
+static int put_command(struct page *page, const Ipc__Config *config, const struct rulebook *rulebook,
+                       const struct circumstances *who, const char *line, enum action *ret_action)
 {
     CLEANUP(effects_free) struct effects effects = { 0 };
+    CLEANUP(transfer_judgement_free) struct transfer_judgement files = { 0 };
     struct holders holders = { .n = 0 };
     size_t n = strlen(line);
     int r = shell_effects(line, n, &effects);
+    r = r ? r : transfer_servers_add(rulebook, who, line, &effects);
+    r = r ? r : judge_transfer(config, rulebook, who, line, &files);
     if (r < 0)
         return r;
     struct verdict verdict = rulebook_decide(rulebook, who, &effects);
     if (verdict.action == ACTION_HOLD)
         holders_add_statement(&holders, rulebook, who, &effects);
+    if (files.verdict.action == ACTION_HOLD)
+        holders_add_statement(&holders, rulebook, who, &files.files);
     page_put_request(page, "command: ", line, n);
     page_put_effects(page, rulebook, who, &effects);
+    put_files(page, rulebook, who, &files);
+    if (files.verdict.action > verdict.action)
+        verdict = files.verdict;
     page_put_end(page, &verdict, &holders);
     *ret_action = verdict.action;
     return page->error;
@@ -185,6 +211,6 @@ int explain_statement(const Ipc__Config *config, char *const *roles, size_t n_ro
         return r;
     if (strcmp(kind, "kubernetes") == 0)
         return explain_kube(&page, rulebook, &who, request, ret_action);
-    return who.channel ? put_command(&page, rulebook, &who, text, ret_action)
+    return who.channel ? put_command(&page, config, rulebook, &who, text, ret_action)
                        : put_all(&page, rulebook, &who, text, ret_action);
 }

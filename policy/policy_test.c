@@ -13,9 +13,11 @@
 #include "policy/explain.h"
 #include "policy/judge.h"
 #include "policy/judge_kube.h"
+#include "policy/judge_transfer.h"
 #include "policy/kube_exec.h"
 #include "policy/shell.h"
 #include "policy/ssh_effects.h"
+#include "policy/transfer_servers.h"
 
 enum { SHOWN_MAX = 4096, ROLES_MAX = 64 };
 
@@ -228,18 +230,26 @@ static int score_case(const struct one_case *c, const char *path, const struct v
     return report(c, path, v, effects, out);
 }
 
-static int run_host_case(const struct rulebook *rulebook, struct circumstances who, const struct one_case *c,
-                         const char *path, struct buffer *out, struct policy_score *score)
+static int run_host_case(const struct rulebook *rulebook, const Ipc__Config *config, struct circumstances who,
+                         const struct one_case *c, const char *path, struct buffer *out,
+                         struct policy_score *score)
 {
     CLEANUP(effects_free) struct effects effects = { 0 };
+    CLEANUP(transfer_judgement_free) struct transfer_judgement files = { 0 };
     int r = c->command   ? shell_effects(c->command, strlen(c->command), &effects)
             : c->channel ? ssh_effect_channel(&effects, c->channel)
                          : ssh_effect_file(&effects, c->file_operation, c->path);
     who.channel = c->command ? "exec" : c->channel ? c->channel : "sftp";
+    if (r == 0 && c->command)
+        r = transfer_servers_add(rulebook, &who, c->command, &effects);
+    if (r == 0 && c->command)
+        r = judge_transfer(config, rulebook, &who, c->command, &files);
     if (r < 0)
         return r;
     struct verdict verdict = rulebook_decide(rulebook, &who, &effects);
-    return score_case(c, path, &verdict, &effects, out, score);
+    bool by_files = files.verdict.action > verdict.action;
+    return score_case(c, path, by_files ? &files.verdict : &verdict, by_files ? &files.files : &effects, out,
+                      score);
 }
 
 /* A text is the body as it stands; anything else in YAML what kubectl would make of it. */
@@ -287,7 +297,7 @@ static int run_case(const struct rulebook *rulebook, const Ipc__Config *config, 
     struct circumstances who;
     int r = explain_circumstances(config, c->roles, c->n_roles, c->target, &who, NULL);
     if (r == 0 && who.channel)
-        return run_host_case(rulebook, who, c, path, out, score);
+        return run_host_case(rulebook, config, who, c, path, out, score);
     if (r == 0 && c->request)
         return run_cluster_case(rulebook, who, c, path, out, score);
     if (r == 0)

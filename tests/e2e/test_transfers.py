@@ -322,6 +322,34 @@ def test_a_client_that_is_killed_in_the_middle_leaves_a_cut_transfer(bastion, op
     assert told[0]["sha256"] == hashlib.sha256((local / "big").read_bytes()[:told[0]["bytes"]]).hexdigest()
 
 
+SENDER = "rsync --server --sender -logDtpre.iLsfxCIvu ."
+
+
+@pytest.mark.parametrize("line, refused", [
+    ("scp -f {}/open", False), ("scp -f {}/secret1", True), ("scp -t {}/open", False), ("scp -t {}/kept/new", True),
+    ("scp -f {}/watched/fine", False), (SENDER + " {}/watched/fine", True), (SENDER + " {}/open", False),
+    (SENDER + " {}/open {}/secret1", True), ("rsync --server -logDtpre.iLsfxCIvu --delete . {}/kept/new", True),
+    ("git-upload-pack '{}/open.git'", False), ("git-upload-pack '{}/secret.git'", True), ("git upload-pack {}/secret.git", True),
+    ("git-receive-pack '{}/kept/x.git'", True), ("git-upload-archive {}/open.git", True), ("scp -f {}/open; true", True),
+    ("cat {}/open", True)])
+def test_explain_agrees_with_what_really_happens(bastion, agent, tree, local, line, refused):
+    for folder in ("kept", "watched"):
+        (tree / folder).mkdir(exist_ok=True)
+    for name in ("open", "secret1", "watched/fine"):
+        (tree / name).write_text("hi\n")
+    line = line.replace("{}", str(tree))
+    path = line.split()[-1]
+    if line == f"scp -f {path}":
+        done = tool(agent, "scp", "-O", f"{HOST}:{path}", local)
+    elif line == f"scp -t {path}":
+        done = tool(agent, "scp", "-O", fill(local / "sent", 3), f"{HOST}:{path}")
+    else:
+        done = tool(agent, "ssh", HOST, line, input="\0\0\0\0")
+    explained = bastion.gatehouse("policy", "explain", "-c", bastion.file, "--as", "agent", "--target", "web1", line).stdout
+    assert ("gatehouse: denied" in done.stdout + done.stderr) == refused, (done, explained)
+    assert f"\nverdict: {'deny' if refused else 'allow'} " in explained, explained
+
+
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_many_small_files(request, bastion, who, local, remote, count):
     if "resolved" in request.node.name:

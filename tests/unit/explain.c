@@ -114,6 +114,52 @@ static void a_command_line_is_shown_by_its_effects(void **state)
               "rule \"no-rm\"\n");
 }
 
+static void the_files_of_a_transfer_are_shown_and_decided_on(void **state)
+{
+    (void)state;
+    CLEANUP(free) char *text = NULL;
+    assert_int_equal(explain("web2", "git-upload-pack '/etc/shadow'", &text), ACTION_DENY);
+    assert_string_equal(
+        text, "command: git-upload-pack '/etc/shadow'\n"
+              "  effect     run git-upload-pack /etc/shadow\n"
+              "               allow by rule \"agent-transfers\": allowed\n"
+              "  files      decided on before it runs, by where their paths lead at the target\n"
+              "  effect     read /etc/shadow\n"
+              "               deny by rule \"no-keys\": forbidden by this rule (code denied)\n"
+              "verdict: deny by rule \"no-keys\": forbidden by this rule (code denied)\n"
+              "next: the command `describe` lists what your roles may do here; ask the operator about "
+              "rule \"no-keys\"\n");
+}
+
+static void where_a_relative_path_leads_is_not_known_here(void **state)
+{
+    (void)state;
+    CLEANUP(free) char *text = NULL;
+    CLEANUP(free) char *absolute = NULL;
+    assert_int_equal(explain("web2", "scp -f x", &text), ACTION_DENY);
+    assert_non_null(strstr(text, "only the target knows where a path leads that is not absolute"));
+    assert_int_equal(explain("web2", "scp -f /srv/x", &absolute), ACTION_ALLOW);
+    assert_null(strstr(absolute, "only the target knows"));
+}
+
+static void who_is_asked_for_a_file_is_shown(void **state)
+{
+    (void)state;
+    CLEANUP(free) char *text = NULL;
+    assert_int_equal(explain("web2", "scp -t /held/x", &text), ACTION_HOLD);
+    assert_non_null(strstr(text, "\nverdict: approve by rule \"asked-for\""));
+    assert_non_null(strstr(text, "\nasks: dba (rule \"asked-for\", waits up to 5m)\n"));
+}
+
+static void a_transfer_that_is_not_the_whole_line_is_unknown(void **state)
+{
+    (void)state;
+    CLEANUP(free) char *text = NULL;
+    assert_int_equal(explain("web2", "scp -f /srv/x; echo", &text), ACTION_DENY);
+    assert_non_null(strstr(text, "which files scp, rsync or git serve: it is no line of its own"));
+    assert_null(strstr(text, "  files  "));
+}
+
 static void a_request_to_a_cluster_is_shown_with_its_fields(void **state)
 {
     (void)state;
@@ -343,6 +389,10 @@ int main(void)
         cmocka_unit_test(everything_that_was_recognised_is_shown),
         cmocka_unit_test(a_refusal_says_the_rule_the_reason_and_what_next),
         cmocka_unit_test(a_command_line_is_shown_by_its_effects),
+        cmocka_unit_test(the_files_of_a_transfer_are_shown_and_decided_on),
+        cmocka_unit_test(where_a_relative_path_leads_is_not_known_here),
+        cmocka_unit_test(who_is_asked_for_a_file_is_shown),
+        cmocka_unit_test(a_transfer_that_is_not_the_whole_line_is_unknown),
         cmocka_unit_test(a_request_to_a_cluster_is_shown_with_its_fields),
         cmocka_unit_test(a_request_without_a_body_says_so),
         cmocka_unit_test(a_request_that_no_rule_could_judge_is_refused),
