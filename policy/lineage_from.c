@@ -1,10 +1,8 @@
-/* FROM: what it puts into sight, and what names mean there. */
+/* FROM: what it puts into sight. */
 #include "policy/lineage_parts.h"
 
 #include <string.h>
 #include "policy/sql_tree.h"
-
-enum { NAMES_PER_STEP = 64 }; /* to compare */
 
 void nest_init(struct nest *nest, const struct nest *outer)
 {
@@ -22,19 +20,10 @@ static struct item *add_item(struct nest *nest, const char *alias, const char *s
     return item;
 }
 
-static void append(struct rows *rows, const struct rows *more)
-{
-    if (rows->known || !more->known)
-        rows->any = fate_either(rows->any, more->any);
-    rows->known = rows->known && more->known;
-    for (size_t i = 0; i < more->n; i++)
-        rows_append(rows, more->names[i], more->fates[i]);
-}
-
 void nest_add(struct nest *nest, const char *alias, const char *schema, struct rows *rows)
 {
     add_item(nest, alias, schema, rows);
-    append(nest->star, rows);
+    rows_join(nest->star, rows);
 }
 
 /* ---- the kinds of items ---- */
@@ -83,10 +72,27 @@ static const List *column_definitions(const RangeFunction *range)
     return item && IsA(item, List) && list_length(item) > 1 ? lsecond(item) : NULL;
 }
 
+/* Its result is one column, whatever its arguments are. */
+static bool gives_value(const struct catalog_function *function)
+{
+    enum { RECORD = 2249, ANYELEMENT = 2283 };
+    return function->result != RECORD && function->result != ANYELEMENT && function->result < CATALOG_PINNED;
+}
+
+/* Of two functions of one name, either of which may be called. */
+static bool have_same_columns(const struct catalog_function *a, const struct catalog_function *b)
+{
+    if (a->n_results != b->n_results)
+        return false;
+    for (size_t i = 0; i < a->n_results; i++)
+        if (strcmp(a->results[i], b->results[i]) != 0)
+            return false;
+    return true;
+}
+
 /* Columns of a function's result that everybody knows: OUT arguments, or a plain value. */
 static bool function_columns(struct follow *f, const RangeFunction *range, struct rows *rows)
 {
-    enum { RECORD = 2249, ANYELEMENT = 2283 };
     const FuncCall *call = sql_only_function(range);
     const List *definitions = column_definitions(range);
     const ListCell *cell;
@@ -103,12 +109,12 @@ static bool function_columns(struct follow *f, const RangeFunction *range, struc
         return false;
     for (size_t cursor = 0;
          scope_next_function(f->scope, schema, name, list_length(call->args), &cursor, &function);) {
-        if (found && (found->n_results != function->n_results || found->result != function->result))
+        if ((function->n_results == 0 && !gives_value(function)) ||
+            (found && !have_same_columns(found, function)))
             return false;
         found = function;
     }
-    if (!found || (found->n_results == 0 && (found->result == RECORD || found->result == ANYELEMENT ||
-                                             found->result >= CATALOG_PINNED)))
+    if (!found)
         return false;
     for (size_t i = 0; i < found->n_results; i++)
         rows_append(rows, pstrdup(found->results[i]), rows->any);
@@ -197,12 +203,15 @@ static struct rows *merged_columns(struct follow *f, const List *names, const st
                                    const struct rows *right)
 {
     struct rows *merged = rows_new(true);
+    merged->listed = left->listed && right->listed;
     const ListCell *cell;
     foreach (cell, names) {
         const char *name = strVal(lfirst(cell));
-        struct fate a = FATE_SHOWN, b = FATE_SHOWN;
-        (void)rows_find(left, name, &a);
-        (void)rows_find(right, name, &b);
+        struct fate a, b;
+        if (!rows_find(left, name, &a))
+            a = unseen_fate(f, left->listed);
+        if (!rows_find(right, name, &b))
+            b = unseen_fate(f, right->listed);
         compare(f, a, b, name);
         rows_append(merged, name, fate_beside(a, b));
     }
@@ -214,6 +223,7 @@ static void append_rest(struct rows *rows, const struct rows *side, const List *
     if (!side->known)
         rows->any = fate_either(rows->any, side->any);
     rows->known = rows->known && side->known;
+    rows->figured = rows->figured || side->figured;
     for (size_t i = 0; i < side->n; i++)
         if (!is_listed(merged, side->names[i]))
             rows_append(rows, side->names[i], side->fates[i]);
@@ -308,143 +318,5 @@ void nest_from(struct follow *f, struct nest *nest, const List *from)
 {
     const ListCell *cell;
     foreach (cell, from)
-        append(nest->star, from_item(f, nest, lfirst(cell)));
-}
-
-/* ---- names ---- */
-
-static bool is_system_column(const char *name)
-{
-    static const char *const names[] = { "ctid", "xmin", "xmax", "cmin", "cmax", "tableoid" };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
-}
-
-/* Whether one of them has that name, or may have it: not all columns are known of everything. */
-enum sight { NOT_SEEN, MAYBE_SEEN, SEEN };
-
-static enum sight see(const struct rows *rows, const char *name, struct fate *ret)
-{
-    if (!rows_find(rows, name, ret))
-        return NOT_SEEN;
-    return rows_have(rows, name) ? SEEN : MAYBE_SEEN;
-}
-
-/* A column of this level; what is found is added to *fate. */
-static enum sight find_column(struct follow *f, const struct nest *nest, const char *name, struct fate *fate)
-{
-    enum sight sight = NOT_SEEN;
-    for (const struct item *item = nest->items; item; item = item->next) {
-        struct fate own;
-        f->work += 1 + item->rows->n / NAMES_PER_STEP;
-        enum sight seen = item->hidden || item->only_qualified ? NOT_SEEN : see(item->rows, name, &own);
-        if (seen == NOT_SEEN)
-            continue;
-        *fate = fate_either(*fate, own);
-        sight = seen > sight ? seen : sight;
-    }
-    return sight;
-}
-
-/* As colNameToVar() and transformColumnRef() do: a column of the innermost level that has it, and only when
- * none has one, something in FROM as a whole row. What is called like a system column may be an outer query's
- * own column, where the inner one has no table. What may be several of these is all of them. */
-bool nest_finds(struct follow *f, const struct nest *nest, const char *name, struct fate *ret)
-{
-    bool found = nest && nest->items && is_system_column(name);
-    *ret = FATE_SHOWN;
-    for (const struct nest *level = nest; level; level = level->outer) {
-        enum sight sight = find_column(f, level, name, ret);
-        if (sight == SEEN)
-            return true;
-        found = found || sight == MAYBE_SEEN;
-    }
-    for (const struct nest *level = nest; level; level = level->outer)
-        for (const struct item *item = level->items; item; item = item->next)
-            if (!item->hidden && item->alias && strcmp(item->alias, name) == 0) {
-                *ret = fate_either(*ret, rows_all(item->rows));
-                return true;
-            }
-    return found;
-}
-
-static const struct item *find_item(const struct nest *nest, const char *schema, const char *alias)
-{
-    for (; nest; nest = nest->outer)
-        for (const struct item *item = nest->items; item; item = item->next) {
-            if (!item->hidden && item->alias && strcmp(item->alias, alias) == 0 &&
-                (!schema || (item->schema && strcmp(item->schema, schema) == 0)))
-                return item;
-            if (item->nameless)
-                return NULL; /* it may be this one */
-        }
-    return NULL;
-}
-
-/* A column of the item; or alias.f, which is f(alias). */
-static struct fate item_column(struct follow *f, const struct item *item, const char *name)
-{
-    struct fate fate = FATE_SHOWN;
-    enum sight sight = see(item->rows, name, &fate);
-    if (sight == SEEN || (sight == NOT_SEEN && is_system_column(name)))
-        return fate;
-    bool keeps = false;
-    const List *function = list_make1(makeString(pstrdup(name)));
-    if (sight == MAYBE_SEEN && function_fate_if(f, function, 1, &keeps) == CATALOG_ABSENT)
-        return fate;
-    fate = fate_mix(rows_all(item->rows), function_fate(f, function, 1, &keeps));
-    if (keeps)
-        follow_unmask(f, fate, name);
-    return fate;
-}
-
-static const char *field(const List *fields, int n)
-{
-    const Node *node = n >= 0 && n < list_length(fields) ? list_nth(fields, n) : NULL;
-    return node && IsA(node, String) ? strVal(node) : NULL;
-}
-
-/* The item that the fields before the last one name. */
-static const struct item *qualifier(const struct nest *nest, const List *fields)
-{
-    int n = list_length(fields);
-    const char *alias = field(fields, n - 2), *schema = field(fields, n - 3);
-    return alias ? find_item(nest, schema, alias) : NULL;
-}
-
-struct fate nest_column(struct follow *f, const struct nest *nest, const ColumnRef *reference)
-{
-    const List *fields = reference->fields;
-    int n = list_length(fields);
-    const char *name = field(fields, n - 1);
-    const struct item *item = n > 1 ? qualifier(nest, fields) : NULL;
-    struct fate fate;
-    if (item)
-        return name ? item_column(f, item, name) : rows_all(item->rows);
-    if (n == 1 && name && nest_finds(f, nest, name, &fate))
-        return fate;
-    if (n == 1 && name) {
-        fate = fate_worst(f);
-        fate.guessed = fate.missing = true;
-        return fate;
-    }
-    return fate_worst(f); /* alias.column.field, and what the server would not find */
-}
-
-void nest_star(struct follow *f, const struct nest *nest, const ColumnRef *reference, struct rows *rows)
-{
-    const struct item *item = NULL;
-    if (list_length(reference->fields) == 1 && nest && nest->star) {
-        append(rows, nest->star);
-        return;
-    }
-    item = qualifier(nest, reference->fields);
-    if (item) {
-        append(rows, item->rows);
-        return;
-    }
-    rows->known = false;
-    rows->any = fate_worst(f);
+        rows_join(nest->star, from_item(f, nest, lfirst(cell)));
 }

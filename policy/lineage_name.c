@@ -131,6 +131,13 @@ static const Node *name_giver(const Node *node, const char **fallback)
     }
 }
 
+bool expression_says_name(const Node *node)
+{
+    while (IsA(node, TypeCast))
+        node = ((const TypeCast *)node)->arg;
+    return IsA(node, ColumnRef) || IsA(node, FuncCall);
+}
+
 const char *expression_name(const Node *node)
 {
     const char *fallback = NULL;

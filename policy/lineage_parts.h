@@ -12,6 +12,8 @@ struct rows {
     struct fate *fates;
     size_t n, capacity;
     bool known;      /* these are all, in this order */
+    bool listed;     /* … and so are their names: the catalog has them */
+    bool figured;    /* a name does not stand in the statement: expression_name() thinks that it is that */
     struct fate any; /* of a column that is not among them */
 };
 
@@ -51,6 +53,7 @@ struct follow {
     bool temporary;              /* something in sight may be temporary, which the catalog does not show */
     bool writes;                 /* what is being followed is written to */
     bool opaque;                 /* it calls a function that may read anything */
+    bool touches;                /* it names something that shows masked columns */
     unsigned sources;            /* columns that come from columns, within each other */
     const struct mask *rewrites; /* a masked value is overwritten; or NULL */
     unsigned quiet;              /* inside of a view: its own conditions are its owner's choice */
@@ -63,6 +66,8 @@ void rows_append(struct rows *rows, const char *name, struct fate fate);
 /* Gives them other names, as far as there are some. */
 void rows_rename(struct rows *rows, const List *names);
 struct rows *rows_copy(const struct rows *rows);
+/* Puts columns behind those that are there. */
+void rows_join(struct rows *rows, const struct rows *more);
 struct fate rows_all(const struct rows *rows);
 /* Whether there is certainly one of that name. */
 bool rows_have(const struct rows *rows, const char *name);
@@ -118,11 +123,18 @@ enum catalog_answer function_fate_if(struct follow *f, const List *names, int n_
 
 /* ---- lineage_from.c ---- */
 
+enum { NAMES_PER_STEP = 64 }; /* to compare */
+
 void nest_from(struct follow *f, struct nest *nest, const List *from);
 void nest_init(struct nest *nest, const struct nest *outer);
 void nest_add(struct nest *nest, const char *alias, const char *schema, struct rows *rows);
+
+/* ---- lineage_sight.c ---- */
+
 /* The fate of [schema.][alias.]column, or of a whole row, or a call that looks like a column. */
 struct fate nest_column(struct follow *f, const struct nest *nest, const ColumnRef *reference);
+/* Of a name that nothing in sight is called. listed: all of it is, so that the server finds none either. */
+struct fate unseen_fate(struct follow *f, bool listed);
 /* A bare name; false when nothing in sight is called that. */
 bool nest_finds(struct follow *f, const struct nest *nest, const char *name, struct fate *ret);
 /* The columns of * or alias.*; adds them. */
@@ -138,6 +150,8 @@ void expression_condition(struct follow *f, const struct nest *nest, const Node 
 
 /* What PostgreSQL calls a column without AS (FigureColname). NULL: it may be anything, as of (SELECT * …). */
 const char *expression_name(const Node *node);
+/* Whether that is a name which stands in it, of a column or a function. */
+bool expression_says_name(const Node *node);
 /* x.* */
 bool column_is_star(const Node *value);
 

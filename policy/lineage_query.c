@@ -103,6 +103,7 @@ static void add_value(struct follow *f, const struct nest *nest, const Node *val
 static void add_target(struct follow *f, const struct nest *nest, const ResTarget *target, struct rows *rows)
 {
     add_value(f, nest, target->val, target->name ? target->name : expression_name(target->val), rows);
+    rows->figured |= !target->name && !column_is_star(target->val) && !expression_says_name(target->val);
 }
 
 static void add_targets(struct follow *f, const struct nest *nest, const List *targets, struct rows *rows)
@@ -143,7 +144,10 @@ static struct fate key_fate(struct follow *f, const struct nest *nest, const str
     bool is_output = name && rows_find(output, name, &fate);
     if (name && nest && nest_finds(f, nest, name, &named))
         return is_output ? fate_either(fate, named) : named;
-    return is_output ? fate : expression_fate(f, nest, node);
+    if (is_output)
+        return fate;
+    fate = expression_fate(f, nest, node);
+    return name && (!nest || output->figured) ? fate_either(fate, unseen_fate(f, false)) : fate;
 }
 
 static void keys(struct follow *f, const struct nest *nest, const struct rows *output, const List *list,
@@ -215,7 +219,7 @@ static struct rows *set_operation_rows(struct follow *f, const struct nest *oute
         rows->any = fate_mix(rows_all(left), rows_all(right));
     if (select->op != SETOP_UNION || !select->all)
         compared(f, rows);
-    keys(f, NULL, rows, select->sortClause, false);
+    keys(f, NULL, rows, select->sortClause, false); /* these see its own columns only */
     return rows;
 }
 

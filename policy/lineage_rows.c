@@ -32,7 +32,7 @@ void rows_append(struct rows *rows, const char *name, struct fate fate)
 {
     if (rows->n ==
         LINEAGE_COLUMNS_MAX) { /* the server refuses it; so it does not matter which are left out */
-        rows->known = false;
+        rows->known = rows->listed = false;
         rows->any = fate_either(rows->any, fate);
         return;
     }
@@ -45,15 +45,29 @@ void rows_append(struct rows *rows, const char *name, struct fate fate)
 struct rows *rows_copy(const struct rows *rows)
 {
     struct rows *copy = rows_new(rows->known);
+    copy->listed = rows->listed;
+    copy->figured = rows->figured;
     copy->any = rows->any;
     for (size_t i = 0; i < rows->n; i++)
         rows_append(copy, rows->names[i], rows->fates[i]);
     return copy;
 }
 
+void rows_join(struct rows *rows, const struct rows *more)
+{
+    if (rows->known || !more->known)
+        rows->any = fate_either(rows->any, more->any);
+    rows->known = rows->known && more->known;
+    rows->figured = rows->figured || more->figured;
+    for (size_t i = 0; i < more->n; i++)
+        rows_append(rows, more->names[i], more->fates[i]);
+}
+
 void rows_rename(struct rows *rows, const List *names)
 {
     size_t n = (size_t)list_length(names);
+    rows->listed = rows->listed && n == 0;
+    rows->figured = rows->figured && !(rows->known && n >= rows->n);
     if (n && !rows->known) { /* (x).* in between: which name is whose can't be told */
         rows->any = rows_all(rows);
         for (size_t i = 0; i < rows->n; i++)
@@ -202,6 +216,7 @@ void follow_unmask(struct follow *f, struct fate fate, const char *what)
 void follow_origin(struct follow *f, uint32_t relation, uint16_t number, uint16_t last, struct fate fate)
 {
     struct lineage *out = f->out;
+    f->touches = f->touches || fate.mask;
     for (size_t i = 0; i < out->n_origins; i++)
         if (out->origins[i].relation == relation && out->origins[i].number == number)
             return;

@@ -135,6 +135,7 @@ static struct rows *meaning_rows(struct follow *f, const struct scope_meaning *m
 {
     f->temporary = f->temporary || meaning->temporary || meaning->fresh;
     if (meaning->unsettled || meaning->too_many) {
+        f->touches = true;
         struct rows *rows = rows_new(false);
         rows->any = fate_worst(f);
         return rows;
@@ -153,6 +154,7 @@ static struct rows *meaning_rows(struct follow *f, const struct scope_meaning *m
             rows->fates[k] = fate_either(rows->fates[k], other->fates[k]);
     }
     rows->known = rows->known && !meaning->fresh && !meaning->temporary;
+    rows->listed = rows->known;
     return rows;
 }
 
@@ -242,6 +244,7 @@ struct fate function_fate(struct follow *f, const List *names, int n_arguments, 
     *ret_keeps = own && sql_function_fame(name) != SQL_FUNCTION_HARMLESS;
     if (!own || !reads_by_itself(name))
         return FATE_SHOWN;
+    f->touches = true;
     if (runs_statements(name)) /* that it fails, or finds nothing, is an answer */
         follow_predicate(f, fate_worst(f), name);
     return fate_worst(f);

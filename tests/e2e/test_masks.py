@@ -78,6 +78,9 @@ REFUSED = [
     "select distinct email from people", "select nullif(email, 'y') from people", "select unnest(tags) from people", "select to_jsonb(p) - 'email' from people p",
     "select j.value from people p, jsonb_each_text(p.extra) j", "select convert_to(email, 'LATIN1') from people",
     "merge into plain t using people p on t.id = p.id when matched then update set text = p.email",
+    "select id from (select id, email from people) q where nosuch = 'x'", "with q as (select id from people) select id from q order by nosuch",
+    "select count(*) from (select id, email || '' from people) q, current_date d where nosuch = 'x'",
+    "select id from people, generate_series(1, 2) g where case when nosuch = g then true end",
 ]
 # Statements about the same tables that work as ever.
 UNTOUCHED = [
@@ -87,6 +90,32 @@ UNTOUCHED = [
     ("select p.id from people p, logins l where p.token = l.token and l.id = 9", [["9"]]),
     ("select id from v_people where id = 2", [["2"]]), ("select text from plain where id = 2", [["nothing here"]]),
 ]
+# Names that are found in every kind of FROM: conditions by them are free.
+FOUND = [
+    "select n.nspname, relname from pg_class c join pg_namespace n on n.oid = relnamespace left join pg_description d on objoid = c.oid where relkind = 'r'",
+    "select conname, x.attname from pg_constraint, unnest(conkey) with ordinality as k(num, pos) join pg_attribute x on x.attnum = num where conrelid = x.attrelid order by pos",
+    "select i.relname, array_agg(attname order by ord) from pg_index ix join pg_class i on i.oid = indexrelid, lateral unnest(indkey) with ordinality as k(att, ord) join pg_attribute a on a.attnum = att where a.attrelid = indrelid group by i.relname",
+    "select constraint_name, column_name from information_schema.key_column_usage join information_schema.table_constraints using (constraint_name, table_name) where constraint_type = 'PRIMARY KEY'",
+    "select grantee, privilege_type from pg_class, aclexplode(relacl) where relname = 'people' and privilege_type = 'SELECT' and grantee > 0",
+    "select word from pg_get_keywords() where catcode = 'R' order by word",
+    "select p.id, n from people p, lateral (select count(*) as n from logins where person = p.id) l where n > 0 order by n, id",
+    "select d::date, count(*) from generate_series(now() - interval '3 days', now(), '1 day') d left join people on id = 3 group by d order by d",
+    "select name, count from (select name, count(*) from people group by name) q where count > 0 order by count desc",
+    "select value from people, jsonb_array_elements_text('[\"a\"]') where value = 'a' and id = 1",
+    "select a from people, json_to_recordset('[{\"a\": 1}]') as x(a int) where a = 1",
+    "select p.id from json_populate_recordset(null::plain, '[]') r join (select id, email || 'x' as mail from people) p on p.id = r.id where text = 'x'",
+    "select u from people, unnest(array[1, 2]) u where u = id",
+    "select id from people where exists (select from (select person, max(id) from logins group by 1) q where person = people.id and max > 0)",
+    "select id from people where exists (select from (select person, id::text || 'x' from logins) q where person = people.id and name <> 'x')",
+    "with t as (select id, name from people), u as (select person from logins) select name from t join u on person = id where name like 'N%' order by name",
+    "with recursive r as (select id, 1 as depth from people where id = 1 union all select p.id, depth + 1 from people p join r on p.id = r.id + 1 where depth < 3) select * from r order by depth",
+    "select * from (select id, row_number() over (order by id) from people) q where row_number < 3",
+    "select anon_1.people_id from (select people.id as people_id, people.email as people_email from people) as anon_1 where people_id = 3",
+    'select "t0"."id" from "people" as "t0" left join (select "person", count(*) as "_aggr_count" from "logins" group by "person") as "t1" on "t0"."id" = "t1"."person" where _aggr_count > 0',
+    "select id, id::text || 'x' from people order by id limit 3",
+]
+DESCRIBE = ["", *"+ S+ a+ A+ c C+ d D+ ddp des+ df+ dg+ di+ l L+ m+ n+ O+ p P+ drds Rp+ s+ T+ u+ v+ x+ y X Ac Af Ao Ap".split(),
+            *(f"+ {name}" for name in ("people", "v_people", "people_pkey", "pg_attribute", "pg_stats"))]
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +225,12 @@ def test_the_rest_works_as_ever(link):
         assert rows_of(seen) == expected, sql
 
 
+def test_names_in_every_kind_of_from_are_found(link):
+    for sql in FOUND:
+        _, seen = link.ask(wire.query(sql))
+        assert state_of(seen) == "I" and not [body for kind, body in seen if kind == "E"], (sql, seen)
+
+
 def test_cursors_and_prepared_statements_are_followed(link):
     for sqls in (["begin", "declare c cursor for select id, email from people", "fetch 3 from c", "fetch all from c", "commit"],
                  ["prepare p1 as select ssn from people", "execute p1", "deallocate p1"],
@@ -293,6 +328,8 @@ def test_psql_and_its_describe_commands_work(masked):
     done = client.psql("-At", "-c", "select id, email from people where id = 5")
     assert done.returncode == 0 and done.stdout == "5|k***@l***.example\n", done.stderr
     assert "email" in client.psql(input="\\d people\n").stdout
+    described = client.psql(input="".join(f"\\d{rest}\n" for rest in DESCRIBE) + "\\echo done\n")
+    assert "done" in described.stdout and "ERROR" not in described.stderr, described.stderr
 
 
 def test_recordings_hold_masked_values_only(masked):
