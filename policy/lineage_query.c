@@ -280,14 +280,23 @@ static void written(struct follow *f, struct fate target, const char *column, st
         follow_guess(f, updates ? target.updating : target.inserting, column);
 }
 
+/* Of a table's rows, which are followed once for all of its columns. */
+static struct fate target_column(struct follow *f, const struct rows *target, const char *name)
+{
+    struct fate fate = FATE_SHOWN;
+    f->work += 1 + target->n / NAMES_PER_STEP;
+    return rows_find(target, name, &fate) ? fate : FATE_SHOWN;
+}
+
 /* SET a = …, (b, c) = … */
 static void assignments(struct follow *f, const struct nest *nest, const RangeVar *target,
                         const List *targets)
 {
+    const struct rows *columns = targets ? table_rows(f, target) : NULL;
     const ListCell *cell;
     foreach (cell, targets) {
         const ResTarget *assignment = lfirst(cell);
-        struct fate own = table_column(f, target, assignment->name);
+        struct fate own = target_column(f, columns, assignment->name);
         written(f, own, assignment->name, expression_fate(f, nest, assignment->val), true);
         f->rewrites = own.mask ? own.mask : f->rewrites;
         if (assignment->indirection) /* a part of what is there, which may have no such part */
@@ -322,7 +331,7 @@ static void insert_columns(struct follow *f, const InsertStmt *insert, const str
                              : i < target->n ? target->names[i]
                                              : NULL;
         if (column && (named || target->known))
-            written(f, table_column(f, insert->relation, column), column, source->fates[i], false);
+            written(f, target_column(f, target, column), column, source->fates[i], false);
         else
             follow_unmask(f, source->fates[i], insert->relation->relname);
     }
@@ -408,7 +417,7 @@ static void when_clause(struct follow *f, const struct nest *nest, const MergeSt
                              : i < target->n && target->known ? target->names[i]
                                                               : NULL;
         if (column)
-            written(f, table_column(f, merge->relation, column), column, fate, false);
+            written(f, target_column(f, target, column), column, fate, false);
         else
             follow_unmask(f, fate, merge->relation->relname);
         i++;

@@ -55,6 +55,12 @@ static const struct catalog_column tables[] = { COLUMN(1, "relname"), COLUMN(2, 
 static const struct catalog_column stats[] = { COLUMN(1, "tablename"), COLUMN(2, "most_common_vals"),
                                                COLUMN(3, "elem_count_histogram") };
 static const struct catalog_column activity[] = { COLUMN(1, "pid"), COLUMN(2, "state"), COLUMN(3, "query") };
+static const struct catalog_column wide[] = {
+    COLUMN(1, "c1"),   COLUMN(2, "c2"),   COLUMN(3, "c3"),   COLUMN(4, "c4"),   COLUMN(5, "c5"),
+    COLUMN(6, "c6"),   COLUMN(7, "c7"),   COLUMN(8, "c8"),   COLUMN(9, "c9"),   COLUMN(10, "c10"),
+    COLUMN(11, "c11"), COLUMN(12, "c12"), COLUMN(13, "c13"), COLUMN(14, "c14"), COLUMN(15, "c15"),
+    COLUMN(16, "c16"), COLUMN(17, "c17"), COLUMN(18, "c18"), COLUMN(19, "c19"), COLUMN(20, "c20")
+};
 static const struct catalog_name orgs_followers[] = { { "public", "orders" }, { "public", "users" } };
 static const struct catalog_name parents[] = { { "public", "users" } };
 
@@ -126,6 +132,7 @@ static const struct catalog_relation relations[] = {
     TABLE(20012, "public", "routed", routed, routed_ties, 1),
     TABLE(20014, "public", "mixed", mixed, mixed_ties, 2),
     TABLE(20013, "public", "odd", odd, NULL, 0),
+    TABLE(20017, "public", "wide", wide, NULL, 0),
     TABLE(12003, "pg_catalog", "pg_stat_user_tables", tables, NULL, 0),
     { .oid = 20006,
       .schema = "public",
@@ -494,6 +501,30 @@ static void tables_that_are_named_often_take_no_more_than_their_share(void **sta
     world_close(&world);
 }
 
+/* A dump that is loaded: it is followed to its end, and so is what stands behind it. */
+static void thousands_of_plain_inserts_leave_room_for_more(void **state)
+{
+    (void)state;
+    static const char *const statements[] = {
+        "insert into wide values (1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20);",
+        "insert into wide (c1,c2,c3,c4,c5,c6,c7,c8,c9,c10,c11,c12,c13,c14,c15,c16,c17,c18,c19,c20)"
+        " values (1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20);",
+        "update wide set c1=1,c2=2,c3=3,c4=4,c5=5,c6=6,c7=7,c8=8,c9=9,c10=10,c11=11,c12=12 where c20=0;",
+    };
+    struct world world;
+    world_open(&world);
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
+        char *sql = repeated("", statements[i], 40 * 1000, "select id from users");
+        struct lineages *lineages = follow(sql, world.catalog, world.scope, world.masks);
+        const struct lineage *last = &lineages->items[lineages->count - 1];
+        assert_true(last->known);
+        assert_null(last->columns[0].mask);
+        lineages_free(lineages);
+        free(sql);
+    }
+    world_close(&world);
+}
+
 static void copy_options_are_read(void **state)
 {
     (void)state;
@@ -552,6 +583,7 @@ int main(void)
         cmocka_unit_test(what_is_nested_too_deeply_is_taken_for_masked),
         cmocka_unit_test(the_work_for_one_statement_is_bounded),
         cmocka_unit_test(tables_that_are_named_often_take_no_more_than_their_share),
+        cmocka_unit_test(thousands_of_plain_inserts_leave_room_for_more),
         cmocka_unit_test(copy_options_are_read),
         cmocka_unit_test(a_copy_of_a_lineage_stands_by_itself),
     };
