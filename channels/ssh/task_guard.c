@@ -105,6 +105,43 @@ int guard_show_prompt(struct task_guard *guard)
     return r ? r : guard_show_drawn(guard);
 }
 
+/* ---- a shell that does not answer ---- */
+
+/* A job in the background may have made the terminal swallow what the shell waits for: then it waits for
+ * ever. A command that runs has been answered for. */
+static void watch_answer(struct task_guard *guard)
+{
+    bool awaits = guard->state == GUARD_RUNS && !guarded_shell_runs(guard->shell);
+    if (!awaits)
+        timer_stop(guard->answer);
+    else if (!guard->awaits)
+        timer_set(guard->answer, GUARD_ANSWER_MS);
+    guard->awaits = awaits;
+}
+
+/* It may be a slow target as well, so this is all that is done. */
+static void unanswered(void *owner)
+{
+    struct task_guard *guard = owner;
+    struct ssh_task *task = guard->task;
+    char text[512];
+    if (task->over)
+        return;
+    if (buffer_size(&task->out.waiting) > 0) { /* the answer may be behind what the client does not read */
+        timer_set(guard->answer, GUARD_ANSWER_MS);
+        return;
+    }
+    (void)snprintf(text, sizeof text,
+                   "gatehouse: the shell at the target has not answered for %d seconds; a job there may have "
+                   "changed the mode of the terminal\n"
+                   "gatehouse: next: wait if the target is slow; else close this connection%s and connect "
+                   "again\n",
+                   GUARD_ANSWER_MS / 1000, guard->line ? " (Enter ~ .)" : "");
+    int r = guard_say(guard, text);
+    if (r)
+        ssh_task_unshown(task, r);
+}
+
 /* ---- from the shell ---- */
 
 /* Whether the cursor was left within a row, as far as that can be seen without following the screen. */
@@ -150,6 +187,7 @@ static int heard(void *owner, enum guarded_news news, const char *text, size_t n
     case GUARDED_TYPED:
         return n > buffer_room(&guard->ahead) ? 0 : buffer_append(&guard->ahead, text, n);
     case GUARDED_BEGUN:
+        watch_answer(guard);
         return 0;
     default:
         return ended(guard, news != GUARDED_LOST);
@@ -163,6 +201,7 @@ int task_guard_output(struct task_guard *guard, bool is_error, const uint8_t *by
     int r = guarded_shell_output(guard->shell, is_error, bytes, n);
     if (buffer_size(guarded_shell_waiting(guard->shell)) > 0)
         timer_set(guard->soon, 0);
+    watch_answer(guard);
     if (r == 0 && guard->prompts && guard->state == GUARD_PROMPT)
         r = guard_show_prompt(guard);
     return r;
@@ -237,6 +276,7 @@ bool task_guard_move(struct task_guard *guard)
     r = r ? r : pass_keys(guard);
     r = r ? r : guard_end_input(guard);
     r = r ? r : send_waiting(guard);
+    watch_answer(guard);
     return r ? stop(guard, r) : ssh_task_moved(task);
 }
 
@@ -292,6 +332,7 @@ void task_guard_free(struct task_guard *guard)
     approval_drop(guard->approval, "the client left");
     free(guard->held);
     timer_free(guard->soon);
+    timer_free(guard->answer);
     guarded_shell_free(guard->shell);
     shell_session_free(guard->names);
     line_free(guard->line);
@@ -331,6 +372,7 @@ static int make(struct ssh_task *task, struct task_guard **ret)
     if (r == 0 && task->terminal)
         r = line_new(task->resized ? task->columns : pty->columns, &guard->line);
     r = r ? r : timer_new(task->channel->gate->loop, soon, guard, &guard->soon);
+    r = r ? r : timer_new(task->channel->gate->loop, unanswered, guard, &guard->answer);
     if (r)
         return r;
     timer_set(task->limit, TASK_START_LIMIT_MS);

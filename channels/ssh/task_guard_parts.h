@@ -8,6 +8,7 @@
 enum {
     GUARD_TYPED_MAX = 64 * 1024, /* bytes of the client that wait */
     GUARD_EXITS_MAX = 3,         /* a shell with stopped jobs says no at first */
+    GUARD_ANSWER_MS = 10 * 1000, /* for the shell to begin a command, or to say what was typed ahead */
 };
 
 enum guard_state {
@@ -28,8 +29,9 @@ struct task_guard {
     struct buffer drawn;        /* on its way to ssh_task_show() */
     struct approval *approval;  /* with GUARD_HELD */
     char *held;                 /* the line that it is about */
-    struct timer *soon;
+    struct timer *soon, *answer;
     unsigned status, exits; /* status: what the next line finds in $? */
+    bool awaits;            /* with GUARD_RUNS: an answer of the shell, before the command or after it */
     bool prompts;           /* the prompt is to be shown */
     bool away;              /* what was printed last has not ended its line */
     bool end_passed;        /* of the client's input */

@@ -298,6 +298,41 @@ def test_a_command_runs_whole_or_not_at_all_whatever_the_terminal_makes_of_it(sh
     assert victim.exists()
 
 
+UNANSWERED = "the shell at the target has not answered for .* seconds.*gatehouse: next: .* connect again"
+
+
+@pytest.mark.slow
+def test_a_shell_that_the_terminal_has_made_deaf_is_told_of(agent, victim):
+    with Shell(agent.argv(options=["-t", *at("web1")])) as killed, Shell(agent.argv(options=["-t", *at("web1")])) as stripped:
+        for shell, mode in ((killed, "icanon kill R"), (stripped, "istrip")):
+            shell.prompt()
+            shell.does(f"(trap '' TTOU; sleep 0.5; stty {mode}; echo re''ady) & true", "ready")
+            shell.line(f"echo A; echo {'#' * 40}rm {victim}")
+        killed.expect(UNANSWERED, 60)
+        stripped.expect(UNANSWERED, 60)
+        assert victim.exists()
+
+
+@pytest.mark.slow
+def test_a_shell_that_is_slow_to_answer_is_told_of_and_nothing_is_lost(agent):
+    with Shell(agent.argv(options=["-t", *at("web1")])) as shell, Shell(agent.argv(options=["-t", *at("web1")])) as busy:
+        busy.prompt()
+        busy.line("sleep 15; echo sle''pt")
+        shell.prompt()
+        shell.line("echo pid:$$:")
+        pid = int(shell.expect(r"pid:(\d+):")[1])
+        shell.prompt()
+        os.kill(pid, signal.SIGSTOP)
+        shell.line("read x; echo go''t:$x")
+        shell.send("typ")
+        shell.expect(UNANSWERED, 60)
+        shell.send("ed\r")
+        os.kill(pid, signal.SIGCONT)
+        shell.expect("got:typed.*" + PROMPT, 60)
+        busy.expect("slept.*" + PROMPT, 60)
+        assert "has not answered" not in busy.text  # a command that runs has been answered for
+
+
 def test_a_function_needs_the_approval_each_time(shell, anna, victim):
     shell.line("f() { rm \"$1\"; }")
     shell.expect("waiting for approval")
