@@ -465,12 +465,21 @@ static void took_too_long(void *owner)
 {
     struct ssh_task *task = owner;
     struct upstream *upstream = ssh_host_upstream(task->host);
+    static const struct refusal not_started = {
+        .code = "target_unavailable",
+        .reason = "the target did not start the session within 20 seconds",
+    };
+    static const struct refusal no_prompt = {
+        .code = "target_unavailable",
+        .reason = "the shell at the target got to no prompt within 20 seconds",
+        .next =
+            "try again later, or tell the bastion's operators what the account's login shell is: it has to "
+            "run `exec sh -c`, see docs/guarded-shells.md",
+    };
     if (task->client_gone)
         finish(task);
     else
-        ssh_task_stop(
-            task, &(struct refusal){ .code = "target_unavailable",
-                                     .reason = "the target did not start the session within 20 seconds" });
+        ssh_task_stop(task, task->guard ? &no_prompt : &not_started);
     if (upstream)
         upstream_settle(upstream);
 }

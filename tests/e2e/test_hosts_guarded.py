@@ -11,7 +11,7 @@ import pytest
 
 from harness.holding import Operator
 from harness.hosts import at, events, last_recording
-from harness.shells import LOGIN_SHELLS, ShellsHost
+from harness.shells import HANGS, LOGIN_SHELLS, ShellsHost
 from harness.system import wait_until
 from harness.terminal import Terminal
 
@@ -468,6 +468,13 @@ def test_accounts_with_other_login_shells_have_one_too(agent, scratch, login_she
     done = plain(agent, f"cd /tmp; pwd\necho a > {scratch}/a; reboot\necho $?\nexit 3\n", login_shell)
     assert (done.stdout, done.returncode) == ("/tmp\n77\n", 3) and "hosts stay up" in done.stderr
     assert not (scratch / "a").exists()
+
+
+@pytest.mark.slow
+def test_a_login_shell_that_hangs_is_told_of(agent):
+    with Shell(agent.argv(options=["-t", *at(HANGS)])) as shell:
+        shell.expect("got to no prompt within .* seconds .code target_unavailable.*gatehouse: next: .* login shell", 60)
+        assert shell.wait() == 69
 
 
 @pytest.mark.parametrize("target", ["only-zsh", "only-ksh93", "only-mksh"])

@@ -12,6 +12,7 @@ from .hosts import Sshd
 
 LOGIN_SHELLS = ("zsh", "ksh93", "mksh", "fish")  # the account's; bash is there as well
 ALONE = {"dash": "dash", "ash": "busybox", "only-zsh": "zsh", "only-ksh93": "ksh93", "only-mksh": "mksh"}  # sh is this, and there is no other
+HANGS = "hangs"  # an account whose login shell does nothing
 PROGRAMS = ("stty", "tty", "sleep", "ls", "cat", "echo", "true", "false", "seq", "head", "yes", "rm")
 
 
@@ -35,6 +36,9 @@ class ShellsHost:
         nobody = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.getuid())
         separation = pwd.getpwnam("sshd")
         shells = {name: shutil.which(name) for name in LOGIN_SHELLS} | {name: self.place / name / "sh" for name in ALONE}
+        shells[HANGS] = self.place / HANGS
+        shells[HANGS].write_text("#!/bin/sh\nexec sleep 300\n")
+        shells[HANGS].chmod(0o755)
         lines = [f"{name}:x:{nobody.pw_uid}:{nobody.pw_gid}::{self.place}:{shell}" for name, shell in shells.items()]
         lines.append(f"sshd:x:{separation.pw_uid}:{separation.pw_gid}::/run/sshd:/usr/sbin/nologin")
         (self.place / "passwd").write_text("\n".join(lines) + "\n")
@@ -43,7 +47,7 @@ class ShellsHost:
                 "NSS_WRAPPER_GROUP": str(self.place / "group")}
 
     def targets(self, **more):
-        return [self.sshd.target(name, **{**more, "login": name}) for name in (*LOGIN_SHELLS, *ALONE)]
+        return [self.sshd.target(name, **{**more, "login": name}) for name in (*LOGIN_SHELLS, *ALONE, HANGS)]
 
     def stop(self):
         self.sshd.stop()
