@@ -11,16 +11,14 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "policy/identity.h"
 #include "replay/entries.h"
 #include "replay/ledger.h"
 #include "replay/ledger_approval.h"
 
 static bool sees_all(const Ipc__Identity *who)
 {
-    for (size_t i = 0; i < who->n_may; i++)
-        if (strcmp(who->may[i], "replay") == 0)
-            return true;
-    return false;
+    return identity_may(who, "replay");
 }
 
 /* ---- sessions ---- */
@@ -169,10 +167,7 @@ static int enter_replay(struct ledger *ledger, const Ipc__Identity *who, const I
 
 static bool may_watch(struct ledger *ledger, const Ipc__Identity *who, const Ipc__AskReplay *ask)
 {
-    bool may = false;
-    for (size_t i = 0; ask->watch && i < who->n_may; i++)
-        may |= strcmp(who->may[i], "watch") == 0;
-    return may && gate_by_recording(ledger, ask->id);
+    return ask->watch && identity_may(who, "watch") && gate_by_recording(ledger, ask->id);
 }
 
 int ledger_replay(struct ledger *ledger, const Ipc__Identity *who, const Ipc__AskReplay *ask, int *ret_fd)

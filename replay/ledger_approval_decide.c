@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "policy/identity.h"
 #include "replay/ledger_approval.h"
 
 static void approval_free(Ipc__Approval *approval)
@@ -211,10 +212,8 @@ static int answer_grant(struct gate *gate, const Ipc__RevokeGrant *revoke, const
 /* Those who may decide such requests, those who may revoke at all, and who has it. */
 static bool may_revoke(const Ipc__Grant *grant, const Ipc__Identity *who)
 {
-    for (size_t i = 0; i < who->n_may; i++)
-        if (strcmp(who->may[i], "revoke") == 0)
-            return true;
-    return approval_is_asked(grant->by, grant->n_by, who) || strcmp(grant->requester->name, who->name) == 0;
+    return identity_may(who, "revoke") || approval_is_asked(grant->by, grant->n_by, who) ||
+           strcmp(grant->requester->name, who->name) == 0;
 }
 
 int approvals_on_revoke_grant(void *owner, const Ipc__Message *message, int *fds, size_t n_fds)

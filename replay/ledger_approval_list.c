@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "policy/approval_form.h"
+#include "policy/identity.h"
 #include "replay/ledger_approval.h"
 
 static void content_free(Ipc__ApprovalContent *content)
@@ -22,10 +23,8 @@ DEFINE_CLEANUP(Ipc__ApprovalContent *, content_free)
 static bool sees(const Ipc__Person *requester, Ipc__RoleGroup *const *by, size_t n_by,
                  const Ipc__Identity *who)
 {
-    for (size_t i = 0; i < who->n_may; i++)
-        if (strcmp(who->may[i], "replay") == 0)
-            return true;
-    return strcmp(requester->name, who->name) == 0 || approval_is_asked(by, n_by, who);
+    return identity_may(who, "replay") || strcmp(requester->name, who->name) == 0 ||
+           approval_is_asked(by, n_by, who);
 }
 
 bool approvals_sees(const Ipc__Approval *about, const Ipc__Identity *who)

@@ -5,15 +5,8 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "policy/identity.h"
 #include "replay/ledger.h"
-
-static bool may_kill(const Ipc__Identity *who)
-{
-    for (size_t i = 0; i < who->n_may; i++)
-        if (strcmp(who->may[i], "kill") == 0)
-            return true;
-    return false;
-}
 
 static int enter(struct gate *gate, const struct gate *victim, const Ipc__AskKill *ask)
 {
@@ -69,7 +62,7 @@ int kills_on_ask(void *owner, const Ipc__Message *message, int *fds, size_t n_fd
     if (strlen(ask->id) > LEDGER_NAME_MAX || strlen(ask->reason) > LEDGER_REASON_MAX)
         return -EPROTO;
     struct gate *victim = gate_by_recording(gate_ledger(gate), ask->id);
-    if (!may_kill(gate_identity(gate)))
+    if (!identity_may(gate_identity(gate), "kill"))
         answer(gate, ask, "denied", "your roles do not let you end sessions");
     else if (!victim || !gate_identity(victim))
         answer(gate, ask, "usage", "no live session has this id");

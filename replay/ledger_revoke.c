@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "policy/identity.h"
 #include "replay/ledger.h"
 
 /* One that waits for the issuer. What is told later is copied: its gate may be gone by then. */
@@ -136,14 +137,6 @@ void revokes_link(struct revokes *revokes, int fd)
 
 /* ---- asking ---- */
 
-static bool may_revoke(const Ipc__Identity *who)
-{
-    for (size_t i = 0; i < who->n_may; i++)
-        if (strcmp(who->may[i], "revoke") == 0)
-            return true;
-    return false;
-}
-
 /* It becomes a line of a file. */
 static bool is_one_line(const char *text)
 {
@@ -202,7 +195,7 @@ int revokes_ask(struct revokes *revokes, const Ipc__Identity *who, const Ipc__As
             gate_answer_revoke(gate, ask->request, "limit", "too many revocations are under way", NULL);
         return 0;
     }
-    if (!may_revoke(who))
+    if (!identity_may(who, "revoke"))
         answer(revoke, "denied", "none of your roles may revoke");
     else if (!is_one_line(ask->what) || !is_one_line(ask->reason))
         answer(revoke, "usage", "neither an identity nor a reason may contain control characters");

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "policy/identity.h"
 
 enum { ANSWER_MAX = 1024 * 1024 };
 
@@ -184,14 +185,6 @@ void command_targets(struct channel *channel)
 
 /* ---- describe ---- */
 
-static bool may(const Ipc__Identity *who, const char *what)
-{
-    for (size_t i = 0; i < who->n_may; i++)
-        if (strcmp(who->may[i], what) == 0)
-            return true;
-    return false;
-}
-
 static void describe_text(struct channel *channel, struct buffer *out)
 {
     const struct gate *gate = channel->gate;
@@ -204,11 +197,11 @@ static void describe_text(struct channel *channel, struct buffer *out)
         about_rules_text(gate, target->name, out);
         about_masks_text(gate, target->name, out);
     }
-    if (may(gate->identity, "watch"))
+    if (identity_may(gate->identity, "watch"))
         (void)!buffer_printf(out, "\nYou may watch others' sessions: ssh BASTION watch ID\n");
-    if (may(gate->identity, "kill"))
+    if (identity_may(gate->identity, "kill"))
         (void)!buffer_printf(out, "\nYou may end others' sessions: ssh BASTION kill ID\n");
-    if (may(gate->identity, "revoke"))
+    if (identity_may(gate->identity, "revoke"))
         (void)!buffer_printf(out, "\nYou may end others' access: ssh BASTION revoke IDENTITY|serial:N\n");
     (void)!buffer_printf(
         out, "\nEverything is recorded. A refusal tells its code, its rule and what to do next.\n");
