@@ -134,9 +134,7 @@ static int enter_start(struct ledger *ledger, const struct audit_end *end)
     char dropped[24], lost[24];
     Ipc__Variable all[2];
     Ipc__Variable *fields[] = { &all[0], &all[1] };
-    Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
-    event.event = lent("ledger_start");
-    event.by = lent("ledger");
+    Ipc__AuditEvent event = ledger_event("ledger_start", NULL);
     event.fields = fields;
     if (end->dropped)
         all[event.n_fields++] = lent_variable("dropped", text_u64(dropped, end->dropped));

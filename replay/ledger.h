@@ -67,6 +67,20 @@ static inline Ipc__Variable lent_variable(const char *name, const char *value)
     return v;
 }
 
+/* An event of the ledger's own, about what `who` did; NULL: nobody. Both are borrowed. */
+static inline Ipc__AuditEvent ledger_event(const char *name, const Ipc__Identity *who)
+{
+    Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
+    event.event = lent(name);
+    event.by = lent("ledger");
+    if (who) {
+        event.connection = who->connection;
+        event.identity = who->name;
+        event.source_address = who->source_address;
+    }
+    return event;
+}
+
 /* Enters an event in the audit chain; `by` and what else it says are the caller's. Logs a failure. */
 MUST_USE int ledger_enter(struct ledger *ledger, Ipc__AuditEvent *event);
 

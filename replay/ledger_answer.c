@@ -153,12 +153,7 @@ static bool decides_on_it(struct ledger *ledger, const Ipc__Identity *who, const
 static int enter_replay(struct ledger *ledger, const Ipc__Identity *who, const Ipc__AskReplay *ask)
 {
     Ipc__Variable request = lent_variable("request", ask->approval), *fields[] = { &request };
-    Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
-    event.event = lent(ask->watch ? "watch" : "replay");
-    event.by = lent("ledger");
-    event.connection = who->connection;
-    event.identity = who->name;
-    event.source_address = who->source_address;
+    Ipc__AuditEvent event = ledger_event(ask->watch ? "watch" : "replay", who);
     event.recording = ask->id;
     event.fields = fields;
     event.n_fields = ask->approval[0] ? 1 : 0;

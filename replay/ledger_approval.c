@@ -405,9 +405,7 @@ static void end_held(struct approvals *approvals, struct request *held)
 
 static void tell_broken(struct approvals *approvals)
 {
-    Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
-    event.event = lent("approval_store_broken");
-    event.by = lent("ledger");
+    Ipc__AuditEvent event = ledger_event("approval_store_broken", NULL);
     log_event(LOG_ERROR, "approvals_broken", "detail",
               "approvals.db could not be read, and was put aside: nothing is approved any more", NULL);
     if (ledger_enter(approvals->ledger, &event))

@@ -25,15 +25,8 @@ static void add(struct entry *entry, const char *name, const char *value)
 static void begin(struct entry *entry, const char *name, const Ipc__Identity *by)
 {
     memset(entry, 0, sizeof *entry);
-    ipc__audit_event__init(&entry->event);
-    entry->event.event = lent(name);
-    entry->event.by = lent("ledger");
+    entry->event = ledger_event(name, by);
     entry->event.fields = entry->fields;
-    if (!by)
-        return;
-    entry->event.identity = by->name;
-    entry->event.connection = by->connection;
-    entry->event.source_address = by->source_address;
 }
 
 /* "dba or ops, and security" */

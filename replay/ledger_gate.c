@@ -69,9 +69,7 @@ static void enter_login(struct gate *gate)
         lent_variable("authorized_party", claims ? claims->authorized_party : ""),
     };
     Ipc__Variable *fields[] = { &all[0], &all[1], &all[2], &all[3], &all[4], &all[5] };
-    Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
-    event.event = lent("login");
-    event.by = lent("ledger");
+    Ipc__AuditEvent event = ledger_event("login", NULL);
     event.fields = fields;
     event.n_fields = sizeof fields / sizeof *fields - (claims ? 0 : 2);
     describe(gate, &event);
@@ -82,9 +80,7 @@ static void enter_login(struct gate *gate)
 
 static void enter_logout(struct gate *gate)
 {
-    Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
-    event.event = lent("logout");
-    event.by = lent("ledger");
+    Ipc__AuditEvent event = ledger_event("logout", NULL);
     describe(gate, &event);
     if (gate->identity && ledger_enter(gate->ledger, &event))
         return; /* logged there; nothing depends on it */

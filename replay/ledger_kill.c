@@ -13,12 +13,7 @@ static int enter(struct gate *gate, const struct gate *victim, const Ipc__AskKil
     const Ipc__Identity *who = gate_identity(gate), *whose = gate_identity(victim);
     Ipc__Variable reason = lent_variable("reason", ask->reason), owner = lent_variable("whose", whose->name);
     Ipc__Variable *fields[] = { &owner, &reason };
-    Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
-    event.event = lent("session_killed");
-    event.by = lent("ledger");
-    event.connection = who->connection;
-    event.identity = who->name;
-    event.source_address = who->source_address;
+    Ipc__AuditEvent event = ledger_event("session_killed", who);
     event.recording = ask->id;
     event.fields = fields;
     event.n_fields = sizeof fields / sizeof fields[0];

@@ -81,12 +81,7 @@ static int enter_start(struct ledger *ledger, const Ipc__Identity *identity, con
 {
     Ipc__Variable kind = lent_variable("kind", ask->kind), target = lent_variable("target", ask->target);
     Ipc__Variable *fields[] = { &kind, &target };
-    Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
-    event.event = lent("session_start");
-    event.by = lent("ledger");
-    event.connection = identity->connection;
-    event.identity = identity->name;
-    event.source_address = identity->source_address;
+    Ipc__AuditEvent event = ledger_event("session_start", identity);
     event.recording = id;
     event.fields = fields;
     event.n_fields = sizeof fields / sizeof *fields;

@@ -28,9 +28,7 @@ enum { STOP = 1 };
 static int expire(struct ledger *ledger, const char *id)
 {
     char place[RECORDING_PLACE + 1], day[RECORDING_DAY + 1];
-    Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
-    event.event = lent("expired");
-    event.by = lent("ledger");
+    Ipc__AuditEvent event = ledger_event("expired", NULL);
     event.recording = lent(id);
     int r = ledger_enter(ledger, &event);
     if (r)

@@ -47,9 +47,7 @@ static void enter(struct revokes *revokes, const char *name, const struct revoke
 {
     Ipc__Variable all[3] = { lent_variable("what", revoke->what), lent_variable("reason", revoke->reason) };
     Ipc__Variable *fields[] = { &all[0], &all[1], &all[2] };
-    Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
-    event.event = lent(name);
-    event.by = lent("ledger");
+    Ipc__AuditEvent event = ledger_event(name, NULL);
     event.connection = revoke->connection;
     event.identity = revoke->by;
     event.source_address = revoke->source;

@@ -206,7 +206,7 @@ static enum seal_state state_of(const struct scan_summary *sum)
 static int enter_seal(struct sealer *sealer, const struct scan_summary *sum, enum seal_state state)
 {
     Ipc__Seal seal = IPC__SEAL__INIT;
-    Ipc__AuditEvent event = IPC__AUDIT_EVENT__INIT;
+    Ipc__AuditEvent event = ledger_event("session_seal", sum->header ? sum->header->identity : NULL);
     seal.state = lent(seal_state_name(state));
     seal.entries = sum->entries;
     seal.size = sum->size;
@@ -216,13 +216,6 @@ static int enter_seal(struct sealer *sealer, const struct scan_summary *sum, enu
     seal.reason = lent(sum->reason);
     if (sum->header)
         seal.ended_ms = sum->header->started_ms + sum->at_us / 1000;
-    if (sum->header && sum->header->identity) {
-        event.identity = sum->header->identity->name;
-        event.source_address = sum->header->identity->source_address;
-        event.connection = sum->header->identity->connection;
-    }
-    event.event = lent("session_seal");
-    event.by = lent("ledger");
     event.recording = sealer->job->id;
     event.seal = &seal;
     return ledger_enter(sealer->ledger, &event);
