@@ -74,23 +74,12 @@ struct approval_store {
 
 static int set_up(struct approval_store *store)
 {
-    int version = 0;
-    int r = sqlite_run(
-        store->db,
-        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-        "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=16777216;");
-    if (r == 0)
-        r = sqlite_version(store->db, &version);
-    if (r == 0 && version != 0 && version != SCHEMA_VERSION)
-        return -EBADMSG;
-    if (r == 0 && version == 0)
-        r = sqlite_run(store->db, schema);
+    bool is_new = false; /* it is checked either way */
+    int r = sqlite_set_up(store->db, "FULL", schema, SCHEMA_VERSION, &is_new);
     if (r == 0)
         r = sqlite_check_whole(store->db);
-    for (size_t i = 0; r == 0 && i < STATEMENTS; i++)
-        if (sqlite3_prepare_v3(store->db, sql_of[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statements[i],
-                               NULL) != SQLITE_OK)
-            r = -EBADMSG; /* not our tables */
+    if (r == 0 && sqlite_prepare_all(store->db, sql_of, STATEMENTS, store->statements))
+        r = -EBADMSG; /* not our tables */
     store->synced = true;
     return r;
 }

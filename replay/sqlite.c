@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 int sqlite_errno(int sqlite_code)
@@ -38,7 +39,7 @@ int sqlite_run(sqlite3 *db, const char *sql)
     return r == SQLITE_OK ? 0 : sqlite_errno(r);
 }
 
-int sqlite_version(sqlite3 *db, int *ret)
+static int read_version(sqlite3 *db, int *ret)
 {
     sqlite3_stmt *statement = NULL;
     int r = sqlite3_prepare_v2(db, "PRAGMA user_version", -1, &statement, NULL);
@@ -48,6 +49,38 @@ int sqlite_version(sqlite3 *db, int *ret)
         *ret = sqlite3_column_int(statement, 0);
     (void)sqlite3_finalize(statement);
     return r == SQLITE_ROW ? 0 : sqlite_errno(r);
+}
+
+int sqlite_set_up(sqlite3 *db, const char *synchronous, const char *schema, int version, bool *ret_new)
+{
+    char pragma[64];
+    int found = 0;
+    (void)snprintf(pragma, sizeof pragma, "PRAGMA synchronous=%s;", synchronous);
+    int r = sqlite_run(db, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;");
+    if (r == 0)
+        r = sqlite_run(db, pragma);
+    if (r == 0)
+        r = sqlite_run(db, "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY;"
+                           "PRAGMA journal_size_limit=16777216;");
+    if (r == 0)
+        r = read_version(db, &found);
+    if (r == 0 && found != 0 && found != version)
+        return -EBADMSG;
+    if (r == 0 && found == 0)
+        r = sqlite_run(db, schema);
+    if (r == 0)
+        *ret_new = found == 0;
+    return r;
+}
+
+int sqlite_prepare_all(sqlite3 *db, const char *const *sql, size_t n, sqlite3_stmt **ret)
+{
+    for (size_t i = 0; i < n; i++) {
+        int r = sqlite3_prepare_v3(db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &ret[i], NULL);
+        if (r != SQLITE_OK)
+            return sqlite_errno(r);
+    }
+    return 0;
 }
 
 int sqlite_check_whole(sqlite3 *db)

@@ -2,6 +2,7 @@
  * for approval, which may not. Only replay/store_sqlite.c and replay/approval_store.c include this. */
 #pragma once
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include "base/error.h"
 
@@ -10,10 +11,14 @@ int sqlite_errno(int sqlite_code);
 /* Opens or makes the file, without mutexes and defensively; *ret also on failure, for sqlite3_close(). A code
  * of SQLite. */
 MUST_USE int sqlite_open(const char *path, sqlite3 **ret);
+/* A log that is written ahead, by us alone; synchronous: the pragma's word. A new file gets the schema, which
+ * sets user_version as well; -EBADMSG: the file is of another version. */
+MUST_USE int sqlite_set_up(sqlite3 *db, const char *synchronous, const char *schema, int version,
+                           bool *ret_new);
+/* Each to be used again and again; of ret those that were prepared are the caller's, also on failure. */
+MUST_USE int sqlite_prepare_all(sqlite3 *db, const char *const *sql, size_t n, sqlite3_stmt **ret);
 /* Statements without parameters and results. */
 MUST_USE int sqlite_run(sqlite3 *db, const char *sql);
-/* PRAGMA user_version. */
-MUST_USE int sqlite_version(sqlite3 *db, int *ret);
 /* -EBADMSG when the file is damaged inside, which would otherwise show only when somebody searches. */
 MUST_USE int sqlite_check_whole(sqlite3 *db);
 /* Steps a statement that has no rows, and readies it for the next time. */

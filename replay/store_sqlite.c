@@ -77,36 +77,12 @@ static int too_late(void *owner)
     return store->deadline_ms > 0 && clock_ms() >= store->deadline_ms;
 }
 
-static int prepare_all(struct store *store)
-{
-    for (size_t i = 0; i < STATEMENTS; i++) {
-        int r = sqlite3_prepare_v3(store->db, sql_of[i], -1, SQLITE_PREPARE_PERSISTENT, &store->statements[i],
-                                   NULL);
-        if (r != SQLITE_OK)
-            return sqlite_errno(r);
-    }
-    return 0;
-}
-
 static int set_up(struct store *store, bool *ret_empty)
 {
-    int version = 0;
-    int r = sqlite_run(
-        store->db,
-        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-        "PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=16777216;");
-    if (r == 0)
-        r = sqlite_version(store->db, &version);
-    if (r == 0 && version != 0 && version != SCHEMA_VERSION)
-        return -EBADMSG;
-    if (r == 0 && version == 0)
-        r = sqlite_run(store->db, schema);
-    else if (r == 0 && sqlite_check_whole(store->db))
+    int r = sqlite_set_up(store->db, "NORMAL", schema, SCHEMA_VERSION, ret_empty);
+    if (r == 0 && !*ret_empty && sqlite_check_whole(store->db))
         r = -EBADMSG; /* whatever it was: it is only a copy */
-    if (r == 0)
-        r = prepare_all(store);
-    *ret_empty = version == 0;
-    return r;
+    return r ? r : sqlite_prepare_all(store->db, sql_of, STATEMENTS, store->statements);
 }
 
 static int open_file(const char *path, struct store **ret, bool *ret_empty, struct detail *detail)
