@@ -84,6 +84,8 @@ int lineage_copy(const struct lineage *from, struct lineage *ret)
 
 /* ---- the server's word ---- */
 
+enum { SYSTEM_COLUMNS = 0x8000 }; /* ctid, tableoid …: their numbers are negative */
+
 static struct fate origin_fate(const struct lineage *lineage, uint32_t relation, uint16_t number,
                                const struct mask *worst)
 {
@@ -94,7 +96,7 @@ static struct fate origin_fate(const struct lineage *lineage, uint32_t relation,
             continue;
         if (origin->number == number)
             return origin->fate;
-        followed = followed || (origin->number == 0 && number <= origin->last);
+        followed |= origin->number == 0 && (number <= origin->last || number >= SYSTEM_COLUMNS);
     }
     /* A table that nobody has followed, or a column that it did not have: the name led elsewhere than we
      * thought. */

@@ -88,7 +88,7 @@ UNTOUCHED = [
     ("select note from people where name = 'Name 4'", [["note 4"]]), ("select name from people order by id desc limit 1", [["Name 20"]]),
     ("select p.id from people p join logins l using (token) where p.id = 7", [["7"]]),
     ("select p.id from people p, logins l where p.token = l.token and l.id = 9", [["9"]]),
-    ("select id from v_people where id = 2", [["2"]]), ("select text from plain where id = 2", [["nothing here"]]),
+    ("select ctid, xmax, id from logins where id = 3", [["(0,3)", "0", "3"]]), ("select id from v_people where id = 2", [["2"]]), ("select text from plain where id = 2", [["nothing here"]]),
 ]
 # Names that are found in every kind of FROM: conditions by them are free.
 FOUND = [

@@ -41,7 +41,8 @@ def dumped(postgres):
     target = {"kind": "postgres", "address": f"127.0.0.1:{postgres.port}", "login": "app", "credential": "orders-app", "tls": "disable"}
     rules = [{**rule, "targets": ["*"]} for rule in settings(postgres)["rules"] if rule.get("roles") != ["ops"]]
     made = Bastion(postgres, settings(
-        postgres, roles=[{"name": "agent"}, {"name": "backup"}, {"name": "restore"}], rules=[*rules[:3], DUMP, RESTORE, *rules[3:]],
+        postgres, roles=[{"name": name} for name in ("agent", "backup", "restore", "veiled")], rules=[*rules[:3], DUMP, RESTORE, *rules[3:]],
+        masks=[{"name": "pii", "roles": ["veiled"], "columns": ["things.doc"], "with": "redact"}],
         targets=[{"name": "orders", "database": "dump_source", **target}, {"name": "copy", "database": "dump_copy", **target}]))
     try:
         yield made.start()
@@ -76,6 +77,16 @@ def test_pg_dump_with_what_it_needs_writes_what_it_writes_directly(dumped, postg
         assert done.stdout.count("COPY public.") == 1
         done = tool("pg_dump", forward, "-d", "x", "--inserts", "--schema-only")
         assert without_key(done.stdout) == directly(postgres, "dump_source", "--inserts", "--schema-only")
+
+
+def test_what_is_masked_is_masked_in_a_dump_and_all_else_is_as_without(dumped, postgres):
+    with dumped.client("b", principals=["backup", "veiled"]).forward() as forward:
+        done = tool("pg_dump", forward, "-d", "x", "-B")
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+    plain = directly(postgres, "dump_source", "-B")
+    shown, real = without_key(done.stdout).splitlines(), plain.splitlines()
+    changed = [(a, b) for a, b in zip(shown, real, strict=True) if a != b]
+    assert len(changed) == 500 and all("[masked:pii]" in a and "ü" in b for a, b in changed), changed[:3]
 
 
 def test_who_may_dump_may_not_restore(dumped):

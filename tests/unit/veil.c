@@ -221,6 +221,24 @@ static void what_the_server_says_of_a_column_counts_as_well(void **state)
     veil_free(veil);
 }
 
+static void system_columns_of_a_followed_table_are_shown(void **state)
+{
+    (void)state;
+    struct fate columns[] = { SHOWN, SHOWN, MASKED };
+    struct veil *veil = veil_with(lineage_of(LINEAGE_ROWS, columns, 3));
+    struct buffer out;
+    buffer_init(&out, OUT);
+    assert_int_equal(answer(veil,
+                            description(3, "tableoid", USERS, -6, OID_INT4, 0, "tableoid", OTHER, -6,
+                                        OID_INT4, 0, "tableoid", USERS, -6, OID_INT4, 0),
+                            NULL),
+                     VEIL_PASS);
+    assert_int_equal(answer(veil, row(3, "7", "8", "9"), &out), VEIL_REPLACED);
+    assert_row(&out, 3, "7", "0", "0");
+    buffer_free(&out);
+    veil_free(veil);
+}
+
 static void another_number_of_columns_than_was_followed_masks_all(void **state)
 {
     (void)state;
@@ -556,6 +574,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_masked_cell_is_replaced_and_the_others_stay),
         cmocka_unit_test(what_the_server_says_of_a_column_counts_as_well),
+        cmocka_unit_test(system_columns_of_a_followed_table_are_shown),
         cmocka_unit_test(another_number_of_columns_than_was_followed_masks_all),
         cmocka_unit_test(without_a_description_masked_cells_are_null),
         cmocka_unit_test(the_formats_of_the_bind_count_for_an_execute),
