@@ -77,6 +77,7 @@ static const struct call gate_calls[] = {
     CALL(getsockopt),                           /* libssh asks what is wrong with its connection */
     CALL(memfd_create),                         /* what is to be approved, for the ledger */
     CALL_IF(socketpair, 0, EVERY_BIT, AF_UNIX), /* between TLS and what is inside of it */
+    CALL(pipe2),                                /* of a forward, between the gate and its front */
     CALL_IF(ioctl, 1, EVERY_BIT, TIOCSWINSZ),
 };
 

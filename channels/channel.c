@@ -155,12 +155,22 @@ int channel_turn_away(void *owner, const Ipc__Message *message, int *fds, size_t
     return 0;
 }
 
-void channel_accept(struct channel *channel)
+static void say_opened(struct channel *channel, const int *fds, size_t n_fds)
 {
     Ipc__Opened opened = IPC__OPENED__INIT;
     opened.channel = channel->number;
     Ipc__Message message = IPC_MESSAGE(OPENED, opened, &opened);
-    (void)ipc_peer_send(channel->gate->front, &message, NULL, 0);
+    (void)ipc_peer_send(channel->gate->front, &message, fds, n_fds);
+}
+
+void channel_accept(struct channel *channel)
+{
+    say_opened(channel, NULL, 0);
+}
+
+void channel_accept_on(struct channel *channel, const int front_ends[2])
+{
+    say_opened(channel, front_ends, 2);
 }
 
 void channel_decline(struct channel *channel, const char *reason)

@@ -86,6 +86,9 @@ void channel_record_as(struct channel *channel, const char *kind, const char *lo
 
 /* A forward is accepted, or refused with a reason; a refused channel is freed. */
 void channel_accept(struct channel *channel);
+/* Accepted, and its bytes go through these two descriptors, [in, out] as the front has them, instead of the
+ * socket; borrowed. */
+void channel_accept_on(struct channel *channel, const int front_ends[2]);
 void channel_decline(struct channel *channel, const char *reason);
 
 /* Text to the session's stdout or stderr. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/io.h"
 #include "channels/jump.h"
 #include "channels/kube_door.h"
 #include "channels/shared_recording.h"
@@ -25,13 +26,22 @@ static const struct {
 
 /* ---- to a target ---- */
 
+/* Through pipes where there are any to be had: statements are small and many. */
 static void start_stream(struct channel *channel)
 {
-    if (stream_new(channel, STEAL_FD(channel->data_fd), true, &channel->stream)) {
+    int ours[2], fronts[2];
+    bool piped = duplex_pipes(ours, fronts) == 0;
+    struct duplex client = piped ? duplex_of(ours[0], ours[1]) : duplex_of_socket(STEAL_FD(channel->data_fd));
+    if (stream_new(channel, client, true, &channel->stream))
         channel_refuse(channel, &(struct refusal){ .code = "limit", .reason = "out of memory" });
-        return;
+    else if (piped)
+        channel_accept_on(channel, fronts);
+    else
+        channel_accept(channel);
+    if (piped) {
+        fd_close(fronts[0]);
+        fd_close(fronts[1]);
     }
-    channel_accept(channel);
 }
 
 static bool is_host(const Ipc__Target *target)

@@ -108,18 +108,18 @@ static struct stream_host *host_of_stream(const struct stream *stream)
 
 /* ---- a stream's life ---- */
 
-int stream_new(struct channel *channel, int client_fd, bool record_output, struct stream **ret)
+int stream_new(struct channel *channel, struct duplex client, bool record_output, struct stream **ret)
 {
     struct gate *gate = channel->gate;
     struct pg_host *host = host_of(gate, channel->target);
     struct stream *stream = host ? calloc(1, sizeof *stream) : NULL;
-    if (!stream || fd_nonblock(client_fd, true)) {
+    if (!stream || duplex_nonblock(&client)) {
         free(stream);
-        fd_close(client_fd);
+        duplex_close(&client);
         return -ENOMEM;
     }
     *stream = (struct stream){ .next = gate->streams, .channel = channel };
-    int r = pg_session_new(host, client_fd, channel->recorder, ++gate->last_stream, record_output, stream,
+    int r = pg_session_new(host, client, channel->recorder, ++gate->last_stream, record_output, stream,
                            &stream->session);
     if (r) {
         free(stream);

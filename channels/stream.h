@@ -1,12 +1,13 @@
 /* One PostgreSQL connection of a channel: a forward, or what psql in the sandbox has opened. Joins the
  * protocol (channels/pg) with the vault, the recording and the rules. */
 #pragma once
+#include "base/duplex.h"
 #include "channels/channel.h"
 
-/* client_fd: a stream socket towards the client; the stream's from here on, also on failure. record_output:
- * the server's answers are recorded as they are (not so for tools, whose terminal is recorded).
- * channel->recorder is there. */
-MUST_USE int stream_new(struct channel *channel, int client_fd, bool record_output, struct stream **ret);
+/* client: unwatched; the stream's from here on, also on failure. record_output: the server's answers are
+ * recorded as they are (not so for tools, whose terminal is recorded). channel->recorder is there. */
+MUST_USE int stream_new(struct channel *channel, struct duplex client, bool record_output,
+                        struct stream **ret);
 void stream_free(struct stream *stream);
 /* Fails closed: the client gets the refusal as a FATAL error; what was under way is not answered. */
 void stream_stop(struct stream *stream, const struct refusal *why);

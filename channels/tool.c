@@ -234,7 +234,7 @@ int tool_connected(void *owner, const Ipc__Message *message, int *fds, size_t n_
     if (strcmp(channel->target->kind, "kubernetes") == 0)
         (void)!kube_stream_new(channel, STEAL_FD(fds[0]), false, &tool->kube_streams[free_slot]);
     else
-        (void)!stream_new(channel, STEAL_FD(fds[0]), false, &tool->streams[free_slot]);
+        (void)!stream_new(channel, duplex_of_socket(STEAL_FD(fds[0])), false, &tool->streams[free_slot]);
     return 0;
 }
 

@@ -31,9 +31,9 @@ static int on_data(ssh_session ssh, ssh_channel channel, void *data, uint32_t n,
     (void)channel;
     if (is_stderr || c->gate_is_deaf || c->state == CHANNEL_CLOSING)
         return (int)n; /* nobody reads it */
-    if (c->data.fd < 0 || c->gate_is_full)
+    if (!duplex_is_open(&c->data.gate) || c->gate_is_full)
         return 0;
-    ssize_t taken = send(c->data.fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t taken = write(c->data.gate.out, data, n);
     if (taken < 0 && errno != EAGAIN && errno != EINTR) {
         c->gate_is_deaf = true;
         return (int)n;
@@ -88,20 +88,15 @@ int channel_new(struct front *front, bool is_session, struct front_channel **ret
     *c = (struct front_channel){
         .next = front->channels, .front = front, .number = ++front->last_channel, .is_session = is_session
     };
-    c->data = (struct channel_side){ .channel = c, .fd = -1 };
-    c->error = (struct channel_side){ .channel = c, .fd = -1, .is_error = true, .at_end = !is_session };
+    c->data = (struct channel_side){ .channel = c, .gate = duplex_none() };
+    c->error =
+        (struct channel_side){ .channel = c, .gate = duplex_none(), .is_error = true, .at_end = !is_session };
     buffer_init(&c->to_gate, FRONT_HELD_MAX);
     buffer_init(&c->to_client, FRONT_CHUNK);
     front->channels = c;
     front->n_channels++;
     *ret = c;
     return 0;
-}
-
-static void drop_side(struct channel_side *side)
-{
-    source_free(STEAL(side->source));
-    fd_close(STEAL_FD(side->fd));
 }
 
 static void drop_request(struct front_channel *c)
@@ -122,8 +117,8 @@ void channel_free(struct front_channel *c)
     *slot = c->next;
     c->front->n_channels--;
     drop_request(c);
-    drop_side(&c->data);
-    drop_side(&c->error);
+    duplex_close(&c->data.gate);
+    duplex_close(&c->error.gate);
     buffer_free(&c->to_gate);
     buffer_free(&c->to_client);
     if (c->exit)
@@ -170,7 +165,7 @@ static void side_ready(void *owner, uint32_t ready)
     struct channel_side *side = owner;
     struct front *front = side->channel->front;
     if (ready & LOOP_HANGUP) { /* would be reported for ever; what is left is read without it */
-        source_free(STEAL(side->source));
+        duplex_unwatch(&side->gate);
         if (!side->is_error)
             side->channel->gate_is_deaf = true;
     }
@@ -185,12 +180,17 @@ static int make_side(struct channel_side *side, int *ret_gate_end)
     int r = fd_pair(SOCK_STREAM, pair);
     if (r)
         return r;
-    side->fd = pair[0];
+    side->gate = duplex_of_socket(pair[0]);
     *ret_gate_end = pair[1];
-    r = fd_nonblock(side->fd, true);
-    if (r == 0)
-        r = source_new(side->channel->front->loop, side->fd, 0, side_ready, side, &side->source);
-    return r;
+    r = duplex_nonblock(&side->gate);
+    return r ? r : duplex_watch(&side->gate, side->channel->front->loop, 0, side_ready, side);
+}
+
+int channel_take_pipes(struct front_channel *c, int fds[2])
+{
+    duplex_close(&c->data.gate);
+    c->data.gate = duplex_of(STEAL_FD(fds[0]), STEAL_FD(fds[1]));
+    return duplex_watch(&c->data.gate, c->front->loop, 0, side_ready, &c->data);
 }
 
 int channel_make_sockets(struct front_channel *c, int ret_gate_ends[2], size_t *ret_n)
@@ -228,8 +228,8 @@ static void close_channel(struct front_channel *c)
     c->front->wrote = true;
     c->end_sent = true;
     c->state = CHANNEL_CLOSING;
-    drop_side(&c->data);
-    drop_side(&c->error);
+    duplex_close(&c->data.gate);
+    duplex_close(&c->error.gate);
     buffer_free(&c->to_gate);
     buffer_free(&c->to_client);
     drop_request(c);
@@ -238,7 +238,8 @@ static void close_channel(struct front_channel *c)
 /* The client closed while the gate has not taken all that came before: it gets a moment. */
 static bool lingers(struct front_channel *c)
 {
-    if (!c->gate_is_full || c->gate_is_deaf || c->data.fd < 0 || c->front->phase == FRONT_DRAINING)
+    if (!c->gate_is_full || c->gate_is_deaf || !duplex_is_open(&c->data.gate) ||
+        c->front->phase == FRONT_DRAINING)
         return false;
     uint64_t now = clock_ms();
     if (c->linger_until_ms == 0) {
@@ -259,12 +260,17 @@ static bool is_done(const struct front_channel *c)
 
 static void set_interest(struct front_channel *c, struct channel_side *side)
 {
-    if (!side->source)
+    if (!duplex_is_watched(&side->gate))
         return;
     bool reads = pump_is_open(c) && !side->at_end && !c->front->write_pending &&
                  buffer_size(&c->to_client) == 0 && ssh_channel_window_size(c->ssh) > 0;
     bool writes = !side->is_error && c->gate_is_full && !c->gate_is_deaf && c->ssh;
-    source_interest(side->source, (reads ? LOOP_READ : 0) | (writes ? LOOP_WRITE : 0));
+    duplex_interest(&side->gate, (reads ? LOOP_READ : 0) | (writes ? LOOP_WRITE : 0));
+}
+
+static bool is_unwatched(const struct channel_side *side)
+{
+    return !duplex_is_watched(&side->gate) && !side->at_end;
 }
 
 static void move_bytes(struct front_channel *c)
@@ -274,7 +280,7 @@ static void move_bytes(struct front_channel *c)
         return;
     bool more = pump_to_client(c, &c->error);
     more |= pump_to_client(c, &c->data);
-    bool unwatched = (!c->data.source && !c->data.at_end) || (!c->error.source && !c->error.at_end);
+    bool unwatched = is_unwatched(&c->data) || is_unwatched(&c->error);
     if (buffer_size(&c->to_client) > 0 || ssh_channel_window_size(c->ssh) == 0 || unwatched)
         c->starved = true;
     if (more && unwatched)
@@ -291,7 +297,7 @@ void channel_serve(struct front_channel *c)
     c->touched = c->starved = false;
     if (c->state == CHANNEL_ASKED && c->client_closed)
         drop_request(c);
-    if (c->ssh && c->state != CHANNEL_CLOSING && c->data.fd >= 0)
+    if (c->ssh && c->state != CHANNEL_CLOSING && duplex_is_open(&c->data.gate))
         move_bytes(c);
     if (c->ssh && c->state != CHANNEL_CLOSING &&
         (c->client_closed ? !lingers(c) : c->state == CHANNEL_OPEN && is_done(c)))
@@ -317,11 +323,8 @@ void channel_tell(struct front_channel *c, const char *text)
 
 void channel_stop_output(struct front_channel *c)
 {
-    if (c->data.fd >= 0)
-        (void)shutdown(c->data.fd, SHUT_RD);
-    /* A gate that waits for room would else wait for ever: nothing but reading makes its end writable. */
-    while (c->data.fd >= 0 && recv(c->data.fd, c->front->chunk, FRONT_CHUNK, MSG_DONTWAIT) > 0)
-        ;
+    if (duplex_is_open(&c->data.gate))
+        duplex_stop_input(&c->data.gate);
     c->data.at_end = true;
     buffer_free(&c->to_client);
     touch(c);
@@ -348,6 +351,6 @@ void channel_gate_lost(struct front_channel *c)
     c->gate_is_deaf = true;
     touch(c);
     channel_exit(c, &exit);
-    source_free(STEAL(c->data.source));
-    source_free(STEAL(c->error.source));
+    duplex_unwatch(&c->data.gate);
+    duplex_unwatch(&c->error.gate);
 }

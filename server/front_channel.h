@@ -1,6 +1,7 @@
 /* One SSH channel and the sockets by which the gate serves it. */
 #pragma once
 #include <libssh/callbacks.h>
+#include "base/duplex.h"
 #include "server/front.h"
 
 enum channel_state {
@@ -10,14 +11,13 @@ enum channel_state {
     CHANNEL_CLOSING /* we have closed; the client's close is still to come */
 };
 
-/* Our end of a socket whose other end the gate has. */
+/* Our ends of a socket or of two pipes whose other ends the gate has. */
 struct channel_side {
     struct front_channel *channel;
-    int fd; /* -1: done with */
-    struct source *source;
-    bool ready;    /* it may have something to read */
-    bool at_end;   /* nothing more comes from the gate */
-    bool is_error; /* the gate's stderr: extended data */
+    struct duplex gate; /* closed: done with */
+    bool ready;         /* it may have something to read */
+    bool at_end;        /* nothing more comes from the gate */
+    bool is_error;      /* the gate's stderr: extended data */
 };
 
 struct front_channel {
@@ -34,7 +34,7 @@ struct front_channel {
     struct buffer to_gate;   /* taken from libssh, not yet taken by the gate */
     struct buffer to_client; /* taken from the gate; libssh was in a key exchange */
     bool to_client_is_error;
-    bool gate_is_full;  /* the data socket took not all: libssh queues, so that the client's window closes */
+    bool gate_is_full;  /* the gate took not all: libssh queues, so that the client's window closes */
     bool gate_is_deaf;  /* the gate reads no more: what the client sends is dropped */
     bool client_ended;  /* EOF came */
     bool client_closed; /* CLOSE came */
@@ -60,6 +60,8 @@ struct front_channel *channel_by_ssh(struct front *front, ssh_channel ssh);
 void channel_attach(struct front_channel *c, ssh_channel ssh);
 /* Makes the sockets; ret_gate_ends are for the gate: [data] for forwards, [data, stderr] for sessions. */
 MUST_USE int channel_make_sockets(struct front_channel *c, int ret_gate_ends[2], size_t *ret_n);
+/* Of a forward that the gate accepts: [in, out] take the place of its socket. Both are taken. */
+MUST_USE int channel_take_pipes(struct front_channel *c, int fds[2]);
 
 /* Does everything for this channel that can be done now; may free it. */
 void channel_serve(struct front_channel *c);

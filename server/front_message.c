@@ -281,11 +281,14 @@ static int on_opened(void *owner, const Ipc__Message *message, int *fds, size_t 
 {
     struct front *front = owner;
     struct front_channel *c;
-    (void)fds;
-    (void)n_fds;
     int r = find(front, message->opened->channel, CHANNEL_ASKED, &c);
-    if (r == 0 && c && c->waiting)
+    if (r == 0 && n_fds > 0 && (n_fds != 2 || (c && c->is_session)))
+        r = -EPROTO;
+    if (r == 0 && c && c->waiting) {
+        if (n_fds == 2)
+            r = channel_take_pipes(c, fds);
         (void)confirm(c);
+    }
     front_settle(front);
     return r;
 }
@@ -358,7 +361,7 @@ static void listener_gone(void *owner, const char *reason)
 int front_gate_new(struct front *front, int gate_fd)
 {
     static const struct ipc_rule gate_rules[] = {
-        { IPC__MESSAGE__BODY_OPENED, 1, false, 0, 0, on_opened },
+        { IPC__MESSAGE__BODY_OPENED, 1, false, 0, 2, on_opened },
         { IPC__MESSAGE__BODY_OPEN_REFUSED, 1, false, 0, 0, on_open_refused },
         { IPC__MESSAGE__BODY_EXIT, 1, false, 0, 0, on_exit_message },
         { IPC__MESSAGE__BODY_DISCONNECT, 1, true, 0, 0, on_disconnect },

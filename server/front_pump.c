@@ -41,8 +41,7 @@ static bool push_once(struct front_channel *c)
         c->gate_is_full = false; /* libssh is empty: its callback serves the next bytes */
         return false;
     }
-    ssize_t taken =
-        send(c->data.fd, buffer_head(&c->to_gate), buffer_size(&c->to_gate), MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t taken = write(c->data.gate.out, buffer_head(&c->to_gate), buffer_size(&c->to_gate));
     if (taken > 0)
         buffer_consume(&c->to_gate, (size_t)taken);
     else if (taken < 0 && errno != EAGAIN && errno != EINTR)
@@ -52,7 +51,8 @@ static bool push_once(struct front_channel *c)
 
 void pump_to_gate(struct front_channel *c)
 {
-    for (int i = 0; i < PUSHES_PER_ROUND && c->gate_is_full && !c->gate_is_deaf && c->data.fd >= 0; i++)
+    for (int i = 0;
+         i < PUSHES_PER_ROUND && c->gate_is_full && !c->gate_is_deaf && duplex_is_open(&c->data.gate); i++)
         if (!push_once(c))
             break;
     if (c->gate_is_deaf) {
@@ -61,8 +61,8 @@ void pump_to_gate(struct front_channel *c)
     }
     if (!c->gate_is_full) {
         buffer_shrink(&c->to_gate, 0);
-        if (c->client_ended && c->data.fd >= 0 && !c->gate_is_deaf) {
-            (void)shutdown(c->data.fd, SHUT_WR);
+        if (c->client_ended && duplex_is_open(&c->data.gate) && !c->gate_is_deaf) {
+            duplex_end_output(&c->data.gate);
             c->gate_is_deaf = true;
         }
     }
@@ -123,26 +123,20 @@ bool pump_left_over(struct front_channel *c)
     return buffer_size(&c->to_client) == 0;
 }
 
-/* While the client takes nothing the end can still be seen, if nothing is left before it. */
-static void look_for_end(struct channel_side *side)
-{
-    uint8_t byte;
-    if (recv(side->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
-        side->at_end = true;
-}
-
 /* Moves at most one chunk; false when nothing moved. */
 bool pump_to_client(struct front_channel *c, struct channel_side *side)
 {
-    if (side->fd < 0 || side->at_end || (!side->ready && side->source && !c->exit) || !pump_left_over(c))
+    if (side->gate.in < 0 || side->at_end || (!side->ready && duplex_is_watched(&side->gate) && !c->exit) ||
+        !pump_left_over(c))
         return false;
     size_t window = ssh_channel_window_size(c->ssh);
     if (window == 0 || !front_can_send(c->front)) {
-        if (c->exit || !side->source)
-            look_for_end(side);
+        if (c->exit ||
+            !duplex_is_watched(&side->gate)) /* the end can be seen, if nothing is left before it */
+            side->at_end = side->at_end || duplex_at_end(&side->gate);
         return false;
     }
-    ssize_t n = read(side->fd, c->front->chunk, window < FRONT_CHUNK ? window : FRONT_CHUNK);
+    ssize_t n = read(side->gate.in, c->front->chunk, window < FRONT_CHUNK ? window : FRONT_CHUNK);
     side->ready = n > 0;
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return false;

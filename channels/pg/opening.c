@@ -28,7 +28,7 @@ static void cancel(struct pg_session *s, const struct startup *packet)
     }
     s->cancels = true;
     session_go(s, LOGIN);
-    source_interest(s->client, 0);
+    duplex_interest(&s->client, 0);
     timer_set(s->timer, PG_CANCEL_MS);
     if (!session_cancel(other, s->owner))
         session_close(s, "a cancel request");
@@ -50,7 +50,7 @@ static void log_in(struct pg_session *s)
             return;
         }
     }
-    source_interest(s->client, 0);
+    duplex_interest(&s->client, 0);
     timer_set(s->timer, PG_LOGIN_MS);
     if (s->host->calls->ask_login(s->owner, s->startup.options, s->startup.n_options) != 0)
         pg_session_refused(s, "target_unavailable", "nobody can log in to the target now");
@@ -59,7 +59,7 @@ static void log_in(struct pg_session *s)
 static int put_no(struct pg_session *s)
 {
     int r = buffer_put_u8(&s->back.lane.out, 'N');
-    return r ? r : lane_write(&s->back.lane, s->client_fd);
+    return r ? r : lane_write(&s->back.lane, s->client.out);
 }
 
 /* True when another packet may follow in what was read. */
@@ -95,7 +95,7 @@ static bool took_packet(struct pg_session *s)
 void opening_client(struct pg_session *s)
 {
     enum { PACKETS_MAX = 4 }; /* SSLRequest, GSSENCRequest, and the one that counts */
-    int r = lane_read(&s->front.lane, s->client_fd, &s->client_ended);
+    int r = lane_read(&s->front.lane, s->client.in, &s->client_ended);
     if (r == -EAGAIN)
         return;
     if (r < 0) {

@@ -61,8 +61,7 @@ static void close_all(struct pg_session *s)
     session_hold_drop(s, "its connection has ended");
     buffer_free(&s->notices);
     close_server(s);
-    source_free(STEAL(s->client));
-    fd_close(STEAL_FD(s->client_fd));
+    duplex_close(&s->client);
     timer_free(STEAL(s->timer));
     catalog_wait_end(&s->wait);
     unlist(s);
@@ -81,25 +80,25 @@ static void finish(struct pg_session *s, const char *reason)
 /* Writes what is left for the client; ends when there is nothing more to do. */
 static void drain_or_finish(struct pg_session *s)
 {
-    if (!s->client_gone && lane_write(&s->back.lane, s->client_fd) < 0)
+    if (!s->client_gone && lane_write(&s->back.lane, s->client.out) < 0)
         s->client_gone = true;
     if (s->client_gone || (s->said_end && s->client_ended)) {
         finish(s, s->reason);
         return;
     }
     if (buffer_size(&s->back.lane.out) > 0) {
-        source_interest(s->client, LOOP_WRITE);
+        duplex_interest(&s->client, LOOP_WRITE);
         return;
     }
     if (!s->said_end) {
         s->said_end = true;
-        (void)shutdown(s->client_fd, SHUT_WR);
+        duplex_end_output(&s->client);
         timer_set(s->timer, PG_LINGER_MS);
     }
     if (s->client_ended)
         finish(s, s->reason);
     else
-        source_interest(s->client, LOOP_READ);
+        duplex_interest(&s->client, LOOP_READ);
 }
 
 void session_close(struct pg_session *s, const char *reason)
@@ -174,7 +173,7 @@ static void set_interest(struct pg_session *s)
     bool read_client =
         !up_waits && (!waits(s) || session_hold_reads(s)) && !s->client_ended && !s->server_ended;
     bool read_server = (!down_waits || s->client_gone) && !s->server_ended;
-    source_interest(s->client,
+    duplex_interest(&s->client,
                     (read_client ? LOOP_READ : 0U) | (down_waits && !s->client_gone ? LOOP_WRITE : 0U));
     source_interest(s->server,
                     (read_server ? LOOP_READ : 0U) | (up_waits && !s->server_deaf ? LOOP_WRITE : 0U));
@@ -258,7 +257,7 @@ static int push_down(struct pg_session *s)
         if (r)
             return r;
         session_mind_limits(s);
-        if (s->client_gone || lane_write(&s->back.lane, s->client_fd) < 0) {
+        if (s->client_gone || lane_write(&s->back.lane, s->client.out) < 0) {
             s->client_gone = true;
             lane_forget(&s->back.lane);
         }
@@ -313,7 +312,7 @@ static void running_client(struct pg_session *s, uint32_t ready)
     if ((ready & (LOOP_READ | LOOP_HANGUP)) && buffer_size(&s->front.lane.out) == 0 &&
         (!waits(s) || session_hold_reads(s)) && !s->client_ended) {
         bool held = waits(s);
-        r = lane_read(&s->front.lane, s->client_fd, &s->client_ended);
+        r = lane_read(&s->front.lane, s->client.in, &s->client_ended);
         if ((r < 0 && r != -EAGAIN) || (held && s->client_ended))
             s->client_ended = s->client_gone = true;
         r = held ? 0 : push_up(s);
@@ -417,7 +416,7 @@ static void client_ready(void *owner, uint32_t ready)
         running_client(s, ready);
     } else if (s->state == CLOSING) {
         if (ready & (LOOP_READ | LOOP_HANGUP)) {
-            ssize_t n = read(s->client_fd, nothing, sizeof(nothing));
+            ssize_t n = read(s->client.in, nothing, sizeof(nothing));
             s->client_ended = n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
         }
         drain_or_finish(s);
@@ -466,23 +465,23 @@ static int build(struct pg_session *s, struct recorder *recorder, uint32_t strea
     }
     back_init(&s->back, &s->front, s->host->veil != NULL, record_output);
     r = timer_new(s->host->loop, time_is_up, s, &s->timer);
-    r = r ? r : source_new(s->host->loop, s->client_fd, LOOP_READ, client_ready, s, &s->client);
+    r = r ? r : duplex_watch(&s->client, s->host->loop, LOOP_READ, client_ready, s);
     if (r == 0)
         timer_set(s->timer, PG_STARTUP_MS);
     return r;
 }
 
-int pg_session_new(struct pg_host *host, int client_fd, struct recorder *recorder, uint32_t stream,
+int pg_session_new(struct pg_host *host, struct duplex client, struct recorder *recorder, uint32_t stream,
                    bool record_output, void *owner, struct pg_session **ret)
 {
     CLEANUP(pg_session_free) struct pg_session *s = calloc(1, sizeof(*s));
     if (!s) {
-        fd_close(client_fd);
+        duplex_close(&client);
         return -ENOMEM;
     }
     s->host = host;
     s->owner = owner;
-    s->client_fd = client_fd;
+    s->client = client;
     s->server_fd = -1;
     int r = build(s, recorder, stream, record_output);
     if (r)

@@ -3,8 +3,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/duplex.h"
 #include "base/ipc.h"
-#include "base/loop.h"
 #include "channels/recorder.h"
 #include "policy/rules.h"
 
@@ -70,10 +70,10 @@ struct pg_host {
     struct pg_session *sessions;  /* NULL at first; by it a CancelRequest finds the session that it means */
 };
 
-/* client_fd: a non-blocking stream socket, the session's from here on, also on failure. recorder is borrowed;
- * stream is this connection's number in it. record_output: else only requests are recorded. */
-MUST_USE int pg_session_new(struct pg_host *host, int client_fd, struct recorder *recorder, uint32_t stream,
-                            bool record_output, void *owner, struct pg_session **ret);
+/* client: unwatched, non-blocking; the session's from here on, also on failure. recorder is borrowed; stream
+ * is this connection's number in it. record_output: else only requests are recorded. */
+MUST_USE int pg_session_new(struct pg_host *host, struct duplex client, struct recorder *recorder,
+                            uint32_t stream, bool record_output, void *owner, struct pg_session **ret);
 void pg_session_free(struct pg_session *session); /* at any time; does not call ended */
 DEFINE_CLEANUP(struct pg_session *, pg_session_free)
 

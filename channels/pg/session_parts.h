@@ -1,5 +1,6 @@
 /* The inside of a session, shared by session.c (running and ending) and opening.c (up to the greeting). */
 #pragma once
+#include "base/duplex.h"
 #include "channels/pg/back.h"
 #include "channels/pg/catalog_link.h"
 #include "channels/pg/front.h"
@@ -15,8 +16,9 @@ struct pg_session {
     struct pg_host *host;
     void *owner;
     enum session_state state;
-    int client_fd, server_fd;
-    struct source *client, *server;
+    struct duplex client;
+    int server_fd;
+    struct source *server;
     struct timer *timer;
     bool client_ended; /* its end of file was read */
     bool client_gone;  /* it takes nothing any more */

@@ -248,7 +248,7 @@ static void accept_one(void *owner, uint32_t ready)
     c->next = h->clients;
     h->clients = c;
     if (timer_new(h->host.loop, login_now, c, &c->login) < 0 ||
-        pg_session_new(&h->host, fd, h->recorder, ++h->streams, true, c, &c->session) < 0)
+        pg_session_new(&h->host, duplex_of_socket(fd), h->recorder, ++h->streams, true, c, &c->session) < 0)
         abort();
 }
 

@@ -105,7 +105,7 @@ static int client_of(struct fixture *f, struct pg_session **ret)
 {
     int ends[2];
     assert_int_equal(fd_pair(SOCK_STREAM | SOCK_NONBLOCK, ends), 0);
-    assert_int_equal(pg_session_new(&f->host, ends[0], f->recorder, 1, true, f, ret), 0);
+    assert_int_equal(pg_session_new(&f->host, duplex_of_socket(ends[0]), f->recorder, 1, true, f, ret), 0);
     return ends[1];
 }
 
