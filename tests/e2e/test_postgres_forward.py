@@ -5,8 +5,10 @@ import os
 import re
 import struct
 import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import asyncpg
 import psycopg2
@@ -16,7 +18,7 @@ import pytest
 
 from harness import wire
 from harness.client import clean_environment
-from harness.system import run, wait_until
+from harness.system import IS_ROOT, run, wait_until
 
 
 @pytest.mark.asan
@@ -276,3 +278,74 @@ def test_a_query_whose_client_vanished_is_cancelled(bastion, ops, postgres):
         wait_until(lambda: postgres.value(running) == 0, "the query is cancelled", 20)
         link.close()
     bastion.wait_idle()
+
+
+# -- Between front and gate
+
+PIPE_PAGES_MAX = Path("/proc/sys/fs/pipe-user-pages-soft")
+# Asks for pipes of 256 pages until its user has had them all, says so, and holds them until its input ends.
+GREEDY = """
+import fcntl, os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+for _ in range(int(sys.argv[1]) // 256 + 1):
+    fd = os.pipe()[0]
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, 1 << 20)
+    except PermissionError:
+        break
+for _ in range(64):
+    os.pipe()
+print(fcntl.fcntl(os.pipe()[0], fcntl.F_GETPIPE_SZ), flush=True)
+sys.stdin.read()
+"""
+
+
+def pipes_of(process):
+    links = [os.readlink(path) for path in Path(f"/proc/{process.pid}/fd").iterdir()]
+    return len([link for link in links if link.startswith("pipe:")])
+
+
+def check_copies(forward):
+    out = forward.psql("-c", "copy (select repeat('0123456789', 100) from generate_series(1, 3000)) to stdout")
+    assert out.stdout == ("0123456789" * 100 + "\n") * 3000, out.stderr
+    with psycopg2.connect(forward.dsn) as link, link.cursor() as cursor:
+        cursor.execute("create temporary table filled (line text)")
+        cursor.copy_expert("copy filled from stdin", io.StringIO(out.stdout))
+        cursor.execute("select count(*), min(length(line)) from filled")
+        assert cursor.fetchone() == (3000, 1000)
+    link.close()
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="reads /proc of processes that are not dumpable")
+def test_a_forward_goes_through_pipes_which_go_with_it(bastion, ops):
+    with ops.forward() as forward:
+        gate, = bastion.children("gate")
+        front, = bastion.children("front")
+        assert pipes_of(gate) == pipes_of(front) == 0
+        link = psycopg2.connect(forward.dsn)
+        assert pipes_of(gate) == pipes_of(front) == 2
+        link.close()
+        wait_until(lambda: pipes_of(gate) == pipes_of(front) == 0, "both have closed them")
+        check_copies(forward)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="becomes the gate's user")
+def test_a_user_that_has_too_many_pipes_goes_on_with_sockets(bastion, ops):
+    limit = int(PIPE_PAGES_MAX.read_text())
+    if limit == 0:
+        pytest.skip("this kernel sets no limit")
+    with ops.forward() as forward:
+        gate, = bastion.children("gate")
+        uid = int(gate.status("Uid").split()[0])
+        greedy = subprocess.Popen([sys.executable, "-c", GREEDY, str(limit)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  text=True, user=uid, cwd="/")
+        try:
+            assert int(greedy.stdout.readline()) < 64 * 1024
+            link = psycopg2.connect(forward.dsn)
+            assert pipes_of(gate) == 0
+            link.close()
+            check_copies(forward)
+        finally:
+            greedy.stdin.close()
+            assert greedy.wait(20) == 0
+            greedy.stdout.close()
