@@ -26,12 +26,13 @@ static const struct {
 
 /* ---- to a target ---- */
 
-/* Through pipes where there are any to be had: statements are small and many. */
+/* Through pipes where there are any to be had: statements are small and many (docs/adr/0035). */
 static void start_stream(struct channel *channel)
 {
     int ours[2], fronts[2];
     bool piped = duplex_pipes(ours, fronts) == 0;
-    struct duplex client = piped ? duplex_of(ours[0], ours[1]) : duplex_of_socket(STEAL_FD(channel->data_fd));
+    int socket = STEAL_FD(channel->data_fd);
+    struct duplex client = piped ? duplex_of(ours[0], ours[1]) : duplex_of_socket(socket);
     if (stream_new(channel, client, true, &channel->stream))
         channel_refuse(channel, &(struct refusal){ .code = "limit", .reason = "out of memory" });
     else if (piped)
@@ -39,6 +40,7 @@ static void start_stream(struct channel *channel)
     else
         channel_accept(channel);
     if (piped) {
+        fd_close(socket);
         fd_close(fronts[0]);
         fd_close(fronts[1]);
     }
