@@ -46,14 +46,14 @@ struct front {
     int status; /* enum front_exit, once over */
 
     ssh_session ssh;
-    ssh_event event;                /* holds the session alone; once the keys are exchanged */
-    struct ssh_counter_struct sent; /* packets, counted by libssh */
+    ssh_event event;                   /* holds the session alone; once the keys are exchanged */
+    struct ssh_counter_struct packets; /* counted by libssh */
+    uint64_t heard;                    /* of the client's, when libssh last had no request of it left */
     int fd; /* a duplicate of the session's, for the loop: libssh closes its own inside of calls */
     struct source *source;
     bool corked;         /* packets gather until the round ends */
     bool wrote;          /* something was given to libssh since it was last polled */
     bool touched;        /* some channel is to be served */
-    bool polled;         /* libssh was polled outside of front_settle(): requests may have come */
     bool client_is_full; /* its socket took no more when it was looked at */
     bool write_pending;  /* nothing more is given to libssh until the client takes what it holds */
     struct timer *again, *grace, *idle, *linger;

@@ -186,9 +186,9 @@ static void unknown_request(struct front_channel *c, ssh_message message)
 {
     struct front *front = c->front;
     const char *version = ssh_get_clientbanner(front->ssh);
-    uint64_t sent = front->sent.out_packets;
+    uint64_t sent = front->packets.out_packets;
     refuse(front, message);
-    if (front->sent.out_packets == sent && buffer_size(&c->to_client) == 0 && c->state == CHANNEL_OPEN &&
+    if (front->packets.out_packets == sent && buffer_size(&c->to_client) == 0 && c->state == CHANNEL_OPEN &&
         version && strstr(version, "OpenSSH"))
         channel_stop_output(c);
 }

@@ -63,7 +63,6 @@ bool front_can_send(struct front *front)
     if (!front->event || holds_bytes(front))
         return false;
     (void)ssh_event_dopoll(front->event, 0);
-    front->polled = true;
     front->client_is_full = wants_poll(front);
     return !front->client_is_full && ssh_is_connected(front->ssh);
 }
@@ -143,15 +142,22 @@ static bool client_lost(struct front *front)
     return true;
 }
 
+/* Whatever polls libssh, which most of its calls may do, can have taken a request from the socket: nothing
+ * but ssh_message_get() will show it, and no event will call us for it again. */
+static bool may_have_requests(const struct front *front)
+{
+    return front->packets.in_packets != front->heard;
+}
+
 void front_settle(struct front *front)
 {
     if (front->over || front->phase == FRONT_KEY_EXCHANGE)
         return;
     timer_set(front->idle, FRONT_IDLE_MS);
-    front->polled = false;
     for (int i = 0; i < FRONT_ROUNDS_MAX; i++) {
         front->wrote = false;
         ssh_message message = ssh_message_get(front->ssh);
+        front->heard = front->packets.in_packets;
         if (client_lost(front)) {
             ssh_message_free(message);
             return;
@@ -168,7 +174,7 @@ void front_settle(struct front *front)
             return;
         if (front->phase == FRONT_DRAINING && !front->channels)
             front_end(front, FRONT_EXIT_DONE, NULL);
-        if (!message && !front->touched && !(front->wrote && holds_bytes(front)))
+        if (!message && !front->touched && !may_have_requests(front) && !(front->wrote && holds_bytes(front)))
             return;
     }
     timer_set(front->again, 0);
@@ -178,7 +184,7 @@ void front_settle_output(struct front *front)
 {
     if (front->over)
         return;
-    if (front->touched || front->polled || holds_bytes(front) || front->phase != FRONT_SESSION)
+    if (front->touched || may_have_requests(front) || holds_bytes(front) || front->phase != FRONT_SESSION)
         front_settle(front);
     else
         timer_set(front->idle, FRONT_IDLE_MS);
@@ -321,7 +327,7 @@ static int open_session(struct front *front, ssh_bind bind, int connection)
     if (!front->ssh || ssh_bind_accept_fd(bind, front->ssh, connection) != SSH_OK)
         return r ? r : -EIO;
     ssh_set_blocking(front->ssh, 0);
-    ssh_set_counters(front->ssh, NULL, &front->sent);
+    ssh_set_counters(front->ssh, NULL, &front->packets);
     ssh_set_auth_methods(front->ssh, SSH_AUTH_METHOD_PUBLICKEY);
     return 0;
 }

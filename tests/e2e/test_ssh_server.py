@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness.system import wait_until
+from harness.system import IS_ROOT, stop, wait_until
 
 
 def banner(port, host="127.0.0.1"):
@@ -40,6 +40,25 @@ def test_a_channel_works_while_another_does_not_read(bastion, agent):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not IS_ROOT, reason="slows down system calls of a process that is not dumpable")
+@pytest.mark.parametrize("moment", [0.8, 0.95, 1.1, 1.25])
+def test_a_channel_that_is_asked_for_while_another_opens_is_opened_too(bastion, agent, tmp_path, moment):
+    """A front polls while it opens a channel, and what it polls then may be the last that it hears: the request has been
+    read, and no event tells of it again. Here each of its polls takes a while, and the first client says nothing more."""
+    with agent.forward() as forward:
+        front, = bastion.children("front")
+        slow = subprocess.Popen(["strace", "-qq", "-e", "trace=poll", "-e", "inject=poll:delay_enter=300000", "-o",
+                                 tmp_path / "calls", "-p", str(front.pid)], stdin=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: front.status("TracerPid") != "0", "the front is slow", 20)
+            with socket.create_connection(("127.0.0.1", forward.port)) as silent:
+                silent.sendall(b"\0\0\0\x40")  # of a startup packet, whose rest does not come
+                time.sleep(moment)
+                assert forward.query("select 1") == "1"
+        finally:
+            stop(slow)
+
+
 def test_rekeying_under_load_loses_nothing(bastion, agent):
     words = ["psql", "bulk", "-Atc", "'select i || repeat(chr(65), 1000) from generate_series(1, 20000) as i'"]
     done = agent.ssh(*words, options=["-o", "RekeyLimit=1M"], timeout=120)
