@@ -146,6 +146,7 @@ static int set_options(struct upstream *u, int *fd, const char *user)
             return -EINVAL;
     }
     ssh_set_blocking(u->ssh, 0);
+    ssh_set_counters(u->ssh, NULL, &u->packets);
     ssh_set_message_callback(u->ssh, refuse_message, u);
     return 0;
 }
@@ -333,6 +334,13 @@ static void serve_channels(struct upstream *u)
     }
 }
 
+/* What a channel waits for may have come with any poll, also with one inside of another channel's call; no
+ * event tells of it again. */
+static bool has_news(const struct upstream *u)
+{
+    return u->packets.in_packets != u->heard;
+}
+
 /* True when there may be more to do at once. */
 static bool one_round(struct upstream *u)
 {
@@ -347,7 +355,8 @@ static bool one_round(struct upstream *u)
         return u->phase == UPSTREAM_READY;
     }
     polled = ssh_event_dopoll(u->event, 0) == SSH_OK;
-    u->touched = u->touched || polled;
+    u->touched = u->touched || polled || has_news(u);
+    u->heard = u->packets.in_packets;
     serve_channels(u);
     if (u->freed || u->phase != UPSTREAM_READY)
         return false;
@@ -355,7 +364,7 @@ static bool one_round(struct upstream *u)
         upstream_lose(u, UPSTREAM_LOST, u->broken);
     else if (!ssh_is_connected(u->ssh) || (ssh_get_status(u->ssh) & (SSH_CLOSED | SSH_CLOSED_ERROR)))
         upstream_lose(u, UPSTREAM_LOST, ssh_get_error(u->ssh));
-    return polled || u->touched || (u->wrote && holds_bytes(u));
+    return polled || u->touched || has_news(u) || (u->wrote && holds_bytes(u));
 }
 
 void upstream_settle(struct upstream *u)

@@ -41,8 +41,10 @@ struct upstream {
     const Ipc__Target *target;
 
     ssh_session ssh;
-    ssh_event event; /* holds the session alone; once logged in */
-    int fd;          /* a duplicate of the session's, for the loop: libssh closes its own inside of calls */
+    ssh_event event;                   /* holds the session alone; once logged in */
+    struct ssh_counter_struct packets; /* counted by libssh */
+    uint64_t heard;                    /* of the target's, when channels were last looked at */
+    int fd; /* a duplicate of the session's, for the loop: libssh closes its own inside of calls */
     struct source *source;
     struct timer *again;
     ssh_key key; /* with its certificate; NULL: an agent signs, or */
