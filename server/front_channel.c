@@ -1,6 +1,6 @@
-/* The life of a channel: its two ends, its sockets, and when it is over.
+/* The life of a channel: its two ends, its sockets or pipes, and when it is over.
  *
- * ssh_channel_write() polls and so runs callbacks of any channel. Therefore callbacks write to sockets and
+ * ssh_channel_write() polls and so runs callbacks of any channel. Therefore callbacks write to those and
  * set flags, and nothing else: libssh is written to, and channels are closed and freed, only in
  * channel_serve(). */
 #include "server/front_channel.h"
@@ -158,7 +158,7 @@ void channel_attach(struct front_channel *c, ssh_channel ssh)
     (void)ssh_set_channel_callbacks(ssh, &c->callbacks);
 }
 
-/* ---- sockets ---- */
+/* ---- sockets and pipes ---- */
 
 static void side_ready(void *owner, uint32_t ready)
 {

@@ -1,4 +1,4 @@
-/* One SSH channel and the sockets by which the gate serves it. */
+/* One SSH channel and the sockets or pipes by which the gate serves it. */
 #pragma once
 #include <libssh/callbacks.h>
 #include "base/duplex.h"
@@ -71,5 +71,5 @@ void channel_tell(struct front_channel *c, const char *text);
 void channel_stop_output(struct front_channel *c);
 /* The gate gave an exit status, or there is none to come. */
 void channel_exit(struct front_channel *c, const Ipc__Exit *exit);
-/* No byte will come any more from the gate beyond what its sockets hold. */
+/* No byte will come any more from the gate beyond what its sockets or pipes hold. */
 void channel_gate_lost(struct front_channel *c);

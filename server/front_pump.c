@@ -1,7 +1,7 @@
-/* client → gate: libssh's data callback (front_channel.c) hands the bytes straight to the data socket. What
- * the socket does not take stays in libssh, which then does not renew the client's window; once the socket is
- * writable again, pump_to_gate() fetches it. gate → client: the sockets are read only while the client's
- * window is open and libssh holds no unsent bytes. */
+/* client → gate: libssh's data callback (front_channel.c) hands the bytes straight to the gate's socket or
+ * pipe. What that does not take stays in libssh, which then does not renew the client's window; once it is
+ * writable again, pump_to_gate() fetches it. gate → client: it is read only while the client's window is open
+ * and libssh holds no unsent bytes. */
 #include "server/front_pump.h"
 
 #include <errno.h>

@@ -1,8 +1,9 @@
-/* Moves bytes between an SSH channel and its gate's sockets, both ways, each with back-pressure. */
+/* Moves bytes between an SSH channel and its gate (struct channel_side), both ways, each with back-pressure.
+ */
 #pragma once
 #include "server/front_channel.h"
 
-/* Gives the gate what libssh has kept back; after the client's EOF ends the socket. */
+/* Gives the gate what libssh has kept back; after the client's EOF ends what goes there. */
 void pump_to_gate(struct front_channel *c);
 /* Moves at most one chunk of a side; false when nothing moved. */
 bool pump_to_client(struct front_channel *c, struct channel_side *side);
