@@ -99,7 +99,7 @@ def test_limits_are_set(busy, kind):
 @pytest.mark.skipif(not IS_ROOT, reason="reads /proc of processes that are not dumpable")
 @pytest.mark.parametrize("kind", ["front", "gate"])
 def test_a_connections_process_holds_no_file_but_its_recordings(busy, kind):
-    links = [str(p.readlink()) for p in Path(f"/proc/{the(busy, kind).pid}/fd").iterdir()]
+    links = the(busy, kind).descriptors()
     files = [link for link in links if link.startswith("/") and link != "/dev/null" and not link.startswith("/memfd:")]
     log = str(busy.log_path)
     others = [link for link in files if link != log]

@@ -301,8 +301,7 @@ sys.stdin.read()
 
 
 def pipes_of(process):
-    links = [os.readlink(path) for path in Path(f"/proc/{process.pid}/fd").iterdir()]
-    return len([link for link in links if link.startswith("pipe:")])
+    return len([link for link in process.descriptors() if link.startswith("pipe:")])
 
 
 def check_copies(forward):

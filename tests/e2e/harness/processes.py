@@ -41,6 +41,16 @@ class Process:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return int(fields[11]) + int(fields[12])
 
+    def descriptors(self):
+        """What its descriptors lead to, as the kernel writes it; one that is closed meanwhile is left out."""
+        links = []
+        for name in os.listdir(f"/proc/{self.pid}/fd"):
+            try:
+                links.append(os.readlink(f"/proc/{self.pid}/fd/{name}"))
+            except FileNotFoundError:
+                pass
+        return links
+
     def kill(self, number):
         os.kill(self.pid, number)
 
